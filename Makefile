@@ -1,0 +1,68 @@
+# The two commands of the README are `make run` and `make test`; `make help` lists the rest.
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+BIN      := bin/redundctl
+
+# Tools are run at a pinned version, from the module cache, and never installed.
+GOLANGCI    := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# Everything is pure Go: without cgo a start is a millisecond shorter and no C compiler is needed.
+export CGO_ENABLED = 0
+
+.PHONY: help run build test check generate generated fmt vet lint vuln race bench soak fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## build, validate the bundled pipelines, and run git-sync on a repository made for it
+	@./$(BIN) validate pipelines
+	@sh examples/git-sync/demo.sh "$(CURDIR)/$(BIN)"
+
+build: ## build bin/redundctl
+	@mkdir -p bin
+	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/redundctl
+
+test: ## run every test
+	go test ./...
+
+check: generated fmt vet lint vuln race ## what a commit must pass
+	@echo "check: all passed"
+
+generate: ## write what is derived from the schema: combined schemas, reference pages
+	go generate ./...
+
+generated: ## fail when a generated file is not what its source gives
+	@before=$$(cat schema/*.json docs/reference/*.md | cksum); $(MAKE) -s generate; \
+	test "$$before" = "$$(cat schema/*.json docs/reference/*.md | cksum)" || \
+	{ echo "generated files were stale and have been written anew: commit them"; exit 1; }
+
+fmt:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "these files are not formatted: run gofmt -w on them"; exit 1; }
+
+vet:
+	go vet ./...
+
+lint:
+	$(GOLANGCI) run ./...
+
+# The database of vulnerabilities is asked only where it can be reached; that it could not is said.
+vuln:
+	@$(GOVULNCHECK) ./... > .vuln.out 2>&1; rc=$$?; \
+	if grep -qE 'no such host|connection refused|dial tcp|i/o timeout|403 Forbidden' .vuln.out; then \
+	  echo "vuln: the vulnerability database cannot be reached from here; not checked"; rc=0; \
+	elif [ $$rc -ne 0 ]; then cat .vuln.out; fi; rm -f .vuln.out; exit $$rc
+
+race: ## run every test under the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race ./...
+
+bench: build ## print the figures that must hold, as ratios to limits taken in the same run
+	go run ./engine/bench
+
+soak: ## what takes too long for `make test`: long fuzzing and random tests
+	./.ci/soak
+
+fuzz: soak
+
+clean: ## remove what was built
+	rm -rf bin

@@ -1,0 +1,114 @@
+// Package kind is what a step kind and a primary kind are: a name, a JSON
+// Schema fragment for its keys, and a function that builds the action. A kind
+// lives in a folder of its own below this one; engine/builtin lists those that
+// are shipped, and nothing else names them.
+package kind
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/proc"
+	"github.com/redundctl/redundctl/schema"
+)
+
+// Deps are what every action may use. They live as long as the process that
+// runs pipelines and are safe for concurrent use.
+type Deps struct {
+	HTTP *http.Client  // every request goes through it
+	Proc *proc.Spawner // every process is started by it
+	Log  *slog.Logger
+}
+
+// Kind is one word that `uses:` (T is pipeline.Action) may hold.
+type Kind[T any] struct {
+	Name string
+	// Fragment is the JSON Schema of `with`: an object with
+	// additionalProperties false and a description, type and default for each
+	// key. Its "x-outputs" maps the outputs that the kind sets to their
+	// descriptions; without it the outputs are not known before the run.
+	Fragment []byte
+	// Build makes the action of one attempt from `with`, whose expressions
+	// have been evaluated, which has passed the Fragment and holds its
+	// defaults. The error says what is wrong with the values, in one line.
+	Build func(with map[string]any, d Deps) (T, error)
+	// Check finds, while files are loaded, what the schema cannot say: a file
+	// that is missing, a value that contradicts another. It may be nil. Values
+	// that hold an expression are still text. It reads files below the root
+	// at most: no network, no process.
+	Check func(with map[string]any, at Place) []Finding
+}
+
+// Place is where a step stands while its file is checked.
+type Place struct {
+	Root string // project root, absolute
+	Dir  string // the step's working directory, absolute, or "" when an expression decides
+}
+
+// Finding is one thing that Check found.
+type Finding struct {
+	Key      []string // path below `with`, outermost first; empty: the step
+	Severity diag.Severity
+	Rule     string // an id of diag.Rules
+	Message  string
+	Hint     string
+}
+
+// Define makes a Kind whose `with` is decoded into C.
+func Define[C, T any](name string, fragment []byte, build func(C, Deps) (T, error)) Kind[T] {
+	return Kind[T]{Name: name, Fragment: fragment, Build: func(with map[string]any, d Deps) (T, error) {
+		var c C
+		if err := schema.Decode(with, &c); err != nil {
+			var none T
+			return none, err
+		}
+		return build(c, d)
+	}}
+}
+
+// Action is a kind of step.
+type Action = Kind[pipeline.Action]
+
+// Primary is a kind of primary: for now its name and the schema of its keys.
+type Primary struct {
+	Name     string
+	Fragment []byte
+}
+
+// Set is the kinds that an engine knows. The zero value knows none. It is not
+// changed after it was made and is safe for concurrent use.
+type Set struct {
+	Actions   []Action
+	Primaries []Primary
+	// Plugin makes the kind of `plugin:<name>`; nil where there are no plugins.
+	Plugin func(name string) Action
+}
+
+// PluginPrefix begins the `uses` of an executable of the user's.
+const PluginPrefix = "plugin:"
+
+// Action finds the kind that `uses` names.
+func (s *Set) Action(uses string) (Action, bool) {
+	if name, ok := strings.CutPrefix(uses, PluginPrefix); ok && s.Plugin != nil {
+		return s.Plugin(name), name != ""
+	}
+	for _, k := range s.Actions {
+		if k.Name == uses {
+			return k, true
+		}
+	}
+	return Action{}, false
+}
+
+// Primary finds the kind of primary that is called so.
+func (s *Set) Primary(name string) (Primary, bool) {
+	for _, k := range s.Primaries {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return Primary{}, false
+}
