@@ -1,0 +1,69 @@
+// Package proc starts, watches and ends the processes of a step. Everything
+// that a step started is ended with it: its process group, what left the group
+// with setsid, and what a daemon's double fork orphaned. Output is always
+// drained, however slow its reader is.
+//
+// Linux only. A process is known by its pid and its start time, never by its
+// pid alone.
+package proc
+
+import (
+	"io"
+	"syscall"
+	"time"
+)
+
+// Options of a Spawner.
+type Options struct {
+	// Subreaper makes this process the parent of its orphaned descendants
+	// (PR_SET_CHILD_SUBREAPER), so that daemons of a step come home to be
+	// ended. It is a property of the whole process: a program that embeds the
+	// engine and reaps children with wait4(-1) leaves it off.
+	Subreaper bool
+}
+
+// Command is one program to run.
+type Command struct {
+	Argv []string // Argv[0] is looked up in the PATH of Env, unless Path is set or it has a slash
+	Path string   // the file to execute, when it is not Argv[0]
+	Env  []string // KEY=VALUE, the whole environment
+	Dir  string   // working directory; "": our own
+
+	Stdin []byte // nil: /dev/null
+	Out   io.Writer
+	Err   io.Writer // nil: the same pipe as Out, in the order written
+
+	Signal      syscall.Signal // asks the processes to end; 0: SIGTERM
+	Grace       time.Duration  // between Signal and SIGKILL; 0: 5 s
+	MemoryLimit int64          // bytes resident in the whole tree; 0: none
+
+	// Started is called right after the start, before Run waits.
+	Started func(pid int, start uint64)
+}
+
+// Result is how a program ended.
+type Result struct {
+	Code       int    // exit code; -1 when a signal ended it
+	Signal     string // as SIGKILL; "" when it exited
+	Killed     bool   // ended by us: the context was done, or OverMemory
+	OverMemory bool   // the tree went over MemoryLimit
+}
+
+// StartError is the error of a program that could not be started.
+type StartError struct {
+	Path string // what should have been started
+	Err  error  // the system's error
+	Hint string // what is missing and the way out, or ""
+}
+
+// Error is one line that names the program, the reason and the way out.
+func (e *StartError) Error() string {
+	s := "cannot start " + e.Path + ": " + e.Err.Error()
+	if e.Hint != "" {
+		s += ": " + e.Hint
+	}
+	return s
+}
+
+// Unwrap gives the system's error.
+func (e *StartError) Unwrap() error { return e.Err }
