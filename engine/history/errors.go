@@ -1,0 +1,30 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Interrupted is the error of a run or a step whose process died.
+const Interrupted = "interrupted: the process that ran it ended"
+
+// ErrNoRun says that no run has the id asked for.
+var ErrNoRun = errors.New("no such run")
+
+// ErrOvertaken says that another process has claimed the run since: what this
+// one has to say about it is not written.
+var ErrOvertaken = errors.New("the run was taken over by another process; nothing more of it is recorded from here")
+
+// SlotTaken is the error of Begin for a slot that a run serves already.
+type SlotTaken struct {
+	Run    int64
+	Active bool // it still runs; else it has succeeded
+}
+
+// Error says which run has the slot.
+func (e *SlotTaken) Error() string {
+	if e.Active {
+		return fmt.Sprintf("run %d of this slot is active", e.Run)
+	}
+	return fmt.Sprintf("run %d of this slot has succeeded", e.Run)
+}
