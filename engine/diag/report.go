@@ -1,7 +1,14 @@
 package diag
 
 import (
+	"cmp"
+	"encoding/json"
 	"io"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/agext/levenshtein"
 )
 
 // Report is what checking some files found.
@@ -11,20 +18,92 @@ type Report struct {
 	Problems []Problem `json:"problems"`
 }
 
-// WriteText prints a report for people.
-func WriteText(w io.Writer, r Report, color bool) error { return nil }
+// Sort orders problems as people read them: by file, line, column and rule.
+func Sort(ps []Problem) {
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return cmp.Or(
+			cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Message, b.Message),
+		)
+	})
+}
 
-// WriteJSON prints a report as JSON.
-func WriteJSON(w io.Writer, r Report) error { return nil }
+// MarshalJSON writes what is absent (a line, a column, a hint) as null.
+func (p Problem) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		File     string   `json:"file"`
+		Line     *int     `json:"line"`
+		Column   *int     `json:"column"`
+		Severity Severity `json:"severity"`
+		Rule     string   `json:"rule"`
+		Message  string   `json:"message"`
+		Hint     *string  `json:"hint"`
+	}{p.File, present(p.Line), present(p.Column), p.Severity, p.Rule, p.Message, present(p.Hint)})
+}
 
-// WriteSARIF prints a report as SARIF 2.1.0.
-func WriteSARIF(w io.Writer, r Report) error { return nil }
+func present[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
 
-// WriteGitHub prints a report as annotations of GitHub Actions.
-func WriteGitHub(w io.Writer, r Report) error { return nil }
+// WriteJSON prints a report as {valid, files, problems}; the list is never
+// null.
+func WriteJSON(w io.Writer, r Report) error {
+	if r.Problems == nil {
+		r.Problems = []Problem{}
+	}
+	return writeJSON(w, r)
+}
 
-// Nearest finds the name that was probably meant, or "".
-func Nearest(name string, of []string) string { return "" }
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
 
-// Sort sorts problems by file, line, column and rule.
-func Sort(ps []Problem) {}
+// longest is how long a name may be for Nearest to think about it.
+const longest = 100
+
+// Nearest finds the name that was probably meant, or "" when none is near. Of
+// two that are equally near the first in order wins.
+func Nearest(name string, of []string) string {
+	if name == "" || len(name) > longest {
+		return ""
+	}
+	best, least := "", (len(name)+2)/3+1
+	for _, o := range of {
+		if len(o) > longest || o == "" {
+			continue
+		}
+		if d := distance(name, o); d < least || d == least && best != "" && o < best {
+			best, least = o, d
+		}
+	}
+	return best
+}
+
+// distance counts edits; the spelling of words (case, dash, underscore) and a
+// shortened name count less than another word does.
+func distance(name, of string) int {
+	a, b := letters(name), letters(of)
+	switch {
+	case a == b:
+		return 0
+	case len(a) >= 3 && strings.HasPrefix(b, a):
+		return 1
+	}
+	return levenshtein.Distance(a, b, nil)
+}
+
+func letters(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, s)
+}
