@@ -21,6 +21,8 @@ type Deps struct {
 	HTTP *http.Client  // every request goes through it
 	Proc *proc.Spawner // every process is started by it
 	Log  *slog.Logger
+	// Notify are the service URLs of redund.yaml, for steps that name none.
+	Notify []string
 }
 
 // Kind is one word that `uses:` (T is pipeline.Action) may hold.

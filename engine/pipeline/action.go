@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 )
 
 // Action is what a step kind does. Both methods may be called from several
@@ -124,3 +125,16 @@ type RunInfo struct {
 	Reason   string
 	Fence    int64
 }
+
+// Later is the error of an attempt that was told when to come again: the next
+// attempt waits at least After, however short its own delay is.
+type Later struct {
+	Err   error
+	After time.Duration
+}
+
+// Error is the error without the wait.
+func (l *Later) Error() string { return l.Err.Error() }
+
+// Unwrap gives the error.
+func (l *Later) Unwrap() error { return l.Err }

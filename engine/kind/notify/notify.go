@@ -1,0 +1,223 @@
+// Package notify is the step kind `notify`: one message to people, by the
+// service URLs of shoutrrr.
+package notify
+
+import (
+	"context"
+	_ "embed" // the schema fragment
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nicholas-fedor/shoutrrr/pkg/types"
+
+	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+//go:embed notify.json
+var fragment []byte
+
+// patience is how long one service may take. The services have limits of
+// their own, but not all of them.
+const patience = time.Minute
+
+// message is `with` of the kind.
+type message struct {
+	Services []string `json:"services"`
+	Title    string   `json:"title"`
+	Message  string   `json:"message"`
+}
+
+// Kind is the step kind `notify`.
+func Kind() kind.Action {
+	k := kind.Define("notify", fragment, func(m message, d kind.Deps) (pipeline.Action, error) {
+		return &action{message: m, defaults: d.Notify}, nil
+	})
+	k.Check = check
+	return k
+}
+
+type action struct {
+	message
+	defaults []string // of redund.yaml
+}
+
+// check finds a scheme that no service has, where it is written out.
+func check(with map[string]any, _ kind.Place) []kind.Finding {
+	list, _ := with["services"].([]any)
+	for i, x := range list {
+		s, _ := x.(string)
+		if strings.Contains(s, "${{") {
+			continue
+		}
+		if _, err := open(s); err != nil {
+			return []kind.Finding{{Key: []string{"services", fmt.Sprint(i)}, Severity: diag.Error, Rule: "notify-service",
+				Message: err.Error(), Hint: "services are named as " + strings.Join(schemes(), "://, ") + "://"}}
+		}
+	}
+	return nil
+}
+
+// targets are the services that are asked: the step's own, or those of
+// redund.yaml. Empty ones come from secrets that are not set.
+func (a *action) targets() []string {
+	list := a.Services
+	if list == nil {
+		list = a.defaults
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return strings.TrimSpace(s) == "" })
+}
+
+// Run sends the message to every service, also when one fails; it fails when
+// one did, and is skipped when there is none.
+func (a *action) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, error) {
+	targets := a.targets()
+	if len(targets) == 0 {
+		return pipeline.Outputs{}, &pipeline.Skip{Reason: "no service to notify is set: give services, or notify.services in redund.yaml"}
+	}
+	var failed []error
+	sent := 0
+	for _, t := range targets {
+		if err := a.send(ctx, t); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		sent++
+		_, _ = fmt.Fprintf(s.Out, "sent to %s\n", shown(t))
+	}
+	return pipeline.Outputs{Values: map[string]any{"sent": sent}}, errors.Join(failed...)
+}
+
+// send gives the message to one service. The library takes no context, so a
+// service that hangs is left to its own limit; it holds nothing of the step.
+func (a *action) send(ctx context.Context, target string) error {
+	service, err := open(target)
+	if err != nil {
+		return err
+	}
+	params := types.Params{}
+	if a.Title != "" {
+		params.SetTitle(a.Title)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- service.Send(a.Message, &params) }()
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("%s did not take the message: %w", shown(target), plain(err, target))
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s did not take the message: %w", shown(target), context.Cause(ctx))
+	}
+}
+
+// plain is err in one line, without the address of the service: it carries a
+// token as a rule, and often in another form than the one that was given.
+func plain(err error, target string) error {
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	text = strings.ReplaceAll(text, target, shown(target))
+	var u *url.Error
+	if errors.As(err, &u) {
+		text = u.Err.Error()
+	}
+	if p, perr := url.Parse(target); perr == nil {
+		parts := strings.FieldsFunc(p.Path+"/"+p.RawQuery, func(r rune) bool { return strings.ContainsRune("/&=?", r) })
+		if p.User != nil {
+			password, _ := p.User.Password()
+			parts = append(parts, p.User.Username(), password)
+		}
+		if p.Scheme != "generic" && p.Scheme != "smtp" {
+			parts = append(parts, p.Host)
+		}
+		for _, x := range parts {
+			if len(x) >= 6 {
+				text = strings.ReplaceAll(text, x, "***")
+			}
+		}
+	}
+	return errors.New(text)
+}
+
+// Plan says where the message would go.
+func (a *action) Plan(_ context.Context, s *pipeline.Scope) ([]pipeline.Effect, error) {
+	targets := a.targets()
+	if len(targets) == 0 {
+		return []pipeline.Effect{"nothing: no service to notify is set"}, nil
+	}
+	var out []pipeline.Effect
+	for _, t := range targets {
+		if _, err := open(t); err != nil {
+			return nil, err
+		}
+		text := strings.Join(strings.Fields(a.Message), " ")
+		if a.Title != "" {
+			text = a.Title + ": " + text
+		}
+		out = append(out, pipeline.Effect(s.Mask("to "+shown(t)+": "+text)))
+	}
+	return out, nil
+}
+
+// open makes the service of a URL; nothing is sent yet.
+func open(target string) (types.Service, error) {
+	u, err := url.Parse(target)
+	if err != nil || u.Scheme == "" {
+		return nil, errors.New("a service URL cannot be read: it is a scheme and an address, as slack://…")
+	}
+	scheme, _, custom := strings.Cut(strings.ToLower(u.Scheme), "+")
+	make, ok := services()[scheme]
+	if !ok {
+		return nil, fmt.Errorf("no service is called %q%s", scheme, nearest(scheme))
+	}
+	service := make()
+	if c, ok := service.(interface {
+		GetServiceURLFromCustom(*url.URL) (*url.URL, error)
+	}); custom && ok {
+		if u, err = c.GetServiceURLFromCustom(u); err != nil {
+			return nil, fmt.Errorf("the address of the %s service is not complete: %w", scheme, plain(err, target))
+		}
+	}
+	if err := service.Initialize(u, log.New(io.Discard, "", 0)); err != nil {
+		return nil, fmt.Errorf("the address of the %s service is not complete: %w", scheme, plain(err, target))
+	}
+	return service, nil
+}
+
+func nearest(scheme string) string {
+	switch scheme {
+	case "http", "https":
+		return ": write a webhook as generic+" + scheme + "://…"
+	case "teams", "msteams":
+		return ": write its webhook as generic+https://…"
+	case "mailto", "email", "mail":
+		return ": write it as smtp://…"
+	}
+	if n := diag.Nearest(scheme, schemes()); n != "" {
+		return fmt.Sprintf("; did you mean %q?", n)
+	}
+	return ""
+}
+
+// shown is a service as people may see it: its scheme, as the rest is a
+// credential with most of them, and the host where it is none.
+func shown(target string) string {
+	u, err := url.Parse(target)
+	if err != nil {
+		return "a service"
+	}
+	scheme, _, _ := strings.Cut(u.Scheme, "+")
+	if scheme == "generic" || scheme == "smtp" || scheme == "ntfy" || scheme == "gotify" || scheme == "mattermost" {
+		return scheme + "://" + u.Hostname()
+	}
+	return scheme
+}

@@ -1,0 +1,126 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// expect is what an answer must be like.
+type expect struct {
+	Status      any            `json:"status"` // a number, "2xx", or a list of both
+	Header      map[string]any `json:"header"`
+	JSON        any            `json:"json"`
+	BodyMatches string         `json:"body-matches"`
+}
+
+// hold returns what is wrong with the answer, or nil.
+func (a *action) hold(res *http.Response, body []byte) error {
+	if !a.Expect.allows(res.StatusCode) {
+		return fmt.Errorf("%s %s answered %s%s", a.Method, a.shown(), res.Status, reasonIn(body))
+	}
+	for _, k := range slices.Sorted(maps.Keys(a.Expect.Header)) {
+		want, got := text(a.Expect.Header[k]), res.Header.Get(k)
+		if value, _, _ := strings.Cut(got, ";"); got != want && strings.TrimSpace(value) != want {
+			return fmt.Errorf("%s %s: the header %s is %q and should be %q", a.Method, a.shown(), k, got, want)
+		}
+	}
+	if a.Expect.JSON != nil {
+		got, err := decode(body)
+		if err != nil {
+			return fmt.Errorf("%s %s: the body is not JSON", a.Method, a.shown())
+		}
+		if at, ok := contains(normal(a.Expect.JSON), normal(got)); !ok {
+			return fmt.Errorf("%s %s: the body differs from what is expected at %q", a.Method, a.shown(), at)
+		}
+	}
+	if a.matches != nil && !a.matches.Match(body) {
+		return fmt.Errorf("%s %s: the body does not match %q", a.Method, a.shown(), a.Expect.BodyMatches)
+	}
+	return nil
+}
+
+// allows reports whether a status is a success.
+func (e *expect) allows(status int) bool {
+	list, ok := e.Status.([]any)
+	switch {
+	case e.Status == nil:
+		list = []any{"2xx"}
+	case !ok:
+		list = []any{e.Status}
+	}
+	for _, x := range list {
+		want := text(x)
+		if want == fmt.Sprint(status) || want == fmt.Sprintf("%dxx", status/100) {
+			return true
+		}
+	}
+	return false
+}
+
+// reasonIn finds the words in which an API says what it did not like, in the
+// places where APIs put them: short, and in one line.
+func reasonIn(body []byte) string {
+	v, err := decode(body)
+	if err != nil {
+		return ""
+	}
+	for _, at := range [][]string{{"error", "message"}, {"message"}, {"detail"}, {"error_description"}, {"error"}, {"title"}, {"errors"}} {
+		x := v
+		for _, k := range at {
+			m, _ := x.(map[string]any)
+			x = m[k]
+		}
+		if list, ok := x.([]any); ok && len(list) > 0 {
+			m, _ := list[0].(map[string]any)
+			x = m["message"]
+		}
+		if s, ok := x.(string); ok && s != "" {
+			s = strings.Join(strings.Fields(s), " ")
+			if len([]rune(s)) > 200 {
+				s = string([]rune(s)[:200]) + "…"
+			}
+			return ": " + s
+		}
+	}
+	return ""
+}
+
+// contains reports whether got holds what is wanted, or where it does not.
+func contains(want, got any) (at string, ok bool) {
+	w, isObject := want.(map[string]any)
+	if !isObject {
+		return ".", reflect.DeepEqual(want, got)
+	}
+	g, isObject := got.(map[string]any)
+	if !isObject {
+		return ".", false
+	}
+	for _, k := range slices.Sorted(maps.Keys(w)) {
+		x, ok := g[k]
+		if !ok {
+			return "." + k, false
+		}
+		if at, ok := contains(w[k], x); !ok {
+			return "." + k + strings.TrimSuffix(at, "."), false
+		}
+	}
+	return "", true
+}
+
+// normal gives equal numbers one form, whether they came from YAML or JSON.
+func normal(v any) any {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return v
+	}
+	var out any
+	if json.Unmarshal(b, &out) != nil {
+		return v
+	}
+	return out
+}
