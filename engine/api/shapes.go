@@ -1,0 +1,153 @@
+// Package api is what programs get from redundctl: the JSON shapes of every
+// command that prints data. Fields may be added, never renamed. Times are RFC
+// 3339 in UTC with a Z, what is absent is null, and lists never are.
+package api
+
+import (
+	"time"
+
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// Listed is one pipeline of `list`.
+type Listed struct {
+	Name      string         `json:"name"`
+	System    string         `json:"system"`
+	Category  *string        `json:"category"`
+	Enabled   bool           `json:"enabled"`
+	Observe   bool           `json:"observe"`
+	Mode      string         `json:"mode"`
+	Primary   map[string]any `json:"primary"` // kind and the kind's own keys, or null
+	Schedules []Schedule     `json:"schedules"`
+	Next      *string        `json:"next"`
+	File      string         `json:"file"`
+}
+
+// Schedule is one schedule of a pipeline: cron or every.
+type Schedule struct {
+	Cron     string `json:"cron,omitempty"`
+	Every    string `json:"every,omitempty"`
+	Timezone string `json:"timezone"`
+}
+
+// List gives the entry of one pipeline; next is its next slot, or zero.
+func List(p *pipeline.Pipeline, next time.Time) Listed {
+	out := Listed{
+		Name: p.Name, System: p.System, Category: present(p.Category), Enabled: p.Enabled, Observe: p.Observe,
+		Mode: string(p.Mode), Schedules: []Schedule{}, Next: When(next), File: p.File,
+	}
+	if p.Primary != nil {
+		out.Primary = map[string]any{"kind": p.Primary.Kind}
+		for k, v := range p.Primary.With {
+			if k != "token" {
+				out.Primary[k] = v
+			}
+		}
+	}
+	for _, s := range p.Schedule {
+		e := Schedule{Cron: s.Cron, Timezone: s.Timezone}
+		if s.Cron == "" {
+			e.Every = s.Every.String()
+		}
+		out.Schedules = append(out.Schedules, e)
+	}
+	return out
+}
+
+// Due is one slot of `next`; At keeps the offset of the schedule's zone.
+type Due struct {
+	Pipeline string `json:"pipeline"`
+	System   string `json:"system"`
+	At       string `json:"at"`
+}
+
+// Run is one run of `runs`.
+type Run struct {
+	ID         int64   `json:"id"`
+	Pipeline   string  `json:"pipeline"`
+	System     string  `json:"system"`
+	Trigger    string  `json:"trigger"`
+	Slot       *string `json:"slot"`
+	State      string  `json:"state"`
+	Reason     *string `json:"reason"`
+	Attempt    int     `json:"attempt"`
+	Queued     *string `json:"queued"`
+	Started    *string `json:"started"`
+	Finished   *string `json:"finished"`
+	DurationMS *int64  `json:"duration-ms"`
+	Error      *string `json:"error"`
+}
+
+// Of gives the shape of a run.
+func Of(r pipeline.Run) Run {
+	out := Run{
+		ID: r.ID, Pipeline: r.Pipeline, System: r.System, Trigger: r.Trigger, Slot: When(r.Slot), State: string(r.State),
+		Reason: present(r.Reason), Attempt: r.Attempt, Queued: When(r.Queued), Started: When(r.Started),
+		Finished: When(r.Finished), Error: present(r.Error),
+	}
+	if !r.Started.IsZero() && !r.Finished.IsZero() {
+		ms := r.Finished.Sub(r.Started).Milliseconds()
+		out.DurationMS = &ms
+	}
+	return out
+}
+
+// Shown is a run with its steps, as `show` and `run` give it.
+type Shown struct {
+	Run
+	Steps   []Step   `json:"steps"`
+	Primary *Primary `json:"primary"`
+}
+
+// Primary is what the primary was seen to do when the run was decided.
+type Primary struct {
+	Kind     string `json:"kind"`
+	Verdict  string `json:"verdict"`
+	Evidence string `json:"evidence"`
+}
+
+// Step is one step of a run; a matrix has one for each combination.
+type Step struct {
+	ID       string         `json:"id"`
+	Matrix   *string        `json:"matrix"`
+	Uses     string         `json:"uses"`
+	State    string         `json:"state"`
+	Continue bool           `json:"continued"`
+	Attempts int            `json:"attempts"`
+	ExitCode *int           `json:"exit-code"`
+	Signal   *string        `json:"signal"`
+	Started  *string        `json:"started"`
+	Finished *string        `json:"finished"`
+	Outputs  map[string]any `json:"outputs"`
+	Error    *string        `json:"error"`
+}
+
+// Show gives the shape of a run with its steps.
+func Show(r pipeline.Run, steps []pipeline.StepRecord) Shown {
+	out := Shown{Run: Of(r), Steps: []Step{}}
+	for _, s := range steps {
+		outputs := s.Outputs
+		if outputs == nil {
+			outputs = map[string]any{}
+		}
+		if s.Truncated {
+			outputs["outputs-truncated"] = true
+		}
+		out.Steps = append(out.Steps, Step{
+			ID: s.ID, Matrix: present(s.Matrix), Uses: s.Uses, State: string(s.State), Continue: s.Continued, Attempts: s.Attempts,
+			ExitCode: s.ExitCode, Signal: present(s.Signal), Started: When(s.Started), Finished: When(s.Finished),
+			Outputs: outputs, Error: present(s.Error),
+		})
+	}
+	return out
+}
+
+// When is an instant as it is printed, or nil for the zero time.
+func When(t time.Time) *string { return present(pipeline.Time(t)) }
+
+func present(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
