@@ -1,46 +1,161 @@
-// Package source reads YAML text into plain values that know their places,
-// and edits it in place.
+// Package source reads YAML text into plain values whose places are known, and
+// edits it in place. Parse is where to begin: it uses yaml.v3 for the tree of
+// nodes and nothing else of it, because its decoding into values takes time in
+// the square of the number of keys and reports problems without a place.
 package source
 
-import "github.com/redundctl/redundctl/engine/diag"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
 
-// Limits bound what a file may cost; zero values mean the defaults.
+	"gopkg.in/yaml.v3"
+
+	"github.com/redundctl/redundctl/engine/diag"
+)
+
+// Limits bound what one file may ask of us. A zero is the default of the
+// language.
 type Limits struct {
-	FileSize              int64
-	Aliases, Depth, Nodes int
+	FileSize int64 // bytes; 1 MiB
+	Aliases  int   // uses of anchors; 100
+	Depth    int   // mappings and lists inside each other; 50
+	Nodes    int   // values, with aliases written out; 100,000
 }
 
-// File is one YAML file.
+func (l Limits) orDefault() Limits {
+	if l.FileSize <= 0 {
+		l.FileSize = 1 << 20
+	}
+	if l.Aliases <= 0 {
+		l.Aliases = 100
+	}
+	if l.Depth <= 0 {
+		l.Depth = 50
+	}
+	if l.Nodes <= 0 {
+		l.Nodes = 100_000
+	}
+	return l
+}
+
+// most is how many problems of one file are told.
+const most = 50
+
+// File is the text of one YAML document and what it says. It may be read from
+// several goroutines at once.
 type File struct {
-	Name  string
-	Text  []byte
-	Value any // map[string]any, []any, string, bool, nil, int64, uint64 or float64
+	Name string
+	Text []byte
+
+	// Value is made of map[string]any, []any, string, bool, nil, int64, uint64
+	// and float64 only; nil when the text is not YAML. With problems of other
+	// kinds it is what could be understood.
+	Value any
+
+	root  *yaml.Node // the document's content; nil when the text is not YAML
+	once  sync.Once
+	lines []int // where each line begins, as yaml.v3 counts lines
 }
 
-// Pos is a place in a file: a line and a column from 1, the column in runes.
+// Pos is a place: line and column from 1, columns and width in runes. The
+// zero Pos is the file as a whole.
 type Pos struct{ Line, Column, Width int }
 
-// Parse reads a file. The File is never nil; its Value is nil after an error of syntax.
+// Parse reads a file. The File is never nil. One mistake gives one problem, and
+// text that is hostile gives a problem as fast as any other.
 func Parse(name string, text []byte, lim Limits) (*File, []diag.Problem) {
-	return &File{Name: name, Text: text}, nil
+	lim = lim.orDefault()
+	f := &File{Name: name, Text: text}
+	if p, bad := TooLarge(name, int64(len(text)), lim); bad {
+		f.Text = nil
+		return f, []diag.Problem{p}
+	}
+	if p, bad := f.checkText(); bad {
+		return f, []diag.Problem{p}
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	doc, err := decode(d)
+	switch {
+	case errors.Is(err, io.EOF):
+		return f, []diag.Problem{f.empty(Pos{Line: 1, Column: 1})}
+	case err != nil:
+		return f, []diag.Problem{f.syntax(err, lim)}
+	}
+	next, err := decode(d)
+	switch {
+	case err == nil:
+		return f, []diag.Problem{f.several(next)}
+	case !errors.Is(err, io.EOF):
+		return f, []diag.Problem{f.syntax(err, lim)}
+	}
+	f.root = doc.Content[0]
+	if f.root.Kind == yaml.ScalarNode && f.root.Tag == "!!null" {
+		return f, []diag.Problem{f.empty(f.start(f.root))}
+	}
+	c := converter{file: f, lim: lim}
+	f.Value = c.value(f.root, 0)
+	return f, c.problems
 }
 
-// At gives the place of the value at a path of string keys and int indexes.
-func (f *File) At(path []any) Pos { return Pos{} }
-
-// KeyAt gives the place of the key at a path.
-func (f *File) KeyAt(path []any) Pos { return Pos{} }
-
-// InString gives the place of some bytes of the value of a scalar.
-func (f *File) InString(path []any, offset, width int) Pos { return Pos{} }
-
-// Keys lists the keys of a mapping in the order written.
-func (f *File) Keys(path []any) []string { return nil }
-
-// Problem makes a problem with its line of source.
-func (f *File) Problem(p Pos, sev diag.Severity, rule, message, hint string) diag.Problem {
-	return diag.Problem{}
+// TooLarge is the problem of a file whose size is over the limit; it can be
+// asked before the file is read.
+func TooLarge(name string, size int64, lim Limits) (diag.Problem, bool) {
+	lim = lim.orDefault()
+	if size <= lim.FileSize {
+		return diag.Problem{}, false
+	}
+	return diag.Problem{
+		File: name, Severity: diag.Error, Rule: "too-large",
+		Message: fmt.Sprintf("the file has %d bytes; %d is the limit", size, lim.FileSize),
+		Hint:    "keep long text in a file of its own that a step reads, or raise limits.file-size",
+	}, true
 }
 
-// Set gives the text with the scalar at path changed to value.
-func (f *File) Set(path []any, value string) ([]byte, error) { return nil, nil }
+// decode reads the next document of a stream. A panic of the parser is an
+// error like any other.
+func decode(d *yaml.Decoder) (doc *yaml.Node, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("yaml: the parser gave up: %v", r)
+		}
+	}()
+	doc = new(yaml.Node)
+	if err := d.Decode(doc); err != nil {
+		return nil, err
+	}
+	if doc.Kind != yaml.DocumentNode || len(doc.Content) == 0 {
+		return nil, io.EOF
+	}
+	return doc, nil
+}
+
+func (f *File) empty(p Pos) diag.Problem {
+	return f.Problem(p, diag.Error, "empty-document", "the file says nothing", "delete it, or give its name a leading dot so that it is not read")
+}
+
+func (f *File) several(second *yaml.Node) diag.Problem {
+	at := f.start(second)
+	if len(second.Content) > 0 && second.Content[0].Line > 0 {
+		at = f.start(second.Content[0])
+	}
+	// The line that begins the second document is the mark above it.
+	for l := at.Line; l > 1; l-- {
+		if line := f.line(l); bytes.HasPrefix(line, []byte("---")) || bytes.HasPrefix(line, []byte("...")) {
+			at = Pos{Line: l, Column: 1, Width: 3}
+			break
+		}
+	}
+	return f.Problem(at, diag.Error, "several-documents", "a second YAML document begins here", "put each document into a file of its own")
+}
+
+// Problem makes a problem of this file, with the line that it shows.
+func (f *File) Problem(p Pos, sev diag.Severity, rule, message, hint string) diag.Problem { //nolint:revive // one call names one problem
+	return diag.Problem{
+		File: f.Name, Line: p.Line, Column: p.Column, Width: p.Width,
+		Severity: sev, Rule: rule, Message: message, Hint: hint,
+		Source: string(f.line(p.Line)),
+	}
+}
