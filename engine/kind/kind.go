@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -87,6 +88,25 @@ type Set struct {
 	Primaries []Primary
 	// Plugin makes the kind of `plugin:<name>`; nil where there are no plugins.
 	Plugin func(name string) Action
+
+	once    sync.Once
+	schemas *schema.Set
+}
+
+// Schemas are the schemas of the language with these kinds, always the same
+// ones.
+func (s *Set) Schemas() *schema.Set {
+	s.once.Do(func() {
+		f := schema.Fragments{Steps: map[string][]byte{}, Primaries: map[string][]byte{}}
+		for _, k := range s.Actions {
+			f.Steps[k.Name] = k.Fragment
+		}
+		for _, k := range s.Primaries {
+			f.Primaries[k.Name] = k.Fragment
+		}
+		s.schemas = schema.New(f)
+	})
+	return s.schemas
 }
 
 // PluginPrefix begins the `uses` of an executable of the user's.
