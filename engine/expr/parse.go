@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -271,15 +270,4 @@ func lastText(s string) int {
 	s = strings.TrimRight(s, " \t\r\n")
 	_, n := utf8.DecodeLastRuneInString(s)
 	return len(s) - n
-}
-
-// shifted is err with its place moved by n bytes, when it has one.
-func shifted(err error, n int) error {
-	var e *Error
-	if n != 0 && errors.As(err, &e) {
-		c := *e
-		c.Offset += n
-		return &c
-	}
-	return err
 }

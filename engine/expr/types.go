@@ -32,8 +32,12 @@ type Type struct {
 	// is near. "": "field", RuleField and the list of the fields.
 	What, Rule, Hint string
 
-	// Refuse makes each use of the value an error.
+	// Refuse makes each use of the value an error. Fields that are refused are
+	// left out of what `.*` and an index that is not known stand for, unless
+	// all of them are.
 	Refuse *Refusal
+
+	filtered bool // what `.*` gives: an array whose fields are those of its elements
 }
 
 // Refusal is why a value must not be used where the template stands.
