@@ -4,83 +4,219 @@
 // says and the reference pages. It knows no YAML, no place in a file and no
 // kind: those who use it hand in plain values and the kinds' fragments.
 //
+// The schemas are draft-07 with a few keywords of ours:
+//
+//	x-expr      true: strings here may hold ${{ }}; "if": as a bare expression;
+//	            false: none. Holds for all that is below. A string elsewhere
+//	            that holds ${{ is a mistake.
+//	x-rules     what keys of one object ask of each other (rules.go)
+//	x-dispatch  "uses" or "primary": whose fragment decides (dispatch.go)
+//	x-default   the default in words, where it is no constant
+//	x-form      what a pattern asks for, in words
+//	x-secret    the value is a secret: shown as ***
+//	x-outputs   of a kind's fragment: the outputs that it sets
+//	x-partial   an object that may hold any key of the root, without defaults
+//
 // Start with Set, then check.go (how a value is checked), then node.go (the
 // schema as it is walked).
 package schema
+
+import (
+	"embed"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+//go:embed common.base.json pipeline.base.json action.base.json config.base.json
+var base embed.FS
+
+// The documents of the language.
+const (
+	docPipeline = "pipeline"
+	docAction   = "action"
+	docConfig   = "config"
+)
+
+// pluginPrefix and actionPrefix begin a `uses` that names no kind.
+const (
+	pluginPrefix = "plugin:"
+	actionPrefix = "./"
+)
 
 // Fragments are the schemas of the kinds: of `with` by the word in `uses`, and
 // of a primary's keys by the primary's kind.
 type Fragments struct{ Steps, Primaries map[string][]byte }
 
-// Set is the whole language: the base schemas and the kinds' fragments. It is
-// compiled lazily, never changes and is safe for concurrent use.
-type Set struct{ fragments Fragments }
-
-// New makes a Set of the fragments.
-func New(f Fragments) *Set { return &Set{fragments: f} }
-
-// Issue is one mistake in a value.
-type Issue struct {
-	Path    []any    // of the value (string keys, int indexes); for unknown-key and required the object's
-	Keyword string   // required unknown-key type enum const pattern format min max min-items unique one-of excludes needs expression
-	Names   []string // the keys that are unknown, missing or in each other's way
-	Allowed []string // what stands for choice: keys or values, sorted
-	Want    string   // the type or form that is wanted, as "a list"
-	Message string   // lower case, in plain words, without the place
+// Set is the whole language: the base schemas and the kinds' fragments. Each
+// is read when it is first needed. A Set never changes and is safe for
+// concurrent use.
+type Set struct {
+	docs             map[string]func() *document
+	steps, primaries map[string]func() *document
+	uses, kinds      []string // sorted
 }
 
-// Pipeline checks a pipeline file, with and primary included.
-func (s *Set) Pipeline(v any) []Issue { return nil }
+// New makes a Set of the fragments. A fragment that is no schema shows when it
+// is first needed, as an Issue; engine/builtin tests those that are shipped.
+func New(f Fragments) *Set {
+	s := &Set{docs: map[string]func() *document{}, steps: map[string]func() *document{}, primaries: map[string]func() *document{}}
+	for _, doc := range []string{docPipeline, docAction, docConfig} {
+		s.docs[doc] = sync.OnceValue(func() *document { return openBase(doc) })
+	}
+	for uses, text := range f.Steps {
+		s.steps[uses] = sync.OnceValue(func() *document { return openFragment("uses/"+uses, text) })
+	}
+	for kind, text := range f.Primaries {
+		s.primaries[kind] = sync.OnceValue(func() *document { return openFragment("primary/"+kind, text) })
+	}
+	s.uses = slices.Sorted(maps.Keys(f.Steps))
+	s.kinds = slices.Sorted(maps.Keys(f.Primaries))
+	return s
+}
 
-// Action checks a file of `kind: action`.
-func (s *Set) Action(v any) []Issue { return nil }
+// document is one schema: as it is written, as it is walked, and as
+// jsonschema checks it.
+type document struct {
+	name string
+	raw  map[string]any // with the common definitions
+	root *node
+	err  error
+	leaf func() (validator, error)
+}
 
-// Config checks the project file.
-func (s *Set) Config(v any) []Issue { return nil }
+func openBase(doc string) *document {
+	raw, err := baseSchema(doc)
+	return open(doc, raw, err)
+}
 
-// With checks a step's `with` at run time, after its expressions.
-func (s *Set) With(uses string, with map[string]any) []Issue { return nil }
+func openFragment(name string, text []byte) *document {
+	raw, err := parse(text)
+	if err == nil {
+		if _, ok := raw["x-expr"]; !ok {
+			raw["x-expr"] = true
+		}
+	}
+	return open(name, raw, err)
+}
 
-// FillPipeline writes the defaults into v, never over what is written, and
-// takes out the keys that are the user's own (x-).
-func (s *Set) FillPipeline(v map[string]any) {}
+func open(name string, raw map[string]any, err error) *document {
+	d := &document{name: name, raw: raw, root: &node{}, err: err}
+	if err == nil {
+		b := builder{root: raw, refs: map[string]*node{}}
+		d.root, d.err = b.node(raw), b.err
+	}
+	d.leaf = sync.OnceValues(func() (validator, error) { return compile(d) })
+	return d
+}
 
-// FillAction is FillPipeline for a file of `kind: action`.
-func (s *Set) FillAction(v map[string]any) {}
+// baseSchema is a document's own schema with the common definitions.
+func baseSchema(doc string) (map[string]any, error) {
+	read := func(name string) (map[string]any, error) {
+		text, err := base.ReadFile(name + ".base.json")
+		if err != nil {
+			return nil, err
+		}
+		raw, err := parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s.base.json: %w", name, err)
+		}
+		return raw, nil
+	}
+	common, err := read("common")
+	if err != nil {
+		return nil, err
+	}
+	raw, err := read(doc)
+	if err != nil {
+		return nil, err
+	}
+	raw["definitions"] = common["definitions"]
+	expandPartial(raw, raw)
+	return raw, nil
+}
 
-// FillConfig is FillPipeline for the project file.
-func (s *Set) FillConfig(v map[string]any) {}
+// expandPartial writes into an object with x-partial the properties of the
+// root that it does not have itself, without their defaults.
+func expandPartial(root, raw map[string]any) {
+	if raw["x-partial"] == true {
+		own := object(raw["properties"])
+		for key, v := range object(root["properties"]) {
+			if _, ok := own[key]; !ok && key != "version" && key != "environment" && key != "environments" {
+				own[key] = withoutDefaults(v)
+			}
+		}
+		return
+	}
+	for _, v := range object(raw["properties"]) {
+		if child := object(v); child != nil {
+			expandPartial(root, child)
+		}
+	}
+	if child := object(raw["additionalProperties"]); child != nil {
+		expandPartial(root, child)
+	}
+}
 
-// FillWith is FillPipeline for the `with` of one step.
-func (s *Set) FillWith(uses string, with map[string]any) {}
+func withoutDefaults(v any) any {
+	m := object(v)
+	if m == nil {
+		return v
+	}
+	out := map[string]any{}
+	for key, v := range m {
+		switch key {
+		case "default":
+			out["x-default"] = "the project's own"
+		case "properties":
+			props := map[string]any{}
+			for name, p := range object(v) {
+				props[name] = withoutDefaults(p)
+			}
+			out[key] = props
+		case "additionalProperties", "then", "else":
+			out[key] = withoutDefaults(v)
+		default:
+			out[key] = v
+		}
+	}
+	return out
+}
+
+// step finds the fragment that `uses` names; nil: a plugin, an action, or none.
+func (s *Set) step(uses string) *document {
+	if open, ok := s.steps[uses]; ok {
+		return open()
+	}
+	return nil
+}
+
+// free reports whether uses names something whose `with` no fragment decides.
+func free(uses string) bool {
+	for _, prefix := range []string{pluginPrefix, actionPrefix} {
+		if rest, ok := strings.CutPrefix(uses, prefix); ok && rest != "" {
+			return true
+		}
+	}
+	return false
+}
 
 // Outputs are the outputs that a step kind sets, with their descriptions;
-// false: not known before the run.
-func (s *Set) Outputs(uses string) (map[string]string, bool) { return nil, false }
-
-// Strings calls f for each string of a checked document ("pipeline", "action"
-// or "config") that may hold an expression; bare: as `if`, without braces.
-func (s *Set) Strings(doc string, v any, f func(path []any, text string, bare bool)) {}
-
-// Combined is the self-contained schema of a document for editors.
-func (s *Set) Combined(doc string) ([]byte, error) { return nil, nil }
-
-// Topic is what there is to say of one key.
-type Topic struct {
-	Path        string   `json:"path"`
-	Type        string   `json:"type"`
-	Default     string   `json:"default"`
-	Description string   `json:"description"`
-	Enum        []string `json:"enum"`
-	Example     string   `json:"example"`
-	Keys        []Topic  `json:"keys"`
+// false: they are not known before the run.
+func (s *Set) Outputs(uses string) (map[string]string, bool) {
+	d := s.step(uses)
+	if d == nil || d.err != nil {
+		return nil, false
+	}
+	raw, ok := d.raw["x-outputs"].(map[string]any)
+	if !ok {
+		return nil, false
+	}
+	out := make(map[string]string, len(raw))
+	for name, text := range raw {
+		out[name], _ = text.(string)
+	}
+	return out, true
 }
-
-// Explain walks the schema: "steps.retry", "http.url", "config.server.listen".
-func (s *Set) Explain(path string) (Topic, error) { return Topic{}, nil }
-
-// Reference is the Markdown page of a document.
-func (s *Set) Reference(doc string) []byte { return nil }
-
-// Decode copies a decoded value into a struct by its json tags.
-func Decode(v, out any) error { return nil }

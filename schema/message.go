@@ -1,0 +1,194 @@
+package schema
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+)
+
+// issues says what a keyword of raw has against v, without its place.
+func issues(keyword string, raw map[string]any, v any) []Issue {
+	form := wanted(raw)
+	one := func(keyword, want string) []Issue {
+		return []Issue{{Keyword: keyword, Want: want, Message: "must be " + want}}
+	}
+	say := func(keyword, message string) []Issue { return []Issue{{Keyword: keyword, Message: message}} }
+	if f, ok := formats()[fmt.Sprint(raw["format"])]; ok && keyword != "type" {
+		return one(KeywordFormat, f.want)
+	}
+	switch keyword {
+	case "type":
+		out := one(KeywordType, form)
+		if _, fraction := v.(float64); !fraction || raw["format"] != "text" {
+			out[0].Message += instead(v)
+		}
+		return out
+	case "enum":
+		all := values(raw["enum"])
+		return []Issue{{Keyword: KeywordEnum, Allowed: all, Message: "must be one of " + words(all)}}
+	case "const":
+		all := values([]any{raw["const"]})
+		return []Issue{{Keyword: KeywordConst, Allowed: all, Message: "must be " + words(all)}}
+	case "pattern":
+		return one(KeywordPattern, form)
+	case "format":
+		return one(KeywordFormat, fmt.Sprintf("of the form %v", raw["format"]))
+	case "minimum":
+		return one(KeywordMin, "at least "+number(raw[keyword]))
+	case "exclusiveMinimum":
+		return one(KeywordMin, "more than "+number(raw[keyword]))
+	case "maximum":
+		return one(KeywordMax, "at most "+number(raw[keyword]))
+	case "exclusiveMaximum":
+		return one(KeywordMax, "less than "+number(raw[keyword]))
+	case "minLength", "minItems", "minProperties":
+		if raw[keyword] == 1.0 {
+			return say(KeywordMin, "must not be empty")
+		}
+		return say(KeywordMin, fmt.Sprintf("must have at least %s %s", number(raw[keyword]), parts(keyword)))
+	case "maxLength", "maxItems", "maxProperties":
+		return say(KeywordMax, fmt.Sprintf("must have at most %s %s", number(raw[keyword]), parts(keyword)))
+	case "uniqueItems":
+		return say(KeywordUnique, "must not hold an entry twice")
+	case "required":
+		return missing(raw, object(v))
+	case "additionalProperties":
+		return surplus(raw, object(v))
+	case "anyOf", "oneOf":
+		return one(KeywordForm, union(list(raw[keyword])))
+	case "not":
+		return say(KeywordForm, "is of a form that is not allowed")
+	}
+	return say(KeywordForm, "is not as the schema wants it ("+keyword+")")
+}
+
+func missing(raw, v map[string]any) []Issue {
+	var out []Issue
+	for _, key := range texts(raw["required"]) {
+		if _, ok := v[key]; !ok {
+			out = append(out, Issue{Keyword: KeywordRequired, Names: []string{key}, Message: key + " is missing"})
+		}
+	}
+	return out
+}
+
+func surplus(raw, v map[string]any) []Issue {
+	known := slices.Sorted(maps.Keys(object(raw["properties"])))
+	var out []Issue
+	for key := range v {
+		if !slices.Contains(known, key) && !strings.HasPrefix(key, "x-") {
+			out = append(out, Issue{Keyword: KeywordUnknownKey, Names: []string{key}, Allowed: known,
+				Message: fmt.Sprintf("unknown key %q", key)})
+		}
+	}
+	return out
+}
+
+// wanted says in words what a schema asks for.
+func wanted(raw map[string]any) string {
+	if form, ok := raw["x-form"].(string); ok {
+		return form
+	}
+	if f, ok := formats()[fmt.Sprint(raw["format"])]; ok {
+		return f.want
+	}
+	if p, ok := raw["pattern"].(string); ok {
+		return "a text that matches " + p
+	}
+	if all := values(raw["enum"]); len(all) > 0 {
+		return "one of " + words(all)
+	}
+	return typeWords(raw["type"])
+}
+
+func typeWords(v any) string {
+	kinds := texts(v)
+	if s, ok := v.(string); ok {
+		kinds = []string{s}
+	}
+	names := map[string]string{"string": "a text", "integer": "an integer", "number": "a number", "boolean": "true or false",
+		"array": "a list", "object": "a mapping", "null": "nothing"}
+	var out []string
+	for _, k := range kinds {
+		out = append(out, names[k])
+	}
+	if len(out) == 0 {
+		return "something else"
+	}
+	return join(out)
+}
+
+// join is "a, b or c".
+func join(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+}
+
+func union(branches []any) string {
+	var out []string
+	for _, b := range branches {
+		if w := wanted(object(b)); !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	return join(out)
+}
+
+// instead says what stands there, where that helps.
+func instead(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ", and nothing is written here"
+	case map[string]any:
+		return ", not a mapping"
+	case []any:
+		return ", not a list"
+	case bool:
+		return fmt.Sprintf(", not %v", v)
+	case string:
+		return ", not a text"
+	}
+	return ", not a number"
+}
+
+func values(v any) []string {
+	var out []string
+	for _, x := range list(v) {
+		out = append(out, printed(x))
+	}
+	return out
+}
+
+// printed is a value as one would write it in a file.
+func printed(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(text)
+}
+
+func number(v any) string {
+	if f, ok := v.(float64); ok && f == math.Trunc(f) {
+		return fmt.Sprintf("%.0f", f)
+	}
+	return fmt.Sprint(v)
+}
+
+func parts(keyword string) string {
+	switch {
+	case strings.HasSuffix(keyword, "Length"):
+		return "characters"
+	case strings.HasSuffix(keyword, "Items"):
+		return "entries"
+	}
+	return "keys"
+}

@@ -1,0 +1,242 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// node is one schema as it is walked beside a value. Only what concerns the
+// keys of objects, expressions and defaults stands here; types, ranges and
+// forms are checked by jsonschema.
+type node struct {
+	raw      map[string]any   // with those of $ref merged in, for descriptions
+	props    map[string]*node // by key
+	keys     []string         // of props, sorted
+	extra    *node            // of other keys; nil: anything, or nothing if closed
+	closed   bool             // other keys are mistakes
+	own      bool             // x- keys are the user's own; false: they are data
+	items    *node            // of a list; nil: anything
+	required []string
+	rules    []rule
+	expr     expression
+	dispatch string
+	defaults any
+	filled   bool // defaults says something
+	anything bool // nothing below is known
+}
+
+// expression says whether strings may hold ${{ }}.
+type expression int
+
+const (
+	inherited expression = iota
+	forbidden
+	allowed
+	bare
+)
+
+func parse(text []byte) (map[string]any, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	var raw map[string]any
+	if err := d.Decode(&raw); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is text after the schema")
+	}
+	return raw, nil
+}
+
+func object(v any) map[string]any { m, _ := v.(map[string]any); return m }
+
+func list(v any) []any { l, _ := v.([]any); return l }
+
+func texts(v any) []string {
+	var out []string
+	for _, x := range list(v) {
+		if s, ok := x.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// builder makes nodes of one document; every $ref without siblings is built
+// once.
+type builder struct {
+	root map[string]any
+	refs map[string]*node
+	err  error
+}
+
+func (b *builder) fail(format string, args ...any) {
+	if b.err == nil {
+		b.err = fmt.Errorf(format, args...)
+	}
+}
+
+func (b *builder) node(v any) *node {
+	raw := object(v)
+	if raw == nil {
+		return &node{anything: v != false, closed: v == false}
+	}
+	n := &node{raw: map[string]any{}}
+	if ref, ok := raw["$ref"].(string); ok {
+		if len(raw) == 1 {
+			return b.reference(ref)
+		}
+		*n = *b.reference(ref)
+		n.raw = maps.Clone(n.raw)
+	}
+	b.read(n, raw)
+	n.keys = slices.Sorted(maps.Keys(n.props))
+	n.anything = n.props == nil && n.extra == nil && n.items == nil && !n.closed && n.expr == inherited
+	return n
+}
+
+func (b *builder) reference(ref string) *node {
+	if n, ok := b.refs[ref]; ok {
+		return n
+	}
+	target, ok := resolve(b.root, ref).(map[string]any)
+	if !ok {
+		b.fail("%s leads nowhere", ref)
+		return &node{anything: true}
+	}
+	n := &node{}
+	b.refs[ref] = n
+	*n = *b.node(target)
+	return n
+}
+
+// resolve follows a JSON pointer of this document, as "#/definitions/step".
+func resolve(root map[string]any, ref string) any {
+	pointer, ok := strings.CutPrefix(ref, "#/")
+	if !ok {
+		return nil
+	}
+	var v any = root
+	for _, key := range strings.Split(pointer, "/") {
+		key = unescape(key)
+		if l := list(v); l != nil {
+			i, ok := index(key, len(l))
+			if !ok {
+				return nil
+			}
+			v = l[i]
+			continue
+		}
+		v = object(v)[key]
+	}
+	return v
+}
+
+func (b *builder) read(n *node, raw map[string]any) {
+	for key, v := range raw {
+		switch key {
+		case "then", "else":
+			b.read(n, object(v)) // one object or a list of them
+			continue
+		case "if", "$ref", "definitions", "allOf":
+			continue
+		case "type":
+			if _, ok := n.raw["type"]; ok && raw["if"] == nil {
+				continue // of the other branch
+			}
+		case "properties":
+			n.props = maps.Clone(n.props)
+			if n.props == nil {
+				n.props = map[string]*node{}
+			}
+			for name, p := range object(v) {
+				n.props[name] = b.node(p)
+			}
+			n.own = true
+		case "propertyNames":
+			n.own = true
+		case "additionalProperties":
+			if n.closed = v == false; !n.closed {
+				n.extra = b.node(v)
+			}
+		case "items":
+			n.items = b.node(v)
+		case "required":
+			n.required = texts(v)
+			slices.Sort(n.required)
+		case "x-rules":
+			n.rules = b.rules(v)
+		case "x-dispatch":
+			n.dispatch, _ = v.(string)
+		case "x-expr":
+			n.expr = b.expression(v)
+		case "default":
+			n.defaults, n.filled = v, true
+		}
+		n.raw[key] = v
+	}
+	if ref, ok := raw["$ref"].(string); ok && n.props == nil {
+		target := b.reference(ref) // below then or else
+		n.props, n.closed, n.own, n.rules, n.required = target.props, target.closed, target.own, target.rules, target.required
+	}
+}
+
+func (b *builder) expression(v any) expression {
+	switch v {
+	case true:
+		return allowed
+	case false:
+		return forbidden
+	case "if":
+		return bare
+	}
+	b.fail("x-expr is true, false or \"if\", not %v", v)
+	return forbidden
+}
+
+// child is the node of a key, or nil when the key is not known. skip: the key
+// is the user's own.
+func (n *node) child(key string) (c *node, skip bool) {
+	if c, ok := n.props[key]; ok {
+		return c, false
+	}
+	if n.own && strings.HasPrefix(key, "x-") {
+		return nil, true
+	}
+	if n.closed {
+		return nil, false
+	}
+	return n.extra, false
+}
+
+func unescape(s string) string {
+	if strings.Contains(s, "%") {
+		if t, err := url.PathUnescape(s); err == nil {
+			s = t
+		}
+	}
+	if strings.Contains(s, "~") {
+		s = strings.ReplaceAll(strings.ReplaceAll(s, "~1", "/"), "~0", "~")
+	}
+	return s
+}
+
+func index(s string, n int) (int, bool) {
+	i := 0
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' || i > n {
+			return 0, false
+		}
+		i = i*10 + int(c-'0')
+	}
+	return i, s != "" && i < n
+}
+
+// anything is the node of what no schema describes.
+var anything = &node{anything: true}

@@ -1,0 +1,101 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+)
+
+// rule is what keys of one object ask of each other: exactly one of keys is
+// there, not both of them, or key (when it is one of is, or whatever it is)
+// needs another.
+type rule struct {
+	one, both  []string
+	key, needs string
+	is         []any
+}
+
+func (b *builder) rules(v any) []rule {
+	var out []rule
+	for _, x := range list(v) {
+		raw := object(x)
+		r := rule{one: texts(raw["exactly-one"]), both: texts(raw["not-both"]), is: list(raw["is"])}
+		r.key, _ = raw["key"].(string)
+		r.needs, _ = raw["needs"].(string)
+		if len(r.one) < 2 && len(r.both) != 2 && (r.key == "" || r.needs == "") {
+			b.fail("x-rules: %v is no rule", x)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// check gives the issue of one rule; unknown are the keys of v that are not
+// known, one of which may be a misspelling of what is missing.
+func (r rule) check(v map[string]any, unknown []string) (Issue, bool) {
+	switch {
+	case len(r.one) > 0:
+		var have []string
+		for _, key := range r.one {
+			if _, ok := v[key]; ok {
+				have = append(have, key)
+			}
+		}
+		return oneOf(r.one, have, unknown)
+	case len(r.both) > 0:
+		if _, ok := v[r.both[0]]; !ok {
+			return Issue{}, false
+		}
+		if _, ok := v[r.both[1]]; !ok {
+			return Issue{}, false
+		}
+		return Issue{Keyword: "excludes", Names: r.both, Message: fmt.Sprintf("%s and %s exclude each other", r.both[0], r.both[1])}, true
+	}
+	value, ok := v[r.key]
+	if !ok || r.is != nil && !slices.ContainsFunc(r.is, func(x any) bool { return x == value }) {
+		return Issue{}, false
+	}
+	if _, ok := v[r.needs]; ok || misspelt(r.needs, unknown) {
+		return Issue{}, false
+	}
+	what := r.key
+	if r.is != nil {
+		what = fmt.Sprintf("%s: %v", r.key, value)
+	}
+	return Issue{Keyword: "needs", Names: []string{r.key, r.needs}, Message: fmt.Sprintf("%s needs %s", what, r.needs)}, true
+}
+
+func oneOf(of, have, unknown []string) (Issue, bool) {
+	i := Issue{Keyword: "one-of", Allowed: of, Names: have}
+	switch len(have) {
+	case 1:
+		return i, false
+	case 0:
+		if slices.ContainsFunc(of, func(name string) bool { return misspelt(name, unknown) }) {
+			return i, false
+		}
+		i.Message = "needs exactly one of " + words(of)
+	default:
+		i.Message = fmt.Sprintf("has %s, and takes only one of them", strings.Join(have, " and "))
+	}
+	return i, true
+}
+
+// misspelt reports whether one of the unknown keys is meant to be name.
+func misspelt(name string, unknown []string) bool {
+	return slices.ContainsFunc(unknown, func(key string) bool {
+		d := levenshtein.Distance(name, key, nil)
+		return d <= 2 && d < len(name)-1
+	})
+}
+
+// words joins names for people; a long list is cut.
+func words(names []string) string {
+	const most = 12
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
