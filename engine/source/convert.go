@@ -57,15 +57,18 @@ func (c *converter) value(n *yaml.Node, depth int) any {
 }
 
 func (c *converter) alias(n *yaml.Node, depth int) any {
-	at := c.file.start(n)
-	at.Width = len([]rune(n.Value)) + 1
+	at := func() Pos {
+		p := c.file.start(n)
+		p.Width = len([]rune(n.Value)) + 1
+		return p
+	}
 	if c.open[n.Alias] {
-		c.bad(at, "alias-cycle", fmt.Sprintf("*%s stands inside what it stands for", n.Value), "write out what is meant")
+		c.bad(at(), "alias-cycle", fmt.Sprintf("*%s stands inside what it stands for", n.Value), "write out what is meant")
 		return nil
 	}
 	if c.inside == 0 {
 		if c.aliases++; c.aliases > c.lim.Aliases {
-			c.stop(at, "too-many-aliases", fmt.Sprintf("more than %d aliases", c.lim.Aliases), "write some of them out, or raise limits.aliases")
+			c.stop(at(), "too-many-aliases", fmt.Sprintf("more than %d aliases", c.lim.Aliases), "write some of them out, or raise limits.aliases")
 			return nil
 		}
 	}
@@ -83,9 +86,9 @@ func (c *converter) alias(n *yaml.Node, depth int) any {
 		return v
 	}
 	if inner.problems[0].Rule == "too-deep" {
-		c.stop(at, "too-deep", fmt.Sprintf("*%s nests values deeper than %d", n.Value, c.lim.Depth), "write it flatter, or raise limits.depth")
+		c.stop(at(), "too-deep", fmt.Sprintf("*%s nests values deeper than %d", n.Value, c.lim.Depth), "write it flatter, or raise limits.depth")
 	} else {
-		c.stop(at, "too-many-aliases", fmt.Sprintf("with *%s written out the file has more than %d values", n.Value, c.lim.Nodes), "write out what is meant")
+		c.stop(at(), "too-many-aliases", fmt.Sprintf("with *%s written out the file has more than %d values", n.Value, c.lim.Nodes), "write out what is meant")
 	}
 	return nil
 }
@@ -144,7 +147,7 @@ func (c *converter) mapping(n *yaml.Node, depth int) any {
 
 // key says whether a node can be a key, and what is wrong with it if not.
 func (c *converter) key(k *yaml.Node) bool {
-	if k.Kind == yaml.ScalarNode && k.Tag == "!!str" || c.inside > 0 && k.Kind == yaml.ScalarNode && k.Tag == "!!timestamp" {
+	if k.Kind == yaml.ScalarNode && k.Tag == "!!str" {
 		return true
 	}
 	switch {
