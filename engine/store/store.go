@@ -2,13 +2,30 @@
 // tables up to date and carries transactions. It is the only package that
 // knows the database; what the tables mean is known to engine/history.
 //
+// The database is SQLite in WAL mode, shared by every process of the project.
+// Two connections write, one after the other: one whose commits survive a
+// power cut (DB.Write) and one whose commits survive a killed process and cost
+// no wait for the disk (DB.Fast). Readers have connections of their own and
+// never wait for writers.
+//
 // Start with Open, then DB.Write, DB.Fast and DB.Read.
 package store
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
 )
+
+// fileName is the database's name in the state directory.
+const fileName = "redund.db"
+
+// readers bounds how many reads go on at once.
+const readers = 4
 
 // Options says which database to open.
 type Options struct {
@@ -17,28 +34,166 @@ type Options struct {
 }
 
 // DB is an open database. Its methods may be called from several goroutines.
-type DB struct{}
+type DB struct {
+	dir      string
+	path     string
+	readOnly bool
+	empty    bool // read only, and there is no database
 
-// Tx is one transaction; it must not be used after the function it was given to returned.
-type Tx struct{}
+	writing chan struct{} // holds one token: who has it may use full and normal
+	full    *conn         // made by the first Write
+	normal  *conn         // made by the first Fast
+	pace    pace
+	queueMu sync.Mutex
+	queue   []*request
+	reading chan struct{} // a token for each read that goes on
+	idleMu  sync.Mutex
+	idle    []*conn // readers
+	closed  bool    // guarded by idleMu
+}
 
-// Row is one row of a result; its values are read by their position.
-type Row struct{}
+// Open opens the database in the state directory. Unless o.ReadOnly, it makes
+// both when they are missing and sets the directory's mode to 0700. Tables of
+// an older version are brought up to date, by one process at a time.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("state directory %s: %w", o.Dir, err)
+	}
+	d := &DB{
+		dir: dir, path: filepath.Join(dir, fileName), readOnly: o.ReadOnly,
+		writing: make(chan struct{}, 1), reading: make(chan struct{}, readers),
+	}
+	d.writing <- struct{}{}
+	if err := prepareDir(dir, o.ReadOnly); err != nil {
+		if o.ReadOnly && errors.Is(err, fs.ErrNotExist) {
+			d.empty = true
+			return d, nil
+		}
+		return nil, err
+	}
+	if o.ReadOnly {
+		if info, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+			d.empty = true
+			return d, nil
+		}
+	}
+	if err := d.open(ctx); err != nil {
+		d.Close()
+		return nil, explain(d.path, err)
+	}
+	return d, nil
+}
 
-// Lease marks the process that holds it as alive.
-type Lease struct{ ID string }
+// open makes the first connection, which shows whether the tables are there,
+// and keeps it for the first who needs it.
+func (d *DB) open(ctx context.Context) error {
+	if !d.readOnly {
+		f, err := os.OpenFile(d.path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return err
+		}
+		f.Close()
+	}
+	c, err := connect(d.path, readMode)
+	if err != nil {
+		return err
+	}
+	c.SetInterrupt(ctx)
+	version, err := c.version()
+	c.SetInterrupt(context.Background())
+	if err == nil && version == len(migrations) {
+		d.idle = append(d.idle, c)
+		return nil
+	}
+	c.Close()
+	switch {
+	case err != nil:
+		return err
+	case version > len(migrations):
+		return fmt.Errorf("%s was written by a newer redundctl (tables of version %d, this one knows %d): use that version, or a state directory of its own",
+			d.path, version, len(migrations))
+	}
+	return d.migrate(ctx)
+}
 
-// Open opens the database.
-func Open(_ context.Context, _ Options) (*DB, error) { return nil, errors.New("not built yet") }
+// Dir is the state directory.
+func (d *DB) Dir() string { return d.dir }
 
-// Close closes the database.
-func (d *DB) Close() error { return nil }
+// Read runs f over one consistent state of the database, as of its first
+// query. Queries end early with ctx. Where there is no database yet, f is not
+// called.
+func (d *DB) Read(ctx context.Context, f func(*Tx) error) error {
+	if d.empty {
+		return nil
+	}
+	select {
+	case d.reading <- struct{}{}:
+		defer func() { <-d.reading }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	c, err := d.reader()
+	if err != nil {
+		return explain(d.path, err)
+	}
+	defer d.giveBack(c)
+	defer c.SetInterrupt(c.SetInterrupt(ctx))
+	if err := c.run("BEGIN"); err != nil {
+		return explain(d.path, err)
+	}
+	defer func() {
+		c.SetInterrupt(context.Background())
+		_ = c.run("ROLLBACK") // nothing was written
+	}()
+	if err := f(&Tx{c}); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return explain(d.path, err)
+	}
+	return nil
+}
 
-// Write runs f in a transaction that survives a power cut.
-func (d *DB) Write(_ context.Context, _ func(*Tx) error) error { return nil }
+func (d *DB) reader() (*conn, error) {
+	d.idleMu.Lock()
+	defer d.idleMu.Unlock()
+	if d.closed {
+		return nil, errClosed
+	}
+	if n := len(d.idle); n > 0 {
+		c := d.idle[n-1]
+		d.idle = d.idle[:n-1]
+		return c, nil
+	}
+	return connect(d.path, readMode)
+}
 
-// Fast runs f in a transaction that survives a killed process.
-func (d *DB) Fast(_ context.Context, _ func(*Tx) error) error { return nil }
+func (d *DB) giveBack(c *conn) {
+	d.idleMu.Lock()
+	defer d.idleMu.Unlock()
+	if d.closed {
+		c.Close()
+		return
+	}
+	d.idle = append(d.idle, c)
+}
 
-// Read runs f over one consistent state of the database.
-func (d *DB) Read(_ context.Context, _ func(*Tx) error) error { return nil }
+// Close closes the database when what is being written has been written. The
+// last process to close it leaves one whole file behind.
+func (d *DB) Close() error {
+	<-d.writing
+	defer func() { d.writing <- struct{}{} }()
+	d.idleMu.Lock()
+	defer d.idleMu.Unlock()
+	d.closed = true
+	var errs []error
+	// The writers go last: a reader may not bring the log home into the file.
+	for _, c := range append(d.idle, d.normal, d.full) {
+		if c != nil {
+			errs = append(errs, c.Close())
+		}
+	}
+	d.idle, d.normal, d.full = nil, nil, nil
+	return explain(d.path, errors.Join(errs...))
+}

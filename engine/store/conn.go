@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// What a connection is for, as the pragmas that make it so.
+const (
+	readMode   = "PRAGMA query_only=1"
+	fullMode   = "PRAGMA synchronous=FULL; PRAGMA foreign_keys=1; PRAGMA journal_size_limit=1048576"
+	normalMode = "PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=1; PRAGMA journal_size_limit=1048576"
+)
+
+// patience is how long a lock of another process is waited for.
+const patience = 10 * time.Second
+
+// maxStatements bounds the statements that a connection keeps compiled.
+const maxStatements = 64
+
+// conn is one connection, with the statements it has compiled so far.
+type conn struct {
+	*sqlite3.Conn
+	statements map[string]*sqlite3.Stmt
+	waiting    time.Time // since when it waits for a lock
+}
+
+func connect(path, pragmas string) (*conn, error) {
+	raw, err := sqlite3.OpenFlags(path, sqlite3.OPEN_READWRITE)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: raw, statements: map[string]*sqlite3.Stmt{}}
+	if err := raw.BusyHandler(c.wait); err == nil {
+		err = raw.Exec(pragmas)
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// wait is called while another process holds the lock. The pauses are short
+// and random: SQLite's own grow to 100 ms and let a busy writer starve us.
+func (c *conn) wait(ctx context.Context, count int) bool {
+	if count == 0 {
+		c.waiting = time.Now()
+	} else if time.Since(c.waiting) > patience {
+		return false
+	}
+	t := time.NewTimer(200*time.Microsecond + rand.N(2*time.Millisecond))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// version is the version of the tables; 0: there are none.
+func (c *conn) version() (int, error) {
+	version, tables := 0, false
+	tx := Tx{c}
+	err := tx.Query("SELECT 1 FROM sqlite_schema WHERE name='schema_version'", func(Row) error { tables = true; return nil })
+	if err != nil || !tables {
+		return 0, err
+	}
+	err = tx.Query("SELECT max(version) FROM schema_version", func(r Row) error { version = int(r.Int(0)); return nil })
+	return version, err
+}
+
+// prepare gives the statement for a query, compiled when it is first used. The
+// second result ends its use.
+func (c *conn) prepare(query string) (*sqlite3.Stmt, func(), error) {
+	if s, ok := c.statements[query]; ok && !s.Busy() {
+		return s, func() { _ = s.Reset() }, nil
+	}
+	s, _, err := c.Prepare(query)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, ok := c.statements[query]; ok || len(c.statements) >= maxStatements {
+		return s, func() { s.Close() }, nil
+	}
+	c.statements[query] = s
+	return s, func() { _ = s.Reset() }, nil
+}
+
+// run executes a statement that has neither arguments nor a result.
+func (c *conn) run(query string) error {
+	s, done, err := c.prepare(query)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return s.Exec()
+}
+
+// Close ends the connection and its statements.
+func (c *conn) Close() error {
+	for _, s := range c.statements {
+		s.Close()
+	}
+	return c.Conn.Close()
+}

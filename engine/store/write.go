@@ -1,0 +1,223 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// request is one call of Fast that waits for its turn.
+type request struct {
+	f     func(*Tx) error
+	err   error
+	taken bool // into a batch; guarded by queueMu
+	done  chan struct{}
+}
+
+// Write runs f in a transaction that, once Write returns nil, survives a power
+// cut. When f or the commit fails, nothing of it is kept. ctx bounds the wait
+// for the turn; a transaction that has begun is never torn.
+func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
+	if err := d.turn(ctx); err != nil {
+		return err
+	}
+	defer d.yield()
+	c, err := d.writer(&d.full, fullMode)
+	if err != nil {
+		return explain(d.path, err)
+	}
+	r := &request{f: f}
+	d.batch(c, []*request{r})
+	return explain(d.path, r.err)
+}
+
+// Fast runs f in a transaction that, once Fast returns nil, survives a killed
+// process; the next Write carries it to the disk. Calls that wait at the same
+// time share one transaction, but each fails or succeeds on its own. f may be
+// called on another goroutine than the caller's.
+func (d *DB) Fast(ctx context.Context, f func(*Tx) error) error {
+	r := &request{f: f, done: make(chan struct{})}
+	d.queueMu.Lock()
+	d.queue = append(d.queue, r)
+	d.queueMu.Unlock()
+	if err := d.turn(ctx); err != nil && d.withdraw(r) {
+		return err
+	} else if err != nil {
+		<-r.done // another's batch has it: it ends by itself
+		return explain(d.path, r.err)
+	}
+	defer d.yield()
+	select {
+	case <-r.done: // another's batch had it
+		return explain(d.path, r.err)
+	default:
+	}
+	d.queueMu.Lock()
+	batch := d.queue
+	d.queue = nil
+	for _, q := range batch {
+		q.taken = true
+	}
+	d.queueMu.Unlock()
+	defer func() {
+		for _, q := range batch {
+			close(q.done)
+		}
+	}()
+	if c, err := d.writer(&d.normal, normalMode); err != nil {
+		for _, q := range batch {
+			q.err = err
+		}
+	} else {
+		d.batch(c, batch)
+	}
+	return explain(d.path, r.err)
+}
+
+// withdraw takes a request out of the queue; false when it is in a batch.
+func (d *DB) withdraw(r *request) bool {
+	d.queueMu.Lock()
+	defer d.queueMu.Unlock()
+	if r.taken {
+		return false
+	}
+	for i, q := range d.queue {
+		if q == r {
+			d.queue = append(d.queue[:i], d.queue[i+1:]...)
+			break
+		}
+	}
+	return true
+}
+
+// turn waits until this goroutine alone may write.
+func (d *DB) turn(ctx context.Context) error {
+	if d.readOnly {
+		return errReadOnly
+	}
+	select {
+	case <-d.writing:
+		d.pace.begin()
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *DB) yield() {
+	d.pace.end()
+	d.writing <- struct{}{}
+}
+
+func (d *DB) writer(c **conn, mode string) (*conn, error) {
+	if d.isClosed() {
+		return nil, errClosed
+	}
+	if *c != nil {
+		return *c, nil
+	}
+	made, err := connect(d.path, mode)
+	if err != nil {
+		return nil, err
+	}
+	*c = made
+	return made, nil
+}
+
+func (d *DB) isClosed() bool {
+	d.idleMu.Lock()
+	defer d.idleMu.Unlock()
+	return d.closed
+}
+
+// batch runs the requests in one transaction and sets their errors.
+func (d *DB) batch(c *conn, batch []*request) {
+	failAll := func(err error) {
+		for _, r := range batch {
+			if r.err == nil {
+				r.err = err
+			}
+		}
+	}
+	if err := c.run("BEGIN IMMEDIATE"); err != nil {
+		failAll(err)
+		return
+	}
+	whole := false
+	defer func() { // also when f panics
+		if !whole {
+			failAll(errors.New("the transaction was given up"))
+		}
+		if !c.GetAutocommit() {
+			_ = c.run("ROLLBACK") // what matters has failed already
+		}
+	}()
+	kept := 0
+	for _, r := range batch {
+		r.err = inside(c, r.f, len(batch) > 1)
+		if c.GetAutocommit() { // the database gave up the transaction, as it does on a full disk
+			failAll(fmt.Errorf("the transaction was given up: %w", r.err))
+			whole = true
+			return
+		}
+		if r.err == nil {
+			kept++
+		}
+	}
+	whole = true
+	if kept == 0 {
+		return
+	}
+	if err := c.run("COMMIT"); err != nil {
+		failAll(err)
+	}
+}
+
+// inside runs f; when it may fail alone, what it did is undone alone.
+func inside(c *conn, f func(*Tx) error, alone bool) error {
+	if !alone {
+		return f(&Tx{c})
+	}
+	if err := c.run("SAVEPOINT one"); err != nil {
+		return err
+	}
+	err := f(&Tx{c})
+	if err != nil && !c.GetAutocommit() {
+		if undo := c.run("ROLLBACK TO one"); undo != nil {
+			return errors.Join(err, undo)
+		}
+	}
+	if !c.GetAutocommit() {
+		if free := c.run("RELEASE one"); err == nil {
+			err = free
+		}
+	}
+	return err
+}
+
+// pace makes a process that writes without end pause now and then: SQLite's
+// lock is not fair, and other processes would starve.
+type pace struct {
+	since, last time.Time
+}
+
+const (
+	gap    = 200 * time.Microsecond // shorter than this between two writes is no pause
+	streak = 20 * time.Millisecond
+	rest   = 2 * time.Millisecond
+)
+
+func (p *pace) begin() {
+	now := time.Now()
+	if now.Sub(p.last) > gap {
+		p.since = now
+		return
+	}
+	if now.Sub(p.since) > streak {
+		<-time.After(rest)
+		p.since = time.Now()
+	}
+}
+
+func (p *pace) end() { p.last = time.Now() }
