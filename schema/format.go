@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,10 @@ func formats() map[string]format {
 			return ok || s == "auto"
 		})},
 		"size": {"a size such as 10KiB, 300MiB or 1GiB", sizePattern, text(size)},
+		"regex": {"a regular expression (RE2)", "", text(func(s string) bool {
+			_, err := regexp.Compile(s)
+			return err == nil
+		})},
 		// A number with a fraction, and 1.0 too, has lost how it was written.
 		"text": {"a text, a whole number, true or false; put a number with a fraction in quotes, for 1.10 would become 1.1", "", func(v any) bool {
 			_, fraction := v.(float64)

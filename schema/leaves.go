@@ -179,7 +179,7 @@ func (l *leafReader) read(e *jsonschema.ValidationError) {
 	if parent == "" {
 		raw = l.document.raw
 	}
-	for _, i := range issues(keyword, raw, v) {
+	for _, i := range l.issues(keyword, raw, v) {
 		i.Path = append(slices.Clone(l.up), path...)
 		if name && len(path) > 0 {
 			key := fmt.Sprint(path[len(path)-1])
@@ -195,7 +195,7 @@ func (l *leafReader) read(e *jsonschema.ValidationError) {
 func likeliest(e *jsonschema.ValidationError) *jsonschema.ValidationError {
 	var found *jsonschema.ValidationError
 	for _, c := range e.Causes {
-		if strings.HasSuffix(c.AbsoluteKeywordLocation, "/type") && c.InstanceLocation == e.InstanceLocation {
+		if otherType(c, e.InstanceLocation) {
 			continue
 		}
 		if found != nil {
@@ -204,6 +204,20 @@ func likeliest(e *jsonschema.ValidationError) *jsonschema.ValidationError {
 		found = c
 	}
 	return found
+}
+
+// otherType reports whether all that e says is that the value at place is of
+// another type.
+func otherType(e *jsonschema.ValidationError, place string) bool {
+	if len(e.Causes) == 0 {
+		return e.InstanceLocation == place && strings.HasSuffix(e.AbsoluteKeywordLocation, "/type")
+	}
+	for _, c := range e.Causes {
+		if !otherType(c, place) {
+			return false
+		}
+	}
+	return true
 }
 
 // instance finds the value that a JSON pointer leads to. skip: a key on the

@@ -10,7 +10,7 @@ import (
 )
 
 // issues says what a keyword of raw has against v, without its place.
-func issues(keyword string, raw map[string]any, v any) []Issue {
+func (l *leafReader) issues(keyword string, raw map[string]any, v any) []Issue {
 	form := wanted(raw)
 	one := func(keyword, want string) []Issue {
 		return []Issue{{Keyword: keyword, Want: want, Message: "must be " + want}}
@@ -58,8 +58,11 @@ func issues(keyword string, raw map[string]any, v any) []Issue {
 	case "additionalProperties":
 		return surplus(raw, object(v))
 	case "anyOf", "oneOf":
-		return one(KeywordForm, union(list(raw[keyword])))
+		return one(KeywordForm, join(l.document.forms(raw)))
 	case "not":
+		if text, ok := raw["x-not"].(string); ok {
+			return say(KeywordForm, "must not be "+text)
+		}
 		return say(KeywordForm, "is of a form that is not allowed")
 	}
 	return say(KeywordForm, "is not as the schema wants it ("+keyword+")")
@@ -129,14 +132,26 @@ func join(names []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
-func union(branches []any) string {
+// forms are what the branches of a union ask for, those of unions within it
+// too.
+func (d *document) forms(raw map[string]any) []string {
 	var out []string
-	for _, b := range branches {
-		if w := wanted(object(b)); !slices.Contains(out, w) {
-			out = append(out, w)
+	for _, b := range append(list(raw["anyOf"]), list(raw["oneOf"])...) {
+		branch := object(b)
+		if ref, ok := branch["$ref"].(string); ok {
+			branch = object(resolve(d.raw, ref))
+		}
+		these := d.forms(branch)
+		if len(these) == 0 {
+			these = []string{wanted(branch)}
+		}
+		for _, w := range these {
+			if !slices.Contains(out, w) {
+				out = append(out, w)
+			}
 		}
 	}
-	return join(out)
+	return out
 }
 
 // instead says what stands there, where that helps.

@@ -95,11 +95,43 @@ func openBase(doc string) *document {
 func openFragment(name string, text []byte) *document {
 	raw, err := parse(text)
 	if err == nil {
+		raw = object(normal(raw))
 		if _, ok := raw["x-expr"]; !ok {
 			raw["x-expr"] = true
 		}
 	}
 	return open(name, raw, err)
+}
+
+// normal brings a schema of a later draft to the few words that are read here:
+// $defs become definitions, and x- keys need not be allowed by a pattern.
+func normal(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, x := range v {
+			if key == "$defs" {
+				key = "definitions"
+			}
+			out[key] = normal(x)
+		}
+		if patterns := object(out["patternProperties"]); patterns != nil {
+			if delete(patterns, "^x-"); len(patterns) == 0 {
+				delete(out, "patternProperties")
+			}
+		}
+		if ref, ok := out["$ref"].(string); ok {
+			out["$ref"] = strings.Replace(ref, "#/$defs/", "#/definitions/", 1)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = normal(x)
+		}
+		return out
+	}
+	return v
 }
 
 func open(name string, raw map[string]any, err error) *document {

@@ -2,9 +2,40 @@
 // is one line here and nothing elsewhere.
 package builtin
 
-import "github.com/redundctl/redundctl/engine/kind"
+import (
+	"slices"
+
+	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/kind/artifact"
+	"github.com/redundctl/redundctl/engine/kind/git"
+	"github.com/redundctl/redundctl/engine/kind/github"
+	"github.com/redundctl/redundctl/engine/kind/heartbeat"
+	"github.com/redundctl/redundctl/engine/kind/netlify"
+	"github.com/redundctl/redundctl/engine/kind/notify"
+	"github.com/redundctl/redundctl/engine/kind/pm2"
+	"github.com/redundctl/redundctl/engine/kind/web"
+)
+
+//go:generate go run ./gen ../..
 
 // Kinds are the kinds that are shipped, in the order of the reference pages.
 func Kinds() *kind.Set {
-	return &kind.Set{}
+	return &kind.Set{
+		Actions: slices.Concat(
+			[]kind.Action{web.Kind()},
+			git.Kinds(),
+			[]kind.Action{pm2.Kind()},
+			github.Kinds(),
+			artifact.Kinds(),
+			[]kind.Action{netlify.Kind()},
+			[]kind.Action{notify.Kind()},
+		),
+		Primaries: slices.Concat(
+			[]kind.Primary{github.Primary()},
+			[]kind.Primary{pm2.Primary()},
+			[]kind.Primary{netlify.Primary()},
+			[]kind.Primary{web.Primary()},
+			heartbeat.Primaries(),
+		),
+	}
 }
