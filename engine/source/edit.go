@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"fmt"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -37,7 +38,7 @@ func (f *File) Set(path []any, value string) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s in %s cannot be edited in place", join(path), f.Name)
 	}
-	before := flatten(f.root, nil)
+	before := flatten(f.doc, nil)
 	for _, e := range f.spellings(n, t, value) {
 		text := bytes.Join([][]byte{f.Text[:t.start], []byte(e.text), f.Text[t.end:]}, nil)
 		if f.sameBut(text, before, change{n, value, e.tag}) {
@@ -95,16 +96,26 @@ func (f *File) spellings(n *yaml.Node, t token, value string) []spelling {
 	}
 	style := n.Style &^ (yaml.TaggedStyle | yaml.FlowStyle)
 	block := style == yaml.LiteralStyle || style == yaml.FoldedStyle
-	after := "" // a text block ends with its break
-	if block && t.end > 0 && bytes.HasSuffix(f.Text[:t.end], []byte("\n")) {
-		after = eol
+	comment, after := "", "" // a text block may have a comment in its header, and ends with its break
+	if block {
+		header := f.Text[t.start : t.start+len(f.lineAt(t.start))]
+		if i := bytes.IndexAny(header, " \t"); i >= 0 {
+			comment = string(bytes.TrimRight(header[i:], "\r"))
+		}
+		if t.end > 0 && bytes.HasSuffix(f.Text[:t.end], []byte("\n")) {
+			after = eol
+		}
+	}
+	before := "" // nothing may stand right after its colon or dash
+	if n.Value == "" && style == 0 && t.start > 0 && !blank(f.Text[t.start-1]) {
+		before = " "
 	}
 	switch style {
 	case 0:
 		if n.Tag != "!!str" {
-			list = append(list, spelling{value, n.Tag})
+			list = append(list, spelling{before + value, n.Tag})
 		}
-		list = append(list, spelling{value, "!!str"})
+		list = append(list, spelling{before + value, "!!str"})
 	case yaml.SingleQuotedStyle:
 		list = append(list, spelling{"'" + strings.ReplaceAll(value, "'", "''") + "'", "!!str"})
 	case yaml.LiteralStyle:
@@ -112,7 +123,7 @@ func (f *File) spellings(n *yaml.Node, t token, value string) []spelling {
 			list = append(list, spelling{s + after, "!!str"})
 		}
 	}
-	return append(list, spelling{doubleQuoted(value) + after, "!!str"})
+	return append(list, spelling{before + doubleQuoted(value) + comment + after, "!!str"})
 }
 
 // literal writes the lines of a text block with the header and the indentation
@@ -167,11 +178,14 @@ type change struct {
 
 // sameBut says whether a text has the same nodes but for one change.
 func (f *File) sameBut(text []byte, before []*yaml.Node, c change) bool {
+	if off, _, _ := badRune(text); off >= 0 {
+		return false
+	}
 	doc, err := decode(yaml.NewDecoder(bytes.NewReader(text)))
 	if err != nil {
 		return false
 	}
-	after := flatten(doc.Content[0], nil)
+	after := flatten(doc, nil)
 	if len(after) != len(before) {
 		return false
 	}
@@ -184,9 +198,23 @@ func (f *File) sameBut(text []byte, before []*yaml.Node, c change) bool {
 		} else if a.Kind != b.Kind || a.Value != b.Value || a.Tag != b.Tag || a.Style != b.Style || a.Anchor != b.Anchor {
 			return false
 		}
-		if a.HeadComment != b.HeadComment || a.LineComment != b.LineComment || a.FootComment != b.FootComment {
-			return false
+	}
+	return slices.Equal(comments(before), comments(after))
+}
+
+// comments lists the lines of all comments. To which node yaml.v3 gives one
+// depends on the blank lines and values around it, so that is not compared.
+func comments(nodes []*yaml.Node) []string {
+	var lines []string
+	for _, n := range nodes {
+		for _, c := range []string{n.HeadComment, n.LineComment, n.FootComment} {
+			for l := range strings.Lines(c) {
+				if l = strings.TrimSpace(l); l != "" {
+					lines = append(lines, l)
+				}
+			}
 		}
 	}
-	return true
+	slices.Sort(lines)
+	return lines
 }

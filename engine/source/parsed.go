@@ -11,7 +11,7 @@ import (
 // parsed explains what the parser finds. It reads ahead of its mistake, so the
 // place is looked for: the shortest beginning of the text that has it.
 func (f *File) parsed(text string, line, read int) slip {
-	if strings.Contains(text, "',' or") {
+	if o := outline(f.Text); strings.Contains(text, "',' or") || strings.Contains(text, "node content") && (o.open >= 0 || o.wrong >= 0 || o.brace >= 0) {
 		return f.flow(text, line)
 	}
 	s := slip{off: f.shortest(text, read), width: 1}
@@ -46,6 +46,11 @@ func (f *File) parsed(text string, line, read int) slip {
 func (f *File) flow(text string, line int) slip {
 	o := outline(f.Text)
 	switch {
+	case o.brace >= 0:
+		return slip{
+			off: o.brace, width: 1, message: fmt.Sprintf("a %c stands inside a value that has no quotes", f.Text[o.brace]),
+			hint: `inside brackets and braces, text like ${{ … }} needs quotes: "${{ … }}"`,
+		}
 	case o.wrong >= 0:
 		return slip{off: o.wrong, width: 1, message: fmt.Sprintf("this %c does not close the %c of line %d", f.Text[o.wrong], f.Text[o.open], f.place(o.open).Line)}
 	case o.open >= 0:
@@ -130,18 +135,20 @@ func (f *File) shortestFlow(text string, from int) int {
 }
 
 // shape is what outline finds: the offset of a quote that is never closed, of
-// the innermost bracket or brace that is open at the end, and of one that
-// closes the wrong kind, each -1 when there is none.
+// the innermost bracket or brace that is open at the end, of one that closes the
+// wrong kind, and of one inside a plain value in brackets, each -1 when there is
+// none.
 type shape struct {
-	quote, open, wrong int
-	closers            []byte // what would close all that is open
+	quote, open, wrong, brace int
+
+	closers []byte // what would close all that is open
 }
 
 // outline follows quotes, comments, text blocks and brackets through a text
 // that is not YAML, to say which of them has no end.
 func outline(text []byte) shape {
-	o := outliner{text: text, shape: shape{-1, -1, -1, nil}}
-	for o.i < len(text) && o.quote < 0 && o.wrong < 0 {
+	o := outliner{text: text, shape: shape{-1, -1, -1, -1, nil}}
+	for o.i < len(text) && o.quote < 0 && o.wrong < 0 && o.brace < 0 {
 		o.step()
 	}
 	for j := len(o.stack) - 1; j >= 0; j-- {
@@ -180,6 +187,8 @@ func (o *outliner) step() {
 		o.close(c)
 	case (c == ':' || c == ',') && len(o.stack) > 0, (c == ':' || c == '-' || c == '?') && o.ends(o.i+1) && (c == ':' || !o.inner):
 		o.inner = false
+	case o.inner && len(o.stack) > 0 && (c == '[' || c == '{'):
+		o.brace = o.i
 	case o.inner:
 	case c == '"' || c == '\'':
 		o.quoted(c)

@@ -55,7 +55,8 @@ type File struct {
 	// kinds it is what could be understood.
 	Value any
 
-	root  *yaml.Node // the document's content; nil when the text is not YAML
+	doc   *yaml.Node // nil when the text is not YAML
+	root  *yaml.Node // the document's content
 	once  sync.Once
 	lines []int // where each line begins, as yaml.v3 counts lines
 }
@@ -91,7 +92,7 @@ func Parse(name string, text []byte, lim Limits) (*File, []diag.Problem) {
 	case !errors.Is(err, io.EOF):
 		return f, []diag.Problem{f.syntax(err, lim)}
 	}
-	f.root = doc.Content[0]
+	f.doc, f.root = doc, doc.Content[0]
 	if f.root.Kind == yaml.ScalarNode && f.root.Tag == "!!null" {
 		return f, []diag.Problem{f.empty(f.start(f.root))}
 	}
