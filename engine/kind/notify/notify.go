@@ -92,7 +92,19 @@ func (a *action) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, 
 		sent++
 		_, _ = fmt.Fprintf(s.Out, "sent to %s\n", shown(t))
 	}
-	return pipeline.Outputs{Values: map[string]any{"sent": sent}}, errors.Join(failed...)
+	return pipeline.Outputs{Values: map[string]any{"sent": sent}}, joined(failed)
+}
+
+// joined is several errors in one line, or nil.
+func joined(list []error) error {
+	if len(list) == 0 {
+		return nil
+	}
+	err := list[0]
+	for _, e := range list[1:] {
+		err = fmt.Errorf("%w; %w", err, e)
+	}
+	return err
 }
 
 // send gives the message to one service. The library takes no context, so a
@@ -180,10 +192,12 @@ func open(target string) (types.Service, error) {
 		return nil, fmt.Errorf("no service is called %q%s", scheme, nearest(scheme))
 	}
 	service := make()
-	if c, ok := service.(interface {
-		GetServiceURLFromCustom(*url.URL) (*url.URL, error)
-	}); custom && ok {
-		if u, err = c.GetServiceURLFromCustom(u); err != nil {
+	if custom {
+		c, ok := service.(types.CustomURLService)
+		if !ok {
+			return nil, fmt.Errorf("the %s service takes no address of another scheme", scheme)
+		}
+		if u, err = c.GetConfigURLFromCustom(u); err != nil {
 			return nil, fmt.Errorf("the address of the %s service is not complete: %w", scheme, plain(err, target))
 		}
 	}
