@@ -15,6 +15,9 @@ func (f *File) parsed(text string, line, read int) slip {
 		return f.flow(text, line)
 	}
 	s := slip{off: f.shortest(text, read), width: 1}
+	if c := clip(f.Text[s.off:], 1); c == "[" || c == "{" {
+		s.off = f.shortestFlow(text, s.off) // it fails there only because the text was cut
+	}
 	switch {
 	case strings.Contains(text, "expected key"), strings.Contains(text, "'-' indicator"):
 		s.width = len(bytes.TrimRight(f.lineAt(s.off), " \t\r"))

@@ -94,7 +94,11 @@ func Parse(name string, text []byte, lim Limits) (*File, []diag.Problem) {
 	}
 	f.doc, f.root = doc, doc.Content[0]
 	if f.root.Kind == yaml.ScalarNode && f.root.Tag == "!!null" {
-		return f, []diag.Problem{f.empty(f.start(f.root))}
+		at := f.start(f.root)
+		if len(f.line(at.Line)) == 0 {
+			at = Pos{Line: 1, Column: 1}
+		}
+		return f, []diag.Problem{f.empty(at)}
 	}
 	c := converter{file: f, lim: lim}
 	f.Value = c.value(f.root, 0)
