@@ -134,9 +134,14 @@ func (w *walker) value(n *node, v any, in expression, p *place) {
 	if n.expr != inherited {
 		in = n.expr
 	}
+	if text, ok := v.(string); ok {
+		w.text(text, in, p)
+		return
+	}
+	if in == inside {
+		in = allowed
+	}
 	switch v := v.(type) {
-	case string:
-		w.text(v, in, p)
 	case []any:
 		items := n.items
 		if items == nil {
@@ -160,7 +165,7 @@ func (w *walker) text(v string, in expression, p *place) {
 	case !strings.Contains(v, "${{"):
 	case in == allowed && w.visit != nil:
 		w.visit(p.path(), v, true)
-	case in == forbidden:
+	case in != allowed:
 		w.add(p, Issue{Keyword: KeywordExpression, Message: "expressions are not evaluated here"})
 	}
 }

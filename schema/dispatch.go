@@ -73,5 +73,5 @@ func (w *walker) fragment(d *document, v any, p *place) {
 	if w.visit == nil {
 		w.leaves(d, v, p)
 	}
-	w.value(d.root, v, allowed, p)
+	w.value(d.root, v, inside, p)
 }

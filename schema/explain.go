@@ -1,21 +1,222 @@
 package schema
 
-// Combined is the self-contained schema of a document for editors.
-func (s *Set) Combined(doc string) ([]byte, error) { return nil, nil }
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+)
 
 // Topic is what there is to say of one key.
 type Topic struct {
 	Path        string   `json:"path"`
 	Type        string   `json:"type"`
-	Default     string   `json:"default"`
+	Default     string   `json:"default"` // as it is written, in words where it is no constant, "" when there is none
 	Description string   `json:"description"`
 	Enum        []string `json:"enum"`
-	Example     string   `json:"example"`
-	Keys        []Topic  `json:"keys"`
+	Example     string   `json:"example"` // as YAML's flow style
+	Required    bool     `json:"required"`
+	Keys        []Topic  `json:"keys"` // of the object or of the list's items, as the schema has them, without theirs
 }
 
-// Explain walks the schema: "steps.retry", "http.url", "config.server.listen".
-func (s *Set) Explain(path string) (Topic, error) { return Topic{}, nil }
+// Explain walks the schema: "steps.retry" and "on-failure.if" of a pipeline,
+// "http.url" or "uses.http.url" of a step kind, "primary.pm2.process",
+// "config.server.listen", "action.inputs.type". An empty path gives the keys
+// of a pipeline. The error names what is nearest.
+func (s *Set) Explain(path string) (Topic, error) {
+	words := strings.FieldsFunc(path, func(r rune) bool { return r == '.' })
+	doc := docPipeline
+	if len(words) > 0 {
+		switch words[0] {
+		case docPipeline, docAction, docConfig:
+			doc, words = words[0], words[1:]
+		}
+	}
+	root := s.docs[doc]().root
+	if doc == docPipeline && len(words) > 0 {
+		if words[0] == "uses" && len(words) > 1 {
+			words = words[1:]
+		}
+		if d := s.step(words[0]); d != nil {
+			return s.walk(d.root, "uses."+words[0], words[1:])
+		}
+	}
+	prefix := ""
+	if doc != docPipeline {
+		prefix = doc
+	}
+	return s.walk(root, prefix, words)
+}
 
-// Reference is the Markdown page of a document.
-func (s *Set) Reference(doc string) []byte { return nil }
+func (s *Set) walk(n *node, path string, words []string) (Topic, error) {
+	required := false
+	for i, word := range words {
+		in := n.keyed()
+		next, ok := s.below(in, word)
+		if !ok {
+			return Topic{}, s.unknown(in, path, words[i])
+		}
+		required = slices.Contains(in.required, word)
+		path, n = join2(path, word), next
+	}
+	t := n.topic(path)
+	t.Required = required
+	in, order := n.keyed(), s.written()
+	for _, key := range order.of(s.known(in)) {
+		child, _ := s.below(in, key)
+		k := child.topic(join2(path, key))
+		k.Required = slices.Contains(in.required, key)
+		t.Keys = append(t.Keys, k)
+	}
+	return t, nil
+}
+
+// keyed is the node that has the keys: of a list, that of its items; of a
+// mapping by names, that of what they name.
+func (n *node) keyed() *node {
+	for range 4 {
+		switch {
+		case len(n.props) > 0 || n.dispatch != "":
+			return n
+		case n.items != nil:
+			n = n.items
+		case n.extra != nil:
+			n = n.extra
+		default:
+			return n
+		}
+	}
+	return n
+}
+
+// below finds a key of n: its own, a primary's kind, or any name where names
+// are free.
+func (s *Set) below(n *node, key string) (*node, bool) {
+	if child, ok := n.props[key]; ok {
+		return child, true
+	}
+	if n.dispatch == "primary" && s.isPrimary(key) {
+		return s.primaries[key]().root, true
+	}
+	return nil, false
+}
+
+func (s *Set) known(n *node) []string {
+	if n.dispatch == "primary" {
+		return slices.Sorted(slices.Values(append(slices.Clone(s.kinds), n.keys...)))
+	}
+	return n.keys
+}
+
+func (s *Set) unknown(n *node, path, word string) error {
+	all := s.known(n)
+	if path == "" {
+		all = append(slices.Clone(all), s.uses...)
+	}
+	best, distance := "", 4
+	for _, name := range all {
+		if d := levenshtein.Distance(name, word, nil); d < distance && d < len(name) {
+			best, distance = name, d
+		}
+	}
+	switch {
+	case best != "":
+		return fmt.Errorf("there is no key %q; did you mean %s?", join2(path, word), join2(path, best))
+	case len(all) == 0:
+		return fmt.Errorf("there is no key %q; %s has no keys", join2(path, word), path)
+	case path == "":
+		return fmt.Errorf("there is no key %q; the keys are %s", word, words(n.keys))
+	}
+	return fmt.Errorf("there is no key %q; %s has the keys %s", join2(path, word), path, words(all))
+}
+
+func join2(path, word string) string {
+	if path == "" {
+		return word
+	}
+	return path + "." + word
+}
+
+func (n *node) topic(path string) Topic {
+	t := Topic{Path: path, Type: n.typeName(), Enum: values(n.raw["enum"])}
+	t.Description, _ = n.raw["description"].(string)
+	if c, ok := n.raw["const"]; ok {
+		t.Enum = []string{printed(c)}
+	}
+	if n.filled {
+		t.Default = flow(n.defaults)
+	} else if words, ok := n.raw["x-default"].(string); ok {
+		t.Default = words
+	}
+	if all := list(n.raw["examples"]); len(all) > 0 {
+		t.Example = flow(all[0])
+	}
+	return t
+}
+
+// typeName is the type as the reference names it.
+func (n *node) typeName() string {
+	if f, ok := n.raw["format"].(string); ok {
+		if name, ok := map[string]string{"duration": "duration", "duration-or-zero": "duration", "grace": "duration or auto",
+			"size": "size", "text": "text", "regex": "regular expression"}[f]; ok {
+			return name
+		}
+	}
+	switch {
+	case n.either && n.props != nil:
+		return "mapping or list of mappings"
+	case n.raw["const"] != nil:
+		return "constant"
+	case n.raw["type"] == "array" && n.items != nil && n.items.raw["type"] != nil:
+		return "list of " + plural(n.items.typeName())
+	case n.raw["type"] == "object" && n.extra != nil && n.extra.raw["type"] != nil && len(n.props) == 0:
+		return "mapping to " + plural(n.extra.typeName())
+	}
+	names := map[string]string{"string": "text", "integer": "integer", "number": "number", "boolean": "boolean", "array": "list", "object": "mapping"}
+	var out []string
+	for _, k := range n.types {
+		if name := names[k]; name != "" && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	if len(out) == 0 {
+		return "any"
+	}
+	return join(out)
+}
+
+func plural(name string) string {
+	switch name {
+	case "text", "integer", "number", "boolean", "duration", "size", "mapping":
+		return name + "s"
+	}
+	return name
+}
+
+// flow prints a value in YAML's flow style.
+func flow(v any) string {
+	switch v := v.(type) {
+	case map[string]any:
+		var parts []string
+		for _, key := range sortedKeys(v) {
+			parts = append(parts, key+": "+flow(v[key]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case []any:
+		var parts []string
+		for _, x := range v {
+			parts = append(parts, flow(x))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case string:
+		if v == "" || strings.ContainsAny(v, `,:{}[]#&*!|>'"%@`+"`\\") || strings.Trim(v, "0123456789.") == "" || v != strings.TrimSpace(v) {
+			return printed(any(quoted(v)))
+		}
+		return v
+	}
+	return printed(clone(v))
+}
+
+// quoted is v in double quotes.
+func quoted(v string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"` }

@@ -17,7 +17,7 @@ type format struct {
 }
 
 const (
-	durationPattern = `^([0-9]+\.?[0-9]*d)?([0-9]+\.?[0-9]*(h|m|s|ms|us|µs|ns))*$`
+	durationPattern = `^[0-9]+\.?[0-9]*d$|^([0-9]+\.?[0-9]*d)?([0-9]+\.?[0-9]*(h|m|s|ms|us|µs|ns))+$`
 	sizePattern     = `^[0-9]+\.?[0-9]* *([KMGT]i?B|B)?$`
 )
 

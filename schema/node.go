@@ -28,8 +28,11 @@ type node struct {
 	expr     expression
 	dispatch string
 	defaults any
-	filled   bool // defaults says something
-	anything bool // nothing below is known
+	filled   bool   // defaults says something
+	anything bool   // nothing below is known
+	shape    string // the definition that it is, as "retry", or ""
+	either   bool   // one of what its items or props are, or a list of them
+	types    []string
 }
 
 // expression says whether strings may hold ${{ }}.
@@ -39,6 +42,7 @@ const (
 	inherited expression = iota
 	forbidden
 	allowed
+	inside // only below: the mapping or list itself must be written out
 	bare
 )
 
@@ -97,6 +101,7 @@ func (b *builder) node(v any) *node {
 	}
 	b.read(n, raw)
 	n.keys = slices.Sorted(maps.Keys(n.props))
+	n.types = b.types(n.raw)
 	n.anything = n.props == nil && n.extra == nil && n.items == nil && !n.closed && n.expr == inherited
 	return n
 }
@@ -113,6 +118,7 @@ func (b *builder) reference(ref string) *node {
 	n := &node{}
 	b.refs[ref] = n
 	*n = *b.node(target)
+	n.shape = strings.TrimPrefix(ref, "#/definitions/")
 	return n
 }
 
@@ -143,6 +149,7 @@ func (b *builder) read(n *node, raw map[string]any) {
 		switch key {
 		case "then", "else":
 			b.read(n, object(v)) // one object or a list of them
+			n.either = true
 			continue
 		case "if", "$ref", "definitions", "allOf":
 			continue
@@ -184,7 +191,27 @@ func (b *builder) read(n *node, raw map[string]any) {
 	if ref, ok := raw["$ref"].(string); ok && n.props == nil {
 		target := b.reference(ref) // below then or else
 		n.props, n.closed, n.own, n.rules, n.required = target.props, target.closed, target.own, target.rules, target.required
+		n.shape = target.shape
 	}
+}
+
+// types are the JSON types that raw takes, those of its branches too.
+func (b *builder) types(raw map[string]any) []string {
+	if ref, ok := raw["$ref"].(string); ok {
+		raw = object(resolve(b.root, ref))
+	}
+	out := texts(raw["type"])
+	if one, ok := raw["type"].(string); ok {
+		out = []string{one}
+	}
+	for _, branch := range append(list(raw["anyOf"]), list(raw["oneOf"])...) {
+		for _, t := range b.types(object(branch)) {
+			if !slices.Contains(out, t) {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
 }
 
 func (b *builder) expression(v any) expression {
@@ -193,10 +220,12 @@ func (b *builder) expression(v any) expression {
 		return allowed
 	case false:
 		return forbidden
+	case "inside":
+		return inside
 	case "if":
 		return bare
 	}
-	b.fail("x-expr is true, false or \"if\", not %v", v)
+	b.fail("x-expr is true, false, inside or if, not %v", v)
 	return forbidden
 }
 

@@ -9,10 +9,10 @@ import (
 )
 
 // rule is what keys of one object ask of each other: exactly one of keys is
-// there, not both of them, or key (when it is one of is, or whatever it is)
+// there, at most one of them, or key (when it is one of is, or whatever it is)
 // needs another.
 type rule struct {
-	one, both  []string
+	one, most  []string
 	key, needs string
 	is         []any
 }
@@ -21,10 +21,10 @@ func (b *builder) rules(v any) []rule {
 	var out []rule
 	for _, x := range list(v) {
 		raw := object(x)
-		r := rule{one: texts(raw["exactly-one"]), both: texts(raw["not-both"]), is: list(raw["is"])}
+		r := rule{one: texts(raw["exactly-one"]), most: texts(raw["at-most-one"]), is: list(raw["is"])}
 		r.key, _ = raw["key"].(string)
 		r.needs, _ = raw["needs"].(string)
-		if len(r.one) < 2 && len(r.both) != 2 && (r.key == "" || r.needs == "") {
+		if len(r.one) < 2 && len(r.most) < 2 && (r.key == "" || r.needs == "") {
 			b.fail("x-rules: %v is no rule", x)
 		}
 		out = append(out, r)
@@ -37,21 +37,10 @@ func (b *builder) rules(v any) []rule {
 func (r rule) check(v map[string]any, unknown []string) (Issue, bool) {
 	switch {
 	case len(r.one) > 0:
-		var have []string
-		for _, key := range r.one {
-			if _, ok := v[key]; ok {
-				have = append(have, key)
-			}
-		}
-		return oneOf(r.one, have, unknown)
-	case len(r.both) > 0:
-		if _, ok := v[r.both[0]]; !ok {
-			return Issue{}, false
-		}
-		if _, ok := v[r.both[1]]; !ok {
-			return Issue{}, false
-		}
-		return Issue{Keyword: "excludes", Names: r.both, Message: fmt.Sprintf("%s and %s exclude each other", r.both[0], r.both[1])}, true
+		return oneOf(r.one, present(r.one, v), unknown)
+	case len(r.most) > 0:
+		have := present(r.most, v)
+		return Issue{Keyword: KeywordExcludes, Names: have, Allowed: r.most, Message: strings.Join(have, " and ") + " exclude each other"}, len(have) > 1
 	}
 	value, ok := v[r.key]
 	if !ok || r.is != nil && !slices.ContainsFunc(r.is, func(x any) bool { return x == value }) {
@@ -64,11 +53,21 @@ func (r rule) check(v map[string]any, unknown []string) (Issue, bool) {
 	if r.is != nil {
 		what = fmt.Sprintf("%s: %v", r.key, value)
 	}
-	return Issue{Keyword: "needs", Names: []string{r.key, r.needs}, Message: fmt.Sprintf("%s needs %s", what, r.needs)}, true
+	return Issue{Keyword: KeywordNeeds, Names: []string{r.key, r.needs}, Message: fmt.Sprintf("%s needs %s", what, r.needs)}, true
+}
+
+func present(keys []string, v map[string]any) []string {
+	var have []string
+	for _, key := range keys {
+		if _, ok := v[key]; ok {
+			have = append(have, key)
+		}
+	}
+	return have
 }
 
 func oneOf(of, have, unknown []string) (Issue, bool) {
-	i := Issue{Keyword: "one-of", Allowed: of, Names: have}
+	i := Issue{Keyword: KeywordOneOf, Allowed: of, Names: have}
 	switch len(have) {
 	case 1:
 		return i, false

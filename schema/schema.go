@@ -6,9 +6,9 @@
 //
 // The schemas are draft-07 with a few keywords of ours:
 //
-//	x-expr      true: strings here may hold ${{ }}; "if": as a bare expression;
-//	            false: none. Holds for all that is below. A string elsewhere
-//	            that holds ${{ is a mistake.
+//	x-expr      true: strings may hold ${{ }}, here and below; "inside": only
+//	            below; "if": as a bare expression; false: none. A string
+//	            elsewhere that holds ${{ is a mistake.
 //	x-rules     what keys of one object ask of each other (rules.go)
 //	x-dispatch  "uses" or "primary": whose fragment decides (dispatch.go)
 //	x-default   the default in words, where it is no constant
@@ -54,6 +54,7 @@ type Fragments struct{ Steps, Primaries map[string][]byte }
 // is read when it is first needed. A Set never changes and is safe for
 // concurrent use.
 type Set struct {
+	fragments        Fragments
 	docs             map[string]func() *document
 	steps, primaries map[string]func() *document
 	uses, kinds      []string // sorted
@@ -62,7 +63,7 @@ type Set struct {
 // New makes a Set of the fragments. A fragment that is no schema shows when it
 // is first needed, as an Issue; engine/builtin tests those that are shipped.
 func New(f Fragments) *Set {
-	s := &Set{docs: map[string]func() *document{}, steps: map[string]func() *document{}, primaries: map[string]func() *document{}}
+	s := &Set{fragments: f, docs: map[string]func() *document{}, steps: map[string]func() *document{}, primaries: map[string]func() *document{}}
 	for _, doc := range []string{docPipeline, docAction, docConfig} {
 		s.docs[doc] = sync.OnceValue(func() *document { return openBase(doc) })
 	}
@@ -97,7 +98,7 @@ func openFragment(name string, text []byte) *document {
 	if err == nil {
 		raw = object(normal(raw))
 		if _, ok := raw["x-expr"]; !ok {
-			raw["x-expr"] = true
+			raw["x-expr"] = "inside"
 		}
 	}
 	return open(name, raw, err)
