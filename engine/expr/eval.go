@@ -10,7 +10,7 @@ import (
 
 // maxMade bounds what one evaluation may build, in bytes: a short expression
 // can ask for a text of any length.
-const maxMade = 32 << 20
+const maxMade = 16 << 20
 
 // evaluation is one evaluation of a template.
 type evaluation struct {

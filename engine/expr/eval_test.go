@@ -156,7 +156,7 @@ func TestBound(t *testing.T) {
 		body = "format('" + strings.Repeat("{0}", 100) + "', " + body + ")"
 	}
 	for _, s := range []string{body, "toJSON(" + body + ")", "join(fromJSON(" + body + "))"} {
-		if _, err := evalBody(t, s, world()); err == nil || !strings.Contains(err.Error(), "more than 32 MiB") {
+		if _, err := evalBody(t, s, world()); err == nil || !strings.Contains(err.Error(), "more than 16 MiB") {
 			t.Errorf("%.40s…: %v", s, err)
 		}
 	}

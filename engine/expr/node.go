@@ -239,26 +239,29 @@ func (t *Template) Calls(name string) bool {
 func (t *Template) Refs() []Ref {
 	var out []Ref
 	for _, p := range t.parts {
-		p.node.walk(func(n *node) bool {
-			for x := n; ; x = x.a {
-				switch x.op {
-				case opRoot:
-					out = append(out, chain(n, x))
-					// What stands in its indexes reads contexts of its own.
-					for y := n; y != x; y = y.a {
-						if y.b != nil {
-							out = append(out, (&Template{parts: []part{{node: y.b}}}).Refs()...)
-						}
-					}
-					return false
-				case opField, opStar, opIndex:
-					continue
-				}
-				return true
-			}
-		})
+		out = p.node.refs(out)
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].Offset < out[j].Offset })
+	return out
+}
+
+// refs appends what n reads.
+func (n *node) refs(out []Ref) []Ref {
+	n.walk(func(n *node) bool {
+		root := n
+		for root.op == opField || root.op == opStar || root.op == opIndex {
+			root = root.a
+		}
+		if root.op != opRoot {
+			return true
+		}
+		out = append(out, chain(n, root))
+		// What stands in its indexes reads contexts of its own.
+		for x := n; x != root; x = x.a {
+			out = x.b.refs(out)
+		}
+		return false
+	})
 	return out
 }
 
