@@ -1,0 +1,246 @@
+package proc
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	defaultGrace = 5 * time.Second
+	// sampleEvery is how often the memory of a tree with a limit is read.
+	sampleEvery = 100 * time.Millisecond
+	// drainAfter is how long output is still read when every process of the
+	// tree has ended and one that is not the step's holds the pipe.
+	drainAfter = 2 * time.Second
+)
+
+// Spawner starts processes from one thread that lives as long as it does,
+// because the kernel ties the death signal of a child to the thread that
+// forked it. It is safe for concurrent use.
+type Spawner struct {
+	starts chan *start
+	null   *os.File
+	cursor *cursor // nil: what a step left is always searched for
+	self   int     // our pid when orphans come home to us, else 0
+	token  string  // the beginning of every token of ours
+	seq    atomic.Uint64
+
+	buffers sync.Pool // of *[readSize]byte
+
+	mu     sync.Mutex
+	closed bool
+	live   map[uint64]bool // the tags of the steps that run now
+
+	running sync.WaitGroup
+	done    chan struct{} // closed when the starting thread is free again
+}
+
+// New makes a Spawner and its thread; Close ends them.
+func New(o Options) (*Spawner, error) {
+	if fd, err := unix.PidfdOpen(os.Getpid(), 0); err != nil {
+		return nil, fmt.Errorf("starting processes needs Linux 5.4 or newer (pidfd_open): %w", err)
+	} else if err := unix.Close(fd); err != nil {
+		return nil, err
+	}
+	if _, err := StartTime(os.Getpid()); err != nil {
+		return nil, fmt.Errorf("starting processes needs /proc: %w", err)
+	}
+	if o.Subreaper {
+		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			return nil, fmt.Errorf("becoming the parent of orphans: %w", err)
+		}
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	s := &Spawner{
+		starts: make(chan *start),
+		null:   null,
+		cursor: newCursor(),
+		token:  rand.Text()[:16] + "-",
+		live:   map[uint64]bool{},
+		done:   make(chan struct{}),
+	}
+	s.buffers.New = func() any { return new([readSize]byte) }
+	if o.Subreaper || os.Getpid() == 1 {
+		s.self = os.Getpid()
+	}
+	go s.thread()
+	return s, nil
+}
+
+// thread starts what it is sent, always from the same thread.
+func (s *Spawner) thread() {
+	runtime.LockOSThread()
+	// Unlocked at the end, so that the thread itself never ends and takes
+	// nobody's children with it.
+	defer runtime.UnlockOSThread()
+	defer close(s.done)
+	for st := range s.starts {
+		st.fork()
+		st.ready <- struct{}{}
+	}
+}
+
+// Close waits until every Run has returned and ends the thread.
+func (s *Spawner) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.running.Wait()
+	close(s.starts)
+	<-s.done
+	if s.cursor != nil {
+		s.cursor.f.Close()
+	}
+	return s.null.Close()
+}
+
+var errClosed = errors.New("the engine is closed")
+
+// enter counts a Run, unless the Spawner is closed.
+func (s *Spawner) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.running.Add(1)
+	}
+	return !s.closed
+}
+
+// Run starts c and waits until it, and everything that it started, has ended
+// and all output was handed to Out and Err. When ctx ends before, the whole
+// tree gets c.Signal, and after c.Grace SIGKILL. What a program leaves running
+// after its own end is ended the same way. The error is a *StartError when
+// the program did not run; every other end is a Result, unless something else
+// in this process took the program's exit code.
+//
+// A slow Out never holds the program up beyond 10 MB/s; what a slower one
+// cannot take is left out and the gap said. Errors of Out are ignored.
+func (s *Spawner) Run(ctx context.Context, c Command) (Result, error) {
+	if !s.enter() {
+		return Result{}, &StartError{Path: c.name(), Err: errClosed}
+	}
+	defer s.running.Done()
+	if err := ctx.Err(); err != nil {
+		return Result{}, &StartError{Path: c.name(), Err: err}
+	}
+	if c.Grace <= 0 {
+		c.Grace = defaultGrace
+	}
+	if c.Signal == 0 {
+		c.Signal = unix.SIGTERM
+	}
+	st, err := s.prepare(&c)
+	if err != nil {
+		return Result{}, err
+	}
+	s.starts <- st
+	<-st.ready
+	st.closeChildEnds()
+	if st.err != nil {
+		st.abandon()
+		return Result{}, c.diagnose(st.path, st.err)
+	}
+	return s.supervise(ctx, &c, st)
+}
+
+// supervise sees a started program to its end.
+func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result, error) {
+	t := &tree{pid: st.pid, start: st.stat.start, tag: st.tag, token: st.token, ours: true, self: s.self}
+	s.mu.Lock()
+	s.live[t.tag] = true
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.live, t.tag)
+		s.mu.Unlock()
+	}()
+	for _, k := range st.sinks {
+		k.start()
+	}
+	began := time.Now()
+	leader, err := newHandle(st.stat, st.pidfd)
+	if err != nil { // cannot happen to a descriptor that was just made
+		t.end(c.Signal, 0)
+		st.abandon()
+		_ = unix.Waitid(unix.P_PID, st.pid, nil, unix.WEXITED, nil)
+		return Result{}, &StartError{Path: st.path, Err: err}
+	}
+	defer leader.close()
+	if c.Started != nil {
+		c.Started(st.pid, t.start)
+	}
+	var r Result
+	r.Killed, r.OverMemory = watch(ctx, c, t, leader)
+	switch {
+	case r.OverMemory:
+		t.end(c.Signal, 0)
+	case r.Killed:
+		t.end(c.Signal, c.Grace)
+	case s.left(t, time.Since(began)):
+		t.end(c.Signal, c.Grace)
+	}
+	for _, k := range st.sinks {
+		k.finish()
+	}
+	err = reap(st.pid, &r)
+	return r, err
+}
+
+// watch waits for the leader's end; killed says that it is time to end it.
+func watch(ctx context.Context, c *Command, t *tree, leader *handle) (killed, overMemory bool) {
+	stop := context.AfterFunc(ctx, func() { leader.until(time.Unix(1, 0)) })
+	defer stop()
+	for {
+		if c.MemoryLimit > 0 {
+			if t.memory(c.MemoryLimit) > c.MemoryLimit {
+				return true, true
+			}
+			leader.until(time.Now().Add(sampleEvery))
+		}
+		// Asked after the deadline was set, or that would undo the one of the
+		// context's end.
+		if ctx.Err() != nil {
+			return true, false
+		}
+		if leader.wait() {
+			return false, false
+		}
+	}
+}
+
+// reap takes the end of the leader, and with it its pid.
+func reap(pid int, r *Result) error {
+	var ws syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(pid, &ws, 0, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			r.Code = -1
+			return fmt.Errorf("the exit code of process %d was taken by another part of this program: %w", pid, err)
+		}
+		r.Code = ws.ExitStatus()
+		if ws.Signaled() {
+			r.Code, r.Signal = -1, unix.SignalName(ws.Signal())
+		}
+		return nil
+	}
+}

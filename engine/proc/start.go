@@ -1,0 +1,225 @@
+package proc
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// start is one program on its way to be one.
+type start struct {
+	path  string
+	argv  []string
+	attr  syscall.ProcAttr
+	sinks []*sink
+	child []int // descriptors that are only the child's
+	token string
+
+	ready chan struct{} // the thread has done its part
+	pid   int
+	pidfd int
+	stat  stat
+	tag   uint64
+	err   error
+}
+
+// fork runs on the Spawner's thread. The mark is set at once, before the
+// program can have forked.
+func (st *start) fork() {
+	st.attr.Sys.PidFD = &st.pidfd
+	st.pid, st.err = syscall.ForkExec(st.path, st.argv, &st.attr)
+	if st.err != nil {
+		return
+	}
+	st.stat, st.err = readStat(st.pid)
+	if st.err == nil && st.pidfd < 0 {
+		st.pidfd, st.err = unix.PidfdOpen(st.pid, 0)
+	}
+	if st.err != nil {
+		// Without knowing when it started nothing can be done safely.
+		_ = unix.Kill(st.pid, unix.SIGKILL)
+		var r Result
+		_ = reap(st.pid, &r)
+		return
+	}
+	st.tag = makeTag(st.pid, st.stat.start)
+	setTag(st.pid, st.tag)
+}
+
+// prepare finds the program and opens what it is given.
+func (s *Spawner) prepare(c *Command) (*start, error) {
+	path, err := c.find()
+	if err != nil {
+		return nil, err
+	}
+	st := &start{path: path, argv: c.Argv, ready: make(chan struct{}, 1), pidfd: -1}
+	st.token = s.token + strconv.FormatUint(s.seq.Add(1), 10)
+	mark := TokenVariable + "=" + st.token
+	if outer := os.Getenv(TokenVariable); outer != "" {
+		mark = TokenVariable + "=" + outer + "/" + st.token
+	}
+	env := make([]string, 0, len(c.Env)+1)
+	for _, entry := range c.Env {
+		if !strings.HasPrefix(entry, TokenVariable+"=") {
+			env = append(env, entry)
+		}
+	}
+	null := s.null.Fd()
+	st.attr = syscall.ProcAttr{
+		Dir:   c.Dir,
+		Env:   append(env, mark),
+		Files: []uintptr{null, null, null},
+		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL},
+	}
+	if err := s.open(st, c); err != nil {
+		st.closeChildEnds()
+		st.abandon()
+		return nil, c.diagnose(path, err)
+	}
+	return st, nil
+}
+
+// open makes the pipes and the file of standard input.
+func (s *Spawner) open(st *start, c *Command) error {
+	if c.Stdin != nil {
+		fd, err := inMemory(c.Stdin)
+		if err != nil {
+			return err
+		}
+		st.child = append(st.child, fd)
+		st.attr.Files[0] = uintptr(fd)
+	}
+	for i, w := range []io.Writer{c.Out, c.Err} {
+		if i == 1 && w == nil {
+			st.attr.Files[2] = st.attr.Files[1]
+			break
+		}
+		if w == nil {
+			continue
+		}
+		var p [2]int
+		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+			return err
+		}
+		st.child = append(st.child, p[1])
+		st.attr.Files[i+1] = uintptr(p[1])
+		if err := unix.SetNonblock(p[0], true); err != nil {
+			unix.Close(p[0])
+			return err
+		}
+		st.sinks = append(st.sinks, newSink(os.NewFile(uintptr(p[0]), "output"), w, &s.buffers))
+	}
+	return nil
+}
+
+// inMemory is a file without a name that holds text: no goroutine has to feed
+// it, and a program that does not read it does no harm.
+func inMemory(text []byte) (int, error) {
+	fd, err := unix.MemfdCreate("stdin", unix.MFD_CLOEXEC)
+	if err != nil {
+		return 0, err
+	}
+	for done := 0; done < len(text); {
+		n, err := unix.Pwrite(fd, text[done:], int64(done))
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			unix.Close(fd)
+			return 0, err
+		}
+		done += max(n, 0)
+	}
+	return fd, nil
+}
+
+func (st *start) closeChildEnds() {
+	for _, fd := range st.child {
+		unix.Close(fd)
+	}
+	st.child = nil
+}
+
+// abandon closes our ends of what no sink reads.
+func (st *start) abandon() {
+	for _, k := range st.sinks {
+		k.abandon()
+	}
+}
+
+func (c *Command) name() string {
+	if c.Path != "" {
+		return c.Path
+	}
+	if len(c.Argv) > 0 {
+		return c.Argv[0]
+	}
+	return "a program without a name"
+}
+
+var errNoProgram = errors.New("no program is named")
+
+// find gives the file to execute. A name without a slash is looked up in the
+// PATH of the command's own environment; relative entries start at its
+// directory.
+func (c *Command) find() (string, error) {
+	if len(c.Argv) == 0 || c.name() == "" {
+		return "", &StartError{Path: "a program", Err: errNoProgram}
+	}
+	if c.Path != "" || strings.Contains(c.Argv[0], "/") {
+		return c.name(), nil
+	}
+	list, ok := variable(c.Env, "PATH")
+	if !ok {
+		list = "/usr/local/bin:/usr/bin:/bin"
+	}
+	var unfit string
+	for _, dir := range filepath.SplitList(list) {
+		if dir == "" {
+			continue
+		}
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(c.Dir, dir)
+		}
+		file := filepath.Join(dir, c.Argv[0])
+		if !filepath.IsAbs(file) {
+			var err error
+			if file, err = filepath.Abs(file); err != nil {
+				continue
+			}
+		}
+		info, err := os.Stat(file)
+		if err != nil || info.IsDir() {
+			continue
+		}
+		if unix.Access(file, unix.X_OK) == nil {
+			return file, nil
+		}
+		unfit = file
+	}
+	if unfit != "" {
+		return "", c.diagnose(unfit, unix.EACCES)
+	}
+	return "", &StartError{Path: c.Argv[0], Err: errNotFound,
+		Hint: "install it, or add its folder to PATH (" + clip(list, 200) + ")"}
+}
+
+// variable is the value that a program would see: the last one.
+func variable(env []string, name string) (string, bool) {
+	for i := len(env) - 1; i >= 0; i-- {
+		if v, ok := strings.CutPrefix(env[i], name+"="); ok {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}

@@ -1,0 +1,229 @@
+package proc
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// tree is everything that one leader has started.
+type tree struct {
+	pid   int
+	start uint64
+	tag   uint64
+	token string // "" where it is not known: the tree of a dead engine
+
+	// ours is set while the leader is an unreaped child of this process: its
+	// pid cannot be given to another, so its group and session are its own.
+	ours bool
+	// self is our pid when orphans come home to us; what does not descend
+	// from it is then none of the tree's. 0: anyone's.
+	self int
+}
+
+// belongs reports whether a process carries a mark of the tree. Lineage is not
+// asked here.
+func (t *tree) belongs(s stat) bool {
+	if s.pid == t.pid {
+		return s.start == t.start
+	}
+	if s.start < t.start {
+		return false
+	}
+	if t.ours && (s.pgrp == t.pid || s.session == t.pid) {
+		return true
+	}
+	tag, err := readTag(s.pid)
+	if err != nil {
+		return false
+	}
+	return tag == t.tag || hasToken(s.pid, t.token)
+}
+
+// members finds the living processes of the tree and those that are dead and
+// wait for us to reap them.
+func (t *tree) members() (living, orphans []stat) {
+	all, err := allProcesses()
+	if err != nil {
+		return nil, nil
+	}
+	byPid := make(map[int]stat, len(all))
+	for _, s := range all {
+		byPid[s.pid] = s
+	}
+	in := make(map[int]bool, len(all))
+	for _, s := range all {
+		switch {
+		case !t.descends(s, byPid, in) || t.self != 0 && foreign(s, byPid, t.self):
+		case !s.dead():
+			living = append(living, s)
+		case s.ppid == t.self && s.pid != t.pid:
+			orphans = append(orphans, s)
+		}
+	}
+	return living, orphans
+}
+
+// descends reports whether s or one of its ancestors carries a mark of the
+// tree; in keeps what was found out about each.
+func (t *tree) descends(s stat, byPid map[int]stat, in map[int]bool) bool {
+	var asked []int
+	found := false
+	for s.pid > 1 && s.start >= t.start && len(asked) <= len(byPid) {
+		known, ok := in[s.pid]
+		if !ok {
+			asked = append(asked, s.pid)
+			known = t.belongs(s)
+		}
+		if found = known; ok || known {
+			break
+		}
+		if s, ok = byPid[s.ppid]; !ok {
+			break
+		}
+	}
+	for _, pid := range asked {
+		in[pid] = found
+	}
+	return found
+}
+
+// foreign reports whether s surely does not descend from the process pid: a
+// job that another daemon runs with a copied environment, say. Where a parent
+// ended while we looked, nothing is sure.
+func foreign(s stat, byPid map[int]stat, pid int) bool {
+	for range len(byPid) {
+		switch s.ppid {
+		case pid:
+			return false
+		case 0:
+			return true
+		}
+		parent, ok := byPid[s.ppid]
+		if !ok {
+			return false
+		}
+		s = parent
+	}
+	return false
+}
+
+// killRounds bounds how often a tree that keeps forking is swept; each round
+// waits up to a second for what it has killed.
+const killRounds = 10
+
+// end asks every process of the tree to end, waits up to grace, and kills what
+// is left. Grace 0 kills at once.
+func (t *tree) end(signal unix.Signal, grace time.Duration) {
+	deadline := time.Now().Add(grace)
+	asked := map[stat]bool{}
+	for grace > 0 {
+		living, _ := t.members()
+		if len(living) == 0 {
+			break
+		}
+		held := hold(living)
+		if len(held) == 0 {
+			break // out of file descriptors: the group can still be killed
+		}
+		for _, p := range held {
+			if key := p.identity(); !asked[key] {
+				asked[key] = true
+				p.signal(signal)
+				p.signal(unix.SIGCONT)
+			}
+		}
+		ended := awaitAll(held, deadline)
+		t.reap(held)
+		if !ended {
+			break
+		}
+	}
+	quiet := 0
+	for range killRounds {
+		living, orphans := t.members()
+		for _, s := range orphans {
+			reapOrphan(s.pid)
+		}
+		if len(living) == 0 {
+			// Twice: one may have been forked behind the back of the first
+			// look, by one that ended before it was looked at.
+			if quiet++; quiet == 2 {
+				return
+			}
+			continue
+		}
+		quiet = 0
+		if t.ours {
+			// The group at once, so that a fork in it cannot slip through.
+			_ = unix.Kill(-t.pid, unix.SIGKILL)
+		}
+		held := hold(living)
+		for _, p := range held {
+			p.signal(unix.SIGKILL)
+		}
+		awaitAll(held, time.Now().Add(time.Second))
+		t.reap(held)
+	}
+}
+
+// reap takes the ends of members that came home to us. They were known while
+// they lived; a dead one shows no token any more.
+func (t *tree) reap(members []*handle) {
+	for _, h := range members {
+		if h.pid == t.pid || t.self == 0 {
+			continue
+		}
+		if s, err := readStat(h.pid); err == nil && s.start == h.start && s.ppid == t.self && s.dead() {
+			reapOrphan(h.pid)
+		}
+	}
+}
+
+// reapOrphan takes the end of a child that came to us from a step. Its pid
+// cannot have been given to another: it is held until this call.
+func reapOrphan(pid int) {
+	for {
+		_, err := unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}
+
+// memory is what the tree uses. Pages that its processes share count once,
+// though finding that out is left until the sum is over the limit.
+func (t *tree) memory(limit int64) int64 {
+	living, _ := t.members()
+	var sum int64
+	for _, s := range living {
+		sum += s.rss
+	}
+	if sum <= limit {
+		return sum
+	}
+	sum = 0
+	for _, s := range living {
+		sum += s.pss()
+	}
+	return sum
+}
+
+// End ends the tree of a leader that an engine which is dead now has started:
+// SIGTERM, grace (0: 5 s), SIGKILL. The leader itself may have ended before.
+// What is not of that leader's is never touched, whatever became of its pid.
+func End(pid int, start uint64, grace time.Duration) error {
+	if pid <= 1 || start == 0 {
+		return errors.New("no such process was ever a step's")
+	}
+	if grace <= 0 {
+		grace = defaultGrace
+	}
+	t := &tree{pid: pid, start: start, tag: makeTag(pid, start)}
+	t.end(unix.SIGTERM, grace)
+	if living, _ := t.members(); len(living) > 0 {
+		return errors.New("processes of the step could not be ended: " + pidList(living))
+	}
+	return nil
+}
