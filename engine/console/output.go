@@ -49,12 +49,17 @@ var ErrStalled = errors.New("nobody reads the output: what was left of it is not
 
 // NewOutput makes an Output on w. It must be closed.
 func NewOutput(w io.Writer, o OutputOptions) *Output {
-	out := &Output{
-		w: w, color: o.Color, lines: newQueue(), open: map[*Step]bool{},
-		stop: make(chan struct{}), ended: make(chan struct{}), progress: newProgress(o.Steps),
-	}
+	var columns func() int
 	if IsTerminal(o.Terminal) && os.Getenv("TERM") != "dumb" {
-		out.columns = func() int { return width(o.Terminal) }
+		columns = func() int { return width(o.Terminal) }
+	}
+	return newOutput(w, o, columns)
+}
+
+func newOutput(w io.Writer, o OutputOptions, columns func() int) *Output {
+	out := &Output{
+		w: w, color: o.Color, columns: columns, lines: newQueue(), open: map[*Step]bool{},
+		stop: make(chan struct{}), ended: make(chan struct{}), progress: newProgress(o.Steps),
 	}
 	go out.print()
 	return out

@@ -91,7 +91,7 @@ func (q *queue) await(stop <-chan struct{}) {
 func (q *queue) take() string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.dropped > 0 && len(q.lines) == 0 {
+	if q.dropped > 0 { // after all that there was room for
 		q.add(note(q.dropped))
 		q.dropped = 0
 	}

@@ -114,7 +114,7 @@ func (f *File) line(number int) []byte {
 		text = text[i+1:]
 	}
 	if i := bytes.IndexByte(text, '\n'); i >= 0 {
-		text = text[:i]
+		return bytes.TrimSuffix(text[:i], []byte("\r"))
 	}
-	return bytes.TrimSuffix(text, []byte("\r"))
+	return text
 }
