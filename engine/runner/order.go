@@ -1,0 +1,391 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/redundctl/redundctl/engine/expr"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// graph is a list of steps on its way to its end: a pipeline's, an action's or
+// a list of handlers. Its fields are touched by one goroutine alone; the steps
+// that run side by side are given what they need (task), and give an ending.
+type graph struct {
+	*place
+	steps []pipeline.Step
+	edges *edges // nil: a list, one step after another
+	ends  []ending
+	ids   map[string]int // by id in lower case
+
+	failed string // the id of the first step that failed
+	cut    bool   // ended before all of it could run, because its context did
+	wrote  bool   // a step has written to REDUND_ENV
+	env    map[string]string
+	// handlers is set for a list of handlers: how their run ended. They wait
+	// for nothing and see the steps of main.
+	handlers *expr.Status
+	main     *graph
+
+	late context.Context // for the steps that still run after a cancellation
+	stop context.CancelFunc
+}
+
+// ending is how a step ended: all of a matrix together.
+type ending struct {
+	state     pipeline.State // "" before the end
+	continued bool           // failed, and continue-on-error lets it count as succeeded
+	outputs   map[string]any
+	env       map[string]string // what it wrote to REDUND_ENV
+	exit      *int
+	err       string // one line, masked
+	// clear is that this step and all above it succeeded; broken that this
+	// one or one above it failed.
+	clear, broken bool
+}
+
+func (e *ending) failed() bool {
+	return (e.state == pipeline.Failed || e.state == pipeline.TimedOut) && !e.continued
+}
+
+func (e *ending) conclusion() pipeline.State {
+	if e.continued {
+		return pipeline.Succeeded
+	}
+	return e.state
+}
+
+// edges are the needs of a graph's steps as positions.
+type edges struct {
+	needs, next [][]int
+	waves       [][]int
+	rank        []int // the place of a step in an order that keeps every need
+}
+
+func newGraph(p *place, steps []pipeline.Step) (*graph, error) {
+	g := &graph{place: p, steps: steps, ends: make([]ending, len(steps)), ids: make(map[string]int, len(steps))}
+	for i := range steps {
+		g.ids[strings.ToLower(steps[i].ID)] = i
+	}
+	if !slices.ContainsFunc(steps, needy) {
+		return g, nil
+	}
+	var err error
+	g.edges, err = newEdges(steps)
+	return g, err
+}
+
+func needy(s pipeline.Step) bool { return s.HasNeeds || len(s.Needs) > 0 }
+
+// newEdges sorts a graph into waves. Files are checked for cycles and unknown
+// names while they are loaded; here it is the last line of defence.
+func newEdges(steps []pipeline.Step) (*edges, error) {
+	e := &edges{needs: make([][]int, len(steps)), next: make([][]int, len(steps)), rank: make([]int, len(steps))}
+	at := make(map[string]int, len(steps))
+	for i := range steps {
+		at[steps[i].ID] = i
+	}
+	left := make([]int, len(steps))
+	for i := range steps {
+		for _, need := range steps[i].Needs {
+			k, ok := at[need]
+			if !ok {
+				return nil, fmt.Errorf("step %s needs %s, which does not exist", steps[i].ID, need)
+			}
+			if !slices.Contains(e.needs[i], k) {
+				e.needs[i], e.next[k] = append(e.needs[i], k), append(e.next[k], i)
+			}
+		}
+		left[i] = len(e.needs[i])
+	}
+	var wave []int
+	for i, n := range left {
+		if n == 0 {
+			wave = append(wave, i)
+		}
+	}
+	seen := 0
+	for len(wave) > 0 {
+		e.waves = append(e.waves, wave)
+		var next []int
+		for _, i := range wave {
+			e.rank[i] = seen
+			seen++
+			for _, k := range e.next[i] {
+				if left[k]--; left[k] == 0 {
+					next = append(next, k)
+				}
+			}
+		}
+		slices.Sort(next)
+		wave = next
+	}
+	if seen < len(steps) {
+		i := slices.IndexFunc(left, func(n int) bool { return n > 0 })
+		return nil, fmt.Errorf("step %s needs itself through its needs", steps[i].ID)
+	}
+	return e, nil
+}
+
+// Waves are the ids of the steps in the order in which they may run: each wave
+// waits for the ones before it. A graph with a cycle has none.
+func Waves(p *pipeline.Pipeline) [][]string {
+	out := [][]string{}
+	if !slices.ContainsFunc(p.Steps, needy) {
+		for i := range p.Steps {
+			out = append(out, []string{p.Steps[i].ID})
+		}
+		return out
+	}
+	e, err := newEdges(p.Steps)
+	if err != nil {
+		return out
+	}
+	for _, wave := range e.waves {
+		ids := make([]string, len(wave))
+		for k, i := range wave {
+			ids[k] = p.Steps[i].ID
+		}
+		out = append(out, ids)
+	}
+	return out
+}
+
+// finish runs the graph to its end.
+func (g *graph) finish(ctx context.Context) {
+	defer func() {
+		if g.stop != nil {
+			g.stop()
+		}
+	}()
+	if g.edges != nil {
+		g.parallel(ctx)
+		return
+	}
+	for i := range g.steps {
+		t, end := g.due(ctx, i)
+		if t != nil {
+			end = t.do()
+		}
+		g.settle(i, end)
+	}
+}
+
+// parallel starts each step when all that it needs has ended, in the order of
+// the file among those that are due, as many side by side as the run allows.
+func (g *graph) parallel(ctx context.Context) {
+	left := make([]int, len(g.steps))
+	var ready []int
+	for i, n := range g.edges.needs {
+		if left[i] = len(n); left[i] == 0 {
+			ready = append(ready, i)
+		}
+	}
+	type done struct {
+		i   int
+		end ending
+	}
+	ends := make(chan done)
+	settle := func(i int, end ending) {
+		g.settle(i, end)
+		for _, k := range g.edges.next[i] {
+			if left[k]--; left[k] == 0 {
+				ready = append(ready, k)
+			}
+		}
+	}
+	var first *task // of ready, judged while ctx had not ended
+	ended := ctx.Done()
+	for running := 0; running > 0 || len(ready) > 0; {
+		if len(ready) > 0 && first == nil {
+			i := ready[0]
+			t, end := g.due(ctx, i)
+			if t == nil {
+				ready = ready[1:]
+				settle(i, end)
+				continue
+			}
+			first = t
+		}
+		start := func(holds bool) {
+			i, t := ready[0], first
+			t.holds = holds
+			ready, first = ready[1:], nil
+			running++
+			go func() { ends <- done{i, t.do()} }()
+		}
+		var free chan<- struct{}
+		if first != nil {
+			if g.run.width == nil || !first.leaf() {
+				start(false)
+				continue
+			}
+			free = g.run.width
+		}
+		select {
+		case free <- struct{}{}:
+			start(true)
+		case d := <-ends:
+			running--
+			settle(d.i, d.end)
+		case <-ended:
+			ended, first = nil, nil // what is due is judged anew
+		}
+	}
+}
+
+// settle takes over how a step ended.
+func (g *graph) settle(i int, end ending) {
+	end.clear = end.conclusion() == pipeline.Succeeded
+	end.broken = end.failed()
+	if g.edges != nil {
+		for _, k := range g.edges.needs[i] {
+			end.clear = end.clear && g.ends[k].clear
+			end.broken = end.broken || g.ends[k].broken
+		}
+	}
+	g.ends[i] = end
+	if end.failed() && g.failed == "" {
+		g.failed = g.steps[i].ID
+	}
+	g.cut = g.cut || end.state == pipeline.Cancelled
+	if len(end.env) == 0 {
+		return
+	}
+	g.wrote = true
+	if g.edges == nil {
+		g.env = merged(g.env, end.env)
+	}
+}
+
+// status is what success(), failure() and cancelled() say to a step, and why
+// it is left out when its `if` does not call them.
+func (g *graph) status(ctx context.Context, i int) (s expr.Status, reason string) {
+	if g.handlers != nil {
+		return *g.handlers, ""
+	}
+	s.Cancelled = ctx.Err() != nil
+	if g.edges == nil {
+		s.Failure = g.failed != ""
+		if s.Failure {
+			reason = "step " + g.failed + " before it failed"
+		}
+	} else {
+		s.Success = true
+		for _, k := range g.edges.needs[i] {
+			end := &g.ends[k]
+			s.Failure = s.Failure || end.broken
+			if s.Success && !end.clear {
+				s.Success, reason = false, g.blame(k)
+			}
+		}
+	}
+	if s.Cancelled {
+		reason = leftOut(ctx)
+	}
+	s.Success = reason == ""
+	return s, reason
+}
+
+// blame says which step above is why those below k do not run.
+func (g *graph) blame(k int) string {
+	for g.ends[k].conclusion() == pipeline.Succeeded {
+		i := slices.IndexFunc(g.edges.needs[k], func(n int) bool { return !g.ends[n].clear })
+		if i < 0 {
+			break
+		}
+		k = g.edges.needs[k][i]
+	}
+	switch state := g.ends[k].state; state {
+	case pipeline.Skipped, pipeline.Cancelled:
+		return fmt.Sprintf("it needs %s, which was %s", g.steps[k].ID, state)
+	default:
+		return fmt.Sprintf("it needs %s, which failed", g.steps[k].ID)
+	}
+}
+
+func leftOut(ctx context.Context) string {
+	if outOfTime(ctx) {
+		return "out of time before it started"
+	}
+	return "cancelled before it started"
+}
+
+// outOfTime reports whether a context ended because a time limit passed: then
+// nothing more starts below it. After a cancellation, steps with always() and
+// cancelled() still run.
+func outOfTime(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), context.DeadlineExceeded) || errors.Is(context.Cause(ctx), ErrTimeout)
+}
+
+// written is what the steps before or above i wrote to REDUND_ENV.
+func (g *graph) written(i int) map[string]string {
+	if g.edges == nil || !g.wrote {
+		return g.env
+	}
+	seen := map[int]bool{}
+	var above []int
+	todo := slices.Clone(g.edges.needs[i])
+	for len(todo) > 0 {
+		k := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if !seen[k] {
+			seen[k] = true
+			above = append(above, k)
+			todo = append(todo, g.edges.needs[k]...)
+		}
+	}
+	return g.gather(above)
+}
+
+// everything is what all steps wrote to REDUND_ENV.
+func (g *graph) everything() map[string]string {
+	if g.main != nil {
+		return merged(g.main.everything(), g.env)
+	}
+	if g.edges == nil || !g.wrote {
+		return g.env
+	}
+	all := make([]int, len(g.steps))
+	for i := range all {
+		all[i] = i
+	}
+	return g.gather(all)
+}
+
+func (g *graph) gather(steps []int) map[string]string {
+	slices.SortFunc(steps, func(a, b int) int { return cmp.Compare(g.edges.rank[a], g.edges.rank[b]) })
+	var out map[string]string
+	for _, k := range steps {
+		if len(g.ends[k].env) > 0 {
+			out = merged(out, g.ends[k].env)
+		}
+	}
+	return out
+}
+
+// seen is the `steps` context for a step that reads r.
+func (g *graph) seen(r *reads) map[string]any {
+	out := map[string]any{}
+	if g.main != nil {
+		out = g.main.seen(r)
+	}
+	if r.allSteps {
+		for i := range g.steps {
+			if g.ends[i].state != "" {
+				out[g.steps[i].ID] = g.ends[i].object()
+			}
+		}
+		return out
+	}
+	for id := range r.steps {
+		if i, ok := g.ids[id]; ok && g.ends[i].state != "" {
+			out[g.steps[i].ID] = g.ends[i].object()
+		}
+	}
+	return out
+}

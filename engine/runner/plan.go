@@ -1,0 +1,187 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/redundctl/redundctl/engine/expr"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// Plan says what Run would do, and changes nothing anywhere. A step that could
+// not run says so in its effects; the error joins these and comes beside the
+// plan.
+func Plan(ctx context.Context, j Job) (Planned, error) {
+	j.Temp = ""
+	r := newRun(j, nil)
+	out := Planned{Waves: Waves(j.Pipeline), Steps: []PlanStep{}}
+	p, err := r.place()
+	if err != nil {
+		return out, errors.New(r.line(err.Error()))
+	}
+	g, err := newGraph(p, j.Pipeline.Steps)
+	if err != nil {
+		return out, err
+	}
+	var failed []error
+	for i := range g.steps {
+		s := &g.steps[i]
+		t := &task{place: p, ctx: ctx, step: s, id: s.ID, status: expr.Status{Success: true}}
+		step := PlanStep{ID: s.ID, Uses: newUnit(t, nil, 0).rec.Uses, Effects: []string{}}
+		effects, err := t.plan()
+		for _, e := range effects {
+			step.Effects = append(step.Effects, r.mask(e))
+		}
+		if err != nil {
+			line := r.line(err.Error())
+			step.Effects = append(step.Effects, "would fail: "+line)
+			failed = append(failed, fmt.Errorf("step %s: %s", s.ID, line))
+		}
+		out.Steps = append(out.Steps, step)
+	}
+	return out, errors.Join(failed...)
+}
+
+// plan says what the step would do, all of its combinations.
+func (t *task) plan() ([]string, error) {
+	t.reads = readsOf(t.step)
+	if t.reads.err != nil {
+		return nil, t.reads.err
+	}
+	t.steps = unknown(t.reads.chains)
+	var effects []string
+	if t.step.If != "" {
+		run, told, err := t.planIf()
+		if err != nil {
+			return nil, within("if", err)
+		}
+		if effects = told; !run {
+			return effects, nil
+		}
+	}
+	if t.step.Matrix == nil {
+		more, err := newUnit(t, nil, 0).plan()
+		return append(effects, more...), err
+	}
+	all, err := t.combinations()
+	if err != nil {
+		if t.unsure() {
+			return append(effects, "once for each combination of its matrix, which is known when the steps it reads have run"), nil
+		}
+		return effects, within("matrix", err)
+	}
+	var failed []error
+	for i := range all {
+		more, err := newUnit(t, &all[i], i).plan()
+		for _, e := range more {
+			effects = append(effects, all[i].label+": "+e)
+		}
+		if err != nil {
+			failed = append(failed, within(all[i].label, err))
+		}
+	}
+	return effects, errors.Join(failed...)
+}
+
+// planIf judges a condition as far as it is known before anything has run.
+func (t *task) planIf() (run bool, told []string, err error) {
+	c, err := expr.ParseIf(t.step.If)
+	if err != nil {
+		return false, nil, err
+	}
+	for _, r := range c.Refs() {
+		if r.Root == "steps" || r.Root == "matrix" {
+			return true, []string{"only if: " + t.step.If}, nil
+		}
+	}
+	run, err = t.judge(c, nil)
+	if err != nil || run {
+		return run, nil, err
+	}
+	return false, []string{"left out unless: " + t.step.If}, nil
+}
+
+// unsure reports whether the step reads what only a run can tell.
+func (t *task) unsure() bool { return len(t.reads.chains) > 0 }
+
+// plan says what the unit would do.
+func (u *unit) plan() ([]string, error) {
+	effects, err := u.effects()
+	if err != nil && u.unsure() {
+		return []string{"known when the steps it reads have run (" + u.chains() + ")"}, nil
+	}
+	out := make([]string, len(effects))
+	for i, e := range effects {
+		out[i] = string(e)
+	}
+	return out, err
+}
+
+func (u *unit) effects() ([]pipeline.Effect, error) {
+	if err := u.prepare(); err != nil {
+		return nil, err
+	}
+	a, err := u.action()
+	if err != nil {
+		return nil, err
+	}
+	s := &sink{run: u.run, name: u.name()}
+	defer s.close()
+	return a.Plan(u.ctx, u.scope(1, s))
+}
+
+func (u *unit) chains() string {
+	names := make([]string, len(u.reads.chains))
+	for i, c := range u.reads.chains {
+		names[i] = strings.Join(append([]string{"steps"}, c...), ".")
+	}
+	return strings.Join(names, ", ")
+}
+
+// unknown is a `steps` context in which each value that is read stands for
+// itself, as it is written: what a step will hand on is not known before it
+// has run.
+func unknown(chains [][]string) map[string]any {
+	out := map[string]any{}
+	for _, c := range chains {
+		at := out
+		for i, k := range c {
+			if i == len(c)-1 {
+				if _, ok := at[k]; !ok {
+					at[k] = "${{ steps." + strings.Join(c, ".") + " }}"
+				}
+				break
+			}
+			next, ok := at[k].(map[string]any)
+			if !ok {
+				next = map[string]any{}
+				at[k] = next
+			}
+			at = next
+		}
+	}
+	return out
+}
+
+// Plan says what the steps of the action would do.
+func (a *fileAction) Plan(ctx context.Context, _ *pipeline.Scope) ([]pipeline.Effect, error) {
+	g, err := a.graph()
+	if err != nil {
+		return nil, err
+	}
+	var out []pipeline.Effect
+	var failed []error
+	for i := range g.steps {
+		t := &task{place: g.place, ctx: ctx, step: &g.steps[i], id: g.steps[i].ID, status: expr.Status{Success: true}}
+		effects, err := t.plan()
+		for _, e := range effects {
+			out = append(out, pipeline.Effect(t.id+": "+e))
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("step %s: %w", t.id, err))
+		}
+	}
+	return out, errors.Join(failed...)
+}

@@ -1,0 +1,222 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/expr"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/secret"
+)
+
+// run is one job on its way.
+type run struct {
+	job   Job
+	rec   Recorder
+	mask  func(string) string
+	info  pipeline.RunInfo
+	width chan struct{} // one element for each step that runs; nil: no limit
+
+	mu    sync.Mutex
+	steps []pipeline.StepRecord
+}
+
+// Run runs the job to its end, handlers included. When ctx ends, the graph
+// does too, and the handlers still run.
+func Run(ctx context.Context, j Job, rec Recorder) Result {
+	r := newRun(j, rec)
+	state, failure := r.all(ctx)
+	slices.SortFunc(r.steps, func(a, b pipeline.StepRecord) int { return cmp.Compare(a.Index, b.Index) })
+	return Result{State: state, Error: failure, Steps: r.steps}
+}
+
+func newRun(j Job, rec Recorder) *run {
+	if j.Masker == nil {
+		j.Masker = secret.NewMasker()
+	}
+	r := &run{job: j, rec: rec, mask: j.Masker.Mask}
+	r.info = pipeline.RunInfo{
+		ID: runID(&j.Run), Pipeline: j.Pipeline.Name, System: j.Pipeline.System, Slot: pipeline.Time(j.Run.Slot),
+		Attempt: max(j.Run.Attempt, 1), Trigger: j.Run.Trigger, Reason: j.Run.Reason, Fence: j.Run.Fence,
+	}
+	if n := j.Pipeline.MaxParallel; n > 0 {
+		r.width = make(chan struct{}, n)
+	}
+	return r
+}
+
+// all runs the graph, then the handlers.
+func (r *run) all(ctx context.Context) (pipeline.State, string) {
+	p, err := r.place()
+	if err != nil {
+		return pipeline.Failed, r.line(err.Error())
+	}
+	g, err := newGraph(p, r.job.Pipeline.Steps)
+	if err != nil {
+		return pipeline.Failed, r.line(err.Error())
+	}
+	next := g.number(0)
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if limit := r.job.Pipeline.Timeout.Std(); limit > 0 {
+		limited, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w (timeout: %s)", ErrTimeout, r.job.Pipeline.Timeout))
+	}
+	g.finish(limited)
+	state, failure := g.verdict(limited)
+	cancel()
+	r.handlers(ctx, g, next, outcome{state, failure})
+	return state, failure
+}
+
+// place is what the steps of the pipeline share.
+func (r *run) place() (*place, error) {
+	p := &place{run: r, contexts: contexts(&r.job), dir: r.job.Root}
+	var err error
+	if p.env, err = newEnviron(&r.job, p.contexts); err != nil {
+		return nil, err
+	}
+	dir := r.job.Pipeline.WorkingDirectory
+	if dir == "" {
+		return p, nil
+	}
+	text, err := evalText(dir, &expr.Env{Contexts: withContext(p.contexts, "env", p.env.shown), Root: r.job.Root})
+	if err != nil {
+		return nil, within("working-directory", err)
+	}
+	if !filepath.IsAbs(text) {
+		text = filepath.Join(r.job.Root, text)
+	}
+	p.dir = filepath.Clean(text)
+	if expr.HasExpr(dir) {
+		if p.dir, err = inside(r.job.Root, text); err != nil {
+			return nil, within("working-directory", err)
+		}
+	}
+	return p, nil
+}
+
+// number gives each step the position of its record, from first on, and the
+// position after them.
+func (g *graph) number(first int) int {
+	g.index = make([]int, len(g.steps))
+	for i := range g.steps {
+		g.index[i] = first
+		first += room(&g.steps[i])
+	}
+	return first
+}
+
+// outcome is how a graph ended.
+type outcome struct {
+	state pipeline.State
+	err   string
+}
+
+// verdict is how the graph ended.
+func (g *graph) verdict(ctx context.Context) (pipeline.State, string) {
+	switch {
+	case g.cut && outOfTime(ctx):
+		return pipeline.TimedOut, g.run.line(context.Cause(ctx).Error())
+	case g.cut && ctx.Err() != nil:
+		return pipeline.Cancelled, "cancelled"
+	case g.failed != "":
+		return pipeline.Failed, "step " + g.failed + ": " + g.ends[g.position(g.failed)].err
+	}
+	return pipeline.Succeeded, ""
+}
+
+func (g *graph) position(id string) int {
+	return slices.IndexFunc(g.steps, func(s pipeline.Step) bool { return s.ID == id })
+}
+
+// after is a context for the steps that still run when ctx has been cancelled.
+func (g *graph) after(ctx context.Context) context.Context {
+	if g.late == nil {
+		g.late, g.stop = bounded(ctx, "the steps after a cancellation")
+	}
+	return g.late
+}
+
+func bounded(ctx context.Context, what string) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), HandlerLimit,
+		fmt.Errorf("%s are out of time (limit: %s): %w", what, pipeline.Duration(HandlerLimit), context.DeadlineExceeded))
+}
+
+// handlers runs the list that the outcome asks for, then `always`.
+func (r *run) handlers(ctx context.Context, g *graph, next int, o outcome) {
+	p := r.job.Pipeline
+	lists := map[pipeline.State]struct {
+		name  string
+		steps []pipeline.Step
+	}{
+		pipeline.Succeeded: {"on-success", p.OnSuccess},
+		pipeline.Failed:    {"on-failure", p.OnFailure},
+		pipeline.TimedOut:  {"on-failure", p.OnFailure},
+		pipeline.Cancelled: {"on-cancel", p.OnCancel},
+	}
+	status := &expr.Status{
+		Success:   o.state == pipeline.Succeeded,
+		Failure:   o.state == pipeline.Failed || o.state == pipeline.TimedOut,
+		Cancelled: o.state == pipeline.Cancelled,
+	}
+	place := *g.place
+	place.contexts = maps.Clone(place.contexts)
+	place.contexts["run"] = runContext(&r.job.Run, o.state, o.err)
+	for _, list := range []struct {
+		name  string
+		steps []pipeline.Step
+	}{lists[o.state], {"always", p.Always}} {
+		if len(list.steps) == 0 {
+			continue
+		}
+		steps := slices.Clone(list.steps)
+		for i := range steps {
+			steps[i].ID = list.name + "." + strconv.Itoa(i+1)
+		}
+		at := place
+		h := &graph{place: &at, steps: steps, ends: make([]ending, len(steps)), ids: map[string]int{}, handlers: status, main: g}
+		for i := range steps {
+			h.ids[steps[i].ID] = i
+		}
+		next = h.number(next)
+		limited, cancel := bounded(ctx, "the handlers of "+list.name)
+		h.finish(limited)
+		cancel()
+		g = h
+	}
+}
+
+// keep takes over a record that is complete.
+func (r *run) keep(rec *pipeline.StepRecord) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.steps = append(r.steps, *rec)
+}
+
+// event adds one line to the account of the run. It tells, and decides
+// nothing: one that cannot be written is lost.
+func (r *run) event(what, detail string) {
+	_ = r.rec.Event(context.Background(), pipeline.Event{
+		At: time.Now(), Run: r.job.Run.ID, Pipeline: r.job.Pipeline.ID(), What: what, Detail: r.line(detail),
+	})
+}
+
+func (r *run) call(ctx context.Context, name string, params map[string]any) (pipeline.Called, error) {
+	if r.job.Call == nil {
+		return pipeline.Called{}, fmt.Errorf("pipeline %s cannot be run from here", name)
+	}
+	return r.job.Call(ctx, name, params)
+}
+
+func (r *run) planCall(ctx context.Context, name string, params map[string]any) ([]pipeline.Effect, error) {
+	if r.job.PlanCall == nil {
+		return nil, fmt.Errorf("pipeline %s cannot be planned from here", name)
+	}
+	return r.job.PlanCall(ctx, name, params)
+}
