@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -136,7 +137,8 @@ func parseBody(s string, from, end int) (*node, error) {
 		return nil, syntaxError(s, span{from, end}, perr)
 	}
 	if stop := lexer.Offset(); stop < len(src) {
-		return nil, &Error{Offset: from + stop - len(shut), Width: len(shut), Rule: RuleSyntax, Message: "unexpected }}"}
+		at := from + stop - len(shut)
+		return nil, &Error{Offset: at, Width: min(len(shut), end-at), Rule: RuleSyntax, Message: "unexpected " + strconv.Quote(s[at:min(at+len(shut), end)])}
 	}
 	c := compiler{s: s, from: from, end: end}
 	n := c.node(tree)

@@ -74,7 +74,7 @@ func TestParseError(t *testing.T) {
 func TestParseIf(t *testing.T) {
 	t.Parallel()
 	for s, bad := range map[string]string{
-		"a == 1": "", "  a\n": "", "${{ a }}": "", " ${{ a }} ": "", "'${{' == a": "never closed", "a }} b": "unexpected }}",
+		"a == 1": "", "  a\n": "", "${{ a }}": "", " ${{ a }} ": "", "'${{' == a": "never closed", "a }} b": `unexpected "}}"`, "0}": `unexpected "}"`,
 		"": "is empty", " \n": "is empty", "${{ a }} && b": "always true", "!${{ a }}": "always true", "${{ a }}${{ b }}": "always true", "a b": "after the end",
 	} {
 		x, err := ParseIf(s)
