@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,6 +60,7 @@ func TestLogAsksTheTerminalNothing(t *testing.T) {
 		screen, tty := terminal(t, 80)
 		cmd := exec.Command(os.Args[0], "-test.run=^TestLogAsksTheTerminalNothing$")
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // in the foreground, or it would not ask
 		cmd.Env = []string{"CONSOLE_TEST_CHILD=1", "TERM=xterm-256color", extra}
 		start := time.Now()
 		if err := cmd.Run(); err != nil {

@@ -10,7 +10,7 @@ import (
 // WriteGitHub prints a report as workflow commands, which GitHub Actions shows
 // as annotations of the files.
 func WriteGitHub(w io.Writer, r Report) error {
-	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	data := strings.NewReplacer("%", "%25")
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	b := bufio.NewWriter(w)
 	for _, p := range r.Problems {
@@ -34,11 +34,11 @@ func WriteGitHub(w io.Writer, r Report) error {
 		if p.Severity == Warning {
 			command = "warning"
 		}
-		message := p.Message
+		message := data.Replace(clean(p.Message))
 		if p.Hint != "" {
-			message += "\n" + p.Hint
+			message += "%0A" + data.Replace(clean(p.Hint))
 		}
-		fmt.Fprintf(b, "::%s %s::%s\n", command, strings.Join(props, ","), data.Replace(message))
+		fmt.Fprintf(b, "::%s %s::%s\n", command, strings.Join(props, ","), message)
 	}
 	return b.Flush()
 }

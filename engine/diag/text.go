@@ -165,7 +165,7 @@ func show(line string) []cell {
 		case r == utf8.RuneError && n == 1:
 			c.text = fmt.Sprintf(`\x%02x`, line[i])
 			c.width = len(c.text)
-		case unsafe(r):
+		case harmful(r):
 			c.text = escape(r)
 			c.width = len(c.text)
 		}
@@ -178,7 +178,7 @@ func show(line string) []cell {
 
 // clean makes text harmless on a terminal and keeps it on one line.
 func clean(s string) string {
-	if utf8.ValidString(s) && strings.IndexFunc(s, unsafe) < 0 {
+	if utf8.ValidString(s) && strings.IndexFunc(s, harmful) < 0 {
 		return s
 	}
 	var b strings.Builder
@@ -186,7 +186,7 @@ func clean(s string) string {
 		switch {
 		case r == utf8.RuneError && s[i] != 0xEF:
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case unsafe(r):
+		case harmful(r):
 			b.WriteString(escape(r))
 		default:
 			b.WriteRune(r)
@@ -195,9 +195,9 @@ func clean(s string) string {
 	return b.String()
 }
 
-// unsafe says whether a rune may move a cursor, change colours, or show text
+// harmful says whether a rune may move a cursor, change colours, or show text
 // in another order than it is read.
-func unsafe(r rune) bool {
+func harmful(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r) || r == '\ufeff'
 }
 
