@@ -1,0 +1,152 @@
+// Package schedule turns cron expressions and intervals, with their zones and
+// what daylight saving does to them, into slots.
+//
+// Parse reads one schedule of a pipeline; Next gives its slots one after the
+// other. Start with this file; cron.go is the grammar, wall.go the search for
+// a wall-clock time, zone.go what becomes of it where clocks change.
+package schedule
+
+import (
+	"hash/fnv"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// The rules that errors of this package belong to.
+const (
+	RuleSyntax   = "cron-syntax"
+	RuleRange    = "cron-range"
+	RuleNever    = "cron-never"
+	RuleTimezone = "timezone-unknown"
+)
+
+// Error is what is wrong with a schedule and where: Field is the key ("cron",
+// "every", "timezone"), Offset and Width count bytes in its value.
+type Error struct {
+	Field         string
+	Offset, Width int
+	Rule          string // one of the Rule constants
+	Message       string // lower case, one line, without a full stop
+	Hint          string // what to do, or ""
+}
+
+// Error is the message, with the hint when there is one.
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.Message
+	}
+	return e.Message + ": " + e.Hint
+}
+
+// Schedule gives slots. It is not changed after it was parsed, but for a memory of
+// the last zone offsets asked for, and is safe for concurrent use.
+type Schedule struct {
+	every  time.Duration // 0: cron
+	cron   cron
+	zone   zone
+	jitter time.Duration
+}
+
+// Parse reads one schedule. The error is an *Error.
+func Parse(s pipeline.Schedule) (*Schedule, error) { return new(Zones).Parse(s) }
+
+// Parse is the function Parse, which remembers the time zones that it loaded:
+// reading many schedules through one Zones reads each zone once. It is safe
+// for concurrent use.
+func (z *Zones) Parse(s pipeline.Schedule) (*Schedule, error) {
+	loc, err := z.load(s.Timezone)
+	if err != nil {
+		return nil, err
+	}
+	out := &Schedule{every: s.Every.Std(), jitter: s.Jitter.Std()}
+	switch {
+	case s.Cron != "" && s.Every != 0:
+		return nil, &Error{Field: "every", Width: 1, Rule: RuleSyntax, Message: "a schedule has either cron or every", Hint: "write two schedules as a list"}
+	case s.Every != 0 && (s.Every.Std() < time.Second || s.Every.Std()%time.Second != 0):
+		return nil, &Error{Field: "every", Width: len(s.Every.String()), Rule: RuleRange, Message: "every must be whole seconds, 1s at least"}
+	case s.Every != 0:
+		out.zone.loc = loc
+		return out, nil
+	}
+	if out.cron, err = parseCron(s.Cron); err != nil {
+		return nil, err
+	}
+	out.zone = zone{loc: loc, shift: s.DST.Gap != "skip" && !out.cron.everyHour}
+	out.zone.first = out.cron.everyHour || s.DST.Fold != "last"
+	out.zone.second = out.cron.everyHour || s.DST.Fold == "last" || s.DST.Fold == "both"
+	return out, nil
+}
+
+// Next is the first slot after t, in the schedule's zone; false when there is
+// none within the next 40 years.
+func (s *Schedule) Next(t time.Time) (time.Time, bool) {
+	if s.every > 0 {
+		return s.multiple(t)
+	}
+	// The first whole second after t: floor, then one more.
+	unix, ok := s.zone.next(&s.cron, t.Unix()+1)
+	if !ok {
+		return time.Time{}, false
+	}
+	return time.Unix(unix, 0).In(s.zone.loc), true
+}
+
+// multiple is the first whole multiple of the interval after t, counted from
+// 1970-01-01T00:00Z.
+func (s *Schedule) multiple(t time.Time) (time.Time, bool) {
+	step := int64(s.every / time.Second)
+	n := t.Unix() / step
+	if t.Unix() < 0 && t.Unix()%step != 0 {
+		n--
+	}
+	return time.Unix((n+1)*step, 0).In(s.zone.loc), true
+}
+
+// Period is the time from the first slot after t to the one that follows it:
+// what stands for the period of a schedule that is not regular. It is 0 when
+// there are no two slots.
+func (s *Schedule) Period(t time.Time) time.Duration {
+	a, ok := s.Next(t)
+	if !ok {
+		return 0
+	}
+	b, ok := s.Next(a)
+	if !ok {
+		return 0
+	}
+	return b.Sub(a)
+}
+
+// Location is the zone that slots are given in.
+func (s *Schedule) Location() *time.Location { return s.zone.loc }
+
+// Next is the earliest slot of several schedules after t; a slot that falls
+// together with another's is one. It is false when there is none.
+func Next(list []*Schedule, t time.Time) (time.Time, bool) {
+	var best time.Time
+	found := false
+	for _, s := range list {
+		if n, ok := s.Next(t); ok && (!found || n.Before(best)) {
+			best, found = n, true
+		}
+	}
+	return best, found
+}
+
+// Jitter is how long after the slot its run starts: the same for the same
+// pipeline and slot on every machine, spread evenly from 0 to the schedule's
+// jitter. The slot itself never moves.
+func (s *Schedule) Jitter(id string, slot time.Time) time.Duration {
+	if s.jitter <= 0 {
+		return 0
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id + "\x00" + pipeline.Time(slot)))
+	// A last stir: neighbouring slots differ in few bits of an FNV hash.
+	x := h.Sum64()
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	x ^= x >> 31
+	return time.Duration(x % (uint64(s.jitter) + 1))
+}
