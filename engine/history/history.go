@@ -1,12 +1,24 @@
 // Package history keeps the account of what happened: runs and their steps,
 // the slots they served, events, and the definitions they ran under.
 //
-// Start with New, then Begin, StartStep, EndStep and Finish.
+// What must survive a power cut, the claim and the end of a run, is written so
+// before the call returns. Steps and events survive a killed process, and any
+// later claim or end carries them to the disk. Every process that runs
+// pipelines holds a lease for life; a run whose process is dead reads as
+// failed and interrupted, whether or not somebody has written that down yet.
+//
+// Start with New, then Begin, StartStep, EndStep and Finish (write.go), and
+// Runs, Steps and Summary (read.go, summary.go).
 package history
 
 import (
 	"context"
-	"errors"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -15,127 +27,146 @@ import (
 
 // History is the account of one project. Its methods may be called from
 // several goroutines, and several processes may share one database.
-type History struct{ db *store.DB }
+type History struct {
+	db *store.DB
+
+	mu     sync.Mutex
+	lease  *store.Lease    // taken by the first Begin
+	fences map[int64]int64 // of the runs that this process has begun and not finished
+}
 
 // Definition is what a run runs under.
 type Definition struct {
-	Hash string
+	Hash string // of the canonical content; "": none is kept
 	File string
 	Body []byte // canonical JSON
 }
 
-// Filter picks runs; zero fields pick all.
-type Filter struct {
-	System string
-	Name   string
-	States []pipeline.State
-	Since  time.Time // queued at or after
-	Before int64     // id below, for the next page; 0: from the newest
-	Limit  int       // 0: 50
-}
-
-// EventFilter picks events; zero fields pick all.
-type EventFilter struct {
-	Run      int64
-	Pipeline string // system/name
-	What     string
-	Since    time.Time
-	Limit    int // 0: 1000
-}
-
-// Summary is what `report` prints.
-type Summary struct {
-	Since   time.Time `json:"since"`
-	Until   time.Time `json:"until"`
-	Systems []Totals  `json:"systems"`
-}
-
-// Totals counts the finished runs of a system or of one of its pipelines.
-type Totals struct {
-	Name          string   `json:"name"`
-	Runs          int      `json:"runs"`
-	Succeeded     int      `json:"succeeded"`
-	Failed        int      `json:"failed"`
-	Failovers     int      `json:"failovers"`
-	LatePrimaries int      `json:"late-primaries"`
-	Recovery      Recovery `json:"recovery-ms"`
-	Pipelines     []Totals `json:"pipelines,omitempty"`
-}
-
-// Recovery is how long after its slot a backup had done the work, in
-// milliseconds; nil where there was none.
-type Recovery struct {
-	P50 *int64 `json:"p50"`
-	Max *int64 `json:"max"`
-}
-
-// Pruned says what Prune removed, or would remove.
-type Pruned struct {
-	Runs        int       `json:"runs"`
-	Steps       int       `json:"steps"`
-	Slots       int       `json:"slots"`
-	Events      int       `json:"events"`
-	Definitions int       `json:"definitions"`
-	Oldest      time.Time `json:"oldest"` // when the oldest of the runs was queued
-	Newest      time.Time `json:"newest"`
-}
-
 // New gives the history that db holds.
-func New(db *store.DB) *History { return &History{db: db} }
+func New(db *store.DB) *History {
+	return &History{db: db, fences: map[int64]int64{}}
+}
 
 // Close gives back the lease; runs that are still running then read as
 // interrupted. The database stays open.
-func (h *History) Close() error { return nil }
-
-var errStub = errors.New("history: not built yet")
-
-// Begin records that r runs now, and sets its ID, State, Attempt, Fence, Queued and Started.
-func (h *History) Begin(_ context.Context, _ *pipeline.Run, _ Definition) error { return errStub }
-
-// Finish records how r ended. When it fails the caller keeps r and calls again.
-func (h *History) Finish(_ context.Context, _ *pipeline.Run) error { return errStub }
-
-// StartStep records that a step is about to start.
-func (h *History) StartStep(_ context.Context, _ *pipeline.StepRecord) error { return errStub }
-
-// EndStep records how a step ended.
-func (h *History) EndStep(_ context.Context, _ *pipeline.StepRecord) error { return errStub }
-
-// Event appends one event.
-func (h *History) Event(_ context.Context, _ pipeline.Event) error { return errStub }
-
-// Runs gives the runs that f picks, newest first.
-func (h *History) Runs(_ context.Context, _ Filter) ([]pipeline.Run, error) { return nil, errStub }
-
-// Run gives one run; the error is ErrNoRun when there is none.
-func (h *History) Run(_ context.Context, _ int64) (pipeline.Run, error) {
-	return pipeline.Run{}, errStub
+func (h *History) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lease == nil {
+		return nil
+	}
+	err := h.lease.Release()
+	h.lease = nil
+	return err
 }
 
-// Steps gives the steps of a run, in order.
-func (h *History) Steps(_ context.Context, _ int64) ([]pipeline.StepRecord, error) {
-	return nil, errStub
+// engine gives the id under which this process runs pipelines.
+func (h *History) engine() (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lease != nil {
+		return h.lease.ID, nil
+	}
+	var random [6]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return "", err
+	}
+	lease, err := h.db.Lease(fmt.Sprintf("%d-%s", os.Getpid(), hex.EncodeToString(random[:])))
+	if err != nil {
+		return "", fmt.Errorf("the lease of this process cannot be taken: %w", err)
+	}
+	h.lease = lease
+	return lease.ID, nil
 }
 
-// Events gives the events that f picks, oldest first.
-func (h *History) Events(_ context.Context, _ EventFilter) ([]pipeline.Event, error) {
-	return nil, errStub
+// claim gives the id of this process and the fence of a run that it has begun.
+func (h *History) claim(run int64) (engine string, fence int64, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lease == nil {
+		return "", 0, false
+	}
+	fence, ok = h.fences[run]
+	return h.lease.ID, fence, ok
 }
 
-// Rescue writes the end of runs whose process is dead, and gives their ids.
-func (h *History) Rescue(_ context.Context) ([]int64, error) { return nil, errStub }
-
-// Summary counts the runs queued from since to until.
-func (h *History) Summary(_ context.Context, _, _ time.Time) (Summary, error) {
-	return Summary{}, errStub
+func (h *History) remember(run, fence int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fences[run] = fence
 }
 
-// Prune removes runs that ended before a time, with all that belongs to them; dry only counts.
-func (h *History) Prune(_ context.Context, _ time.Time, _ bool) (Pruned, error) {
-	return Pruned{}, errStub
+func (h *History) forget(run int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.fences, run)
+}
+
+// bootID tells this start of the machine from others; "" where the kernel does
+// not say.
+func bootID() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // ActiveSlot gives the run of a slot that is active or has succeeded, or ok false.
-func (h *History) ActiveSlot(_ context.Context, _, _ string, _ time.Time) (_ pipeline.Run, ok bool, _ error) {
-	return pipeline.Run{}, false, errStub
+func (h *History) ActiveSlot(ctx context.Context, system, name string, slot time.Time) (r pipeline.Run, ok bool, err error) {
+	err = h.db.Read(ctx, func(tx *store.Tx) error {
+		taken, err := h.slotTaken(tx, &pipeline.Run{System: system, Pipeline: name, Slot: slot})
+		if err != nil || taken == nil {
+			return err
+		}
+		ok = true
+		return tx.Query("SELECT "+runColumns+" FROM runs WHERE id = ?", func(row store.Row) error {
+			r = readRun(row)
+			return nil
+		}, taken.Run)
+	})
+	return r, ok, err
+}
+
+// slotTaken gives the newest run of r's slot that succeeded or that a living
+// process runs or will run, or nil.
+func (h *History) slotTaken(tx *store.Tx, r *pipeline.Run) (taken *SlotTaken, err error) {
+	err = tx.Query(`SELECT id, state, engine FROM runs
+		WHERE system = ? AND name = ? AND slot = ? AND state IN ('succeeded', 'queued', 'running') ORDER BY id DESC`,
+		func(row store.Row) error {
+			state := pipeline.State(row.Text(1))
+			dead := state == pipeline.Running && !h.db.Alive(row.Text(2))
+			if taken == nil && !dead {
+				taken = &SlotTaken{Run: row.Int(0), Active: !state.Done()}
+			}
+			return nil
+		}, r.System, r.Pipeline, micros(r.Slot))
+	return taken, err
+}
+
+// micros is how a time is stored: microseconds, null for none.
+func micros(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}
+
+// present is the time as it can be stored.
+func present() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// orNull stores the zero value as nothing.
+func orNull[T comparable](v T) any {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return v
 }

@@ -62,13 +62,15 @@ CREATE TABLE runs (
   evidence TEXT                -- JSON
 ) STRICT;
 CREATE INDEX runs_by_pipeline ON runs (system, name, id);
-CREATE INDEX runs_open ON runs (state, id) WHERE state IN ('queued', 'running');
+CREATE INDEX runs_by_system ON runs (system, id);
+CREATE INDEX runs_by_state ON runs (state, id);
 CREATE INDEX runs_by_slot ON runs (system, name, slot, id) WHERE slot IS NOT NULL;
-CREATE INDEX runs_by_time ON runs (queued, system, name, state, "trigger", slot, finished);
+CREATE INDEX runs_by_time ON runs (queued, system, name, state);
+CREATE INDEX runs_failover ON runs (queued, system, name, state, slot, finished) WHERE "trigger" = 'failover';
 CREATE INDEX runs_by_hash ON runs (hash);
 
 CREATE TABLE steps (
-  run       INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  run       INTEGER NOT NULL,  -- who writes it proves at the same time that the run is its own
   idx       INTEGER NOT NULL,
   id        TEXT NOT NULL,
   matrix    TEXT,

@@ -1,0 +1,272 @@
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/store"
+)
+
+// Begin records that r runs now, in this process, and sets its ID, State,
+// Attempt, Fence, Queued and Started, and Hash to the definition's. The error
+// is a *SlotTaken when r.Slot is served already. It is on the disk when Begin
+// returns.
+func (h *History) Begin(ctx context.Context, r *pipeline.Run, d Definition) error {
+	engine, err := h.engine()
+	if err != nil {
+		return err
+	}
+	n := *r
+	n.State, n.Hash = pipeline.Running, d.Hash
+	n.Attempt = max(n.Attempt, 1)
+	if n.Started.IsZero() {
+		n.Started = present()
+	}
+	if n.Queued.IsZero() {
+		n.Queued = n.Started
+	}
+	err = h.db.Write(ctx, func(tx *store.Tx) error {
+		if err := register(tx, engine, &n, d); err != nil {
+			return err
+		}
+		n.Fence = 1 // a run without a slot counts in its own row
+		if !n.Slot.IsZero() {
+			if err := h.claimSlot(tx, &n); err != nil {
+				return err
+			}
+		}
+		err := tx.Query(`INSERT INTO runs
+			(system, name, "trigger", slot, state, reason, attempt, fence, parent, engine, hash, queued, started)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			func(row store.Row) error { n.ID = row.Int(0); return nil },
+			n.System, n.Pipeline, n.Trigger, micros(n.Slot), string(n.State), n.Reason, n.Attempt, n.Fence,
+			orNull(n.Parent), engine, orNull(n.Hash), micros(n.Queued), micros(n.Started))
+		if err != nil || n.Slot.IsZero() {
+			return err
+		}
+		_, err = tx.Exec("UPDATE slots SET run = ? WHERE system = ? AND name = ? AND slot = ?", n.ID, n.System, n.Pipeline, micros(n.Slot))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	h.remember(n.ID, n.Fence)
+	*r = n
+	return nil
+}
+
+// register makes sure that the run's process and definition are there.
+func register(tx *store.Tx, engine string, r *pipeline.Run, d Definition) error {
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	_, err = tx.Exec(`INSERT INTO engines (id, host, boot, pid, started, heartbeat) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		engine, host, bootID(), os.Getpid(), micros(r.Started), micros(r.Started))
+	if err != nil || d.Hash == "" {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO definitions (hash, file, body, seen) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		d.Hash, d.File, d.Body, micros(r.Started))
+	return err
+}
+
+// claimSlot raises the slot's fence and gives it to r, unless the slot is taken.
+func (h *History) claimSlot(tx *store.Tx, r *pipeline.Run) error {
+	taken, err := h.slotTaken(tx, r)
+	if err != nil {
+		return err
+	}
+	if taken != nil {
+		return taken
+	}
+	if err := h.endDead(tx, `state = 'running' AND system = ? AND name = ? AND slot = ?`, r.System, r.Pipeline, micros(r.Slot)); err != nil {
+		return err
+	}
+	return tx.Query(`INSERT INTO slots (system, name, slot, fence, run, decision, reason, decided, hash) VALUES (?, ?, ?, 1, 0, 'run', ?, ?, ?)
+		ON CONFLICT (system, name, slot) DO UPDATE SET fence = fence + 1, decision = 'run',
+			reason = excluded.reason, decided = excluded.decided, hash = excluded.hash
+		RETURNING fence`,
+		func(row store.Row) error { r.Fence = row.Int(0); return nil },
+		r.System, r.Pipeline, micros(r.Slot), r.Reason, micros(r.Started), orNull(r.Hash))
+}
+
+// Finish records how r ended, with its State, Reason, Error and Finished (now
+// when zero). It is on the disk when Finish returns nil. When it fails, as on a
+// full disk, the caller keeps r and calls again until it succeeds; to call it
+// once more after it succeeded changes nothing. ErrOvertaken is final.
+func (h *History) Finish(ctx context.Context, r *pipeline.Run) error {
+	if !r.State.Done() {
+		return fmt.Errorf("run %d cannot finish as %q", r.ID, r.State)
+	}
+	if r.Finished.IsZero() {
+		r.Finished = present()
+	}
+	engine, _, _ := h.claim(r.ID)
+	err := h.db.Write(ctx, func(tx *store.Tx) error {
+		n, err := tx.Exec(`UPDATE runs SET state = ?, reason = ?, finished = ?, error = ?
+			WHERE id = ? AND engine = ? AND fence = ? AND state = 'running'`,
+			string(r.State), r.Reason, micros(r.Finished), orNull(r.Error), r.ID, engine, r.Fence)
+		if err != nil || n == 1 {
+			return err
+		}
+		return finishedAlready(tx, r, engine)
+	})
+	if err == nil {
+		h.forget(r.ID)
+	}
+	return err
+}
+
+// finishedAlready is nil when the end of r, as it is, was written before.
+func finishedAlready(tx *store.Tx, r *pipeline.Run, engine string) error {
+	written := false
+	err := tx.Query("SELECT 1 FROM runs WHERE id = ? AND state = ? AND finished = ? AND fence = ? AND engine = ?",
+		func(store.Row) error { written = true; return nil },
+		r.ID, string(r.State), micros(r.Finished), r.Fence, engine)
+	if err == nil && !written {
+		err = ErrOvertaken
+	}
+	return err
+}
+
+// StartStep records that a step is about to start. Only then may it start.
+func (h *History) StartStep(ctx context.Context, s *pipeline.StepRecord) error {
+	return h.step(ctx, s)
+}
+
+// EndStep records how a step ended, also one that never started. Only then may
+// its success be told.
+func (h *History) EndStep(ctx context.Context, s *pipeline.StepRecord) error {
+	if !s.State.Done() {
+		return fmt.Errorf("step %s of run %d cannot end as %q", s.ID, s.Run, s.State)
+	}
+	return h.step(ctx, s)
+}
+
+// step writes the whole record: the same statement begins and ends a step.
+func (h *History) step(ctx context.Context, s *pipeline.StepRecord) error {
+	engine, fence, ok := h.claim(s.Run)
+	if !ok {
+		return ErrOvertaken
+	}
+	var outputs any
+	if len(s.Outputs) > 0 {
+		text, err := json.Marshal(s.Outputs)
+		if err != nil {
+			return fmt.Errorf("outputs of step %s: %w", s.ID, err)
+		}
+		outputs = string(text)
+	}
+	var exit any
+	if s.ExitCode != nil {
+		exit = *s.ExitCode
+	}
+	args := []any{
+		s.Index, s.ID, orNull(s.Matrix), s.Uses, string(s.State), orNull(s.Continued), s.Attempts, exit, orNull(s.Signal),
+		micros(s.Started), micros(s.Finished), outputs, orNull(s.Truncated), orNull(s.Error), orNull(s.PID), orNull(int64(s.PIDStart)),
+		s.Run, engine, fence,
+	}
+	return h.db.Fast(ctx, func(tx *store.Tx) error {
+		n, err := tx.Exec(writeStep, args...)
+		if err == nil && n == 0 {
+			err = ErrOvertaken
+		}
+		return err
+	})
+}
+
+const writeStep = `INSERT INTO steps
+	(run, idx, id, matrix, uses, state, continued, attempts, exit_code, signal, started, finished, outputs, truncated, error, pid, pid_start)
+	SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM runs
+	WHERE id = ? AND engine = ? AND fence = ? AND state = 'running'
+	ON CONFLICT (run, idx) DO UPDATE SET state = excluded.state, continued = excluded.continued, attempts = excluded.attempts,
+		exit_code = excluded.exit_code, signal = excluded.signal, started = excluded.started, finished = excluded.finished,
+		outputs = excluded.outputs, truncated = excluded.truncated, error = excluded.error, pid = excluded.pid, pid_start = excluded.pid_start`
+
+// Event appends one event; At is now when zero.
+func (h *History) Event(ctx context.Context, e pipeline.Event) error {
+	if e.At.IsZero() {
+		e.At = present()
+	}
+	return h.db.Fast(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec("INSERT INTO events (at, run, pipeline, what, detail) VALUES (?, ?, ?, ?, ?)",
+			micros(e.At), orNull(e.Run), e.Pipeline, e.What, e.Detail)
+		return err
+	})
+}
+
+// Rescue writes the end of runs whose process is dead, and gives their ids.
+// Several processes may do it at once; each run is given to one of them.
+func (h *History) Rescue(ctx context.Context) (ids []int64, err error) {
+	dead := false
+	err = h.db.Read(ctx, func(tx *store.Tx) error {
+		return tx.Query("SELECT DISTINCT engine FROM runs WHERE state = 'running'", func(row store.Row) error {
+			dead = dead || !h.db.Alive(row.Text(0))
+			return nil
+		})
+	})
+	if err != nil || !dead {
+		return nil, err
+	}
+	err = h.db.Write(ctx, func(tx *store.Tx) error {
+		ids = nil
+		if err := tx.Query("SELECT id, engine FROM runs WHERE state = 'running' ORDER BY id", func(row store.Row) error {
+			if !h.db.Alive(row.Text(1)) {
+				ids = append(ids, row.Int(0))
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		if err := h.endDead(tx, "state = 'running'"); err != nil {
+			return err
+		}
+		return h.forgetDead(tx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ids, h.db.Sweep()
+}
+
+// endDead writes the end of the runs that where picks and whose process is dead.
+func (h *History) endDead(tx *store.Tx, where string, args ...any) error {
+	var dead []int64
+	err := tx.Query("SELECT id, engine FROM runs WHERE "+where, func(row store.Row) error {
+		if !h.db.Alive(row.Text(1)) {
+			dead = append(dead, row.Int(0))
+		}
+		return nil
+	}, args...)
+	now := micros(present())
+	for _, id := range dead {
+		if err == nil {
+			_, err = tx.Exec("UPDATE runs SET state = 'failed', error = ?, finished = ?, fence = fence + 1 WHERE id = ?", Interrupted, now, id)
+		}
+		if err == nil {
+			_, err = tx.Exec("UPDATE steps SET state = 'failed', error = ?, finished = ? WHERE run = ? AND state = 'running'", Interrupted, now, id)
+		}
+	}
+	return err
+}
+
+// forgetDead removes the rows of processes that have ended.
+func (h *History) forgetDead(tx *store.Tx) error {
+	var dead []string
+	err := tx.Query("SELECT id FROM engines", func(row store.Row) error {
+		if id := row.Text(0); !h.db.Alive(id) {
+			dead = append(dead, id)
+		}
+		return nil
+	})
+	for _, id := range dead {
+		if err == nil {
+			_, err = tx.Exec("DELETE FROM engines WHERE id = ?", id)
+		}
+	}
+	return err
+}
