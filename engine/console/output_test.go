@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -162,7 +163,7 @@ func TestCloseDoesNotWaitForEver(t *testing.T) {
 		w := &stalling{free: make(chan struct{})}
 		o := NewOutput(w, OutputOptions{})
 		o.Note("x")
-		if err := o.Close(); err != ErrStalled {
+		if err := o.Close(); !errors.Is(err, ErrStalled) {
 			t.Errorf("%v", err)
 		}
 		close(w.free)
@@ -173,7 +174,7 @@ func TestOutputTellsErrors(t *testing.T) {
 	t.Parallel()
 	o := NewOutput(failing{}, OutputOptions{})
 	o.Note("x")
-	if err := o.Close(); err != io.ErrClosedPipe {
+	if err := o.Close(); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("%v", err)
 	}
 }

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func report() Report {
 	long := "    run: " + strings.Repeat("echo 日本語 é; ", 20) + "${{ nope }}" + strings.Repeat(" && true", 20)
 	return Report{Files: 4, Problems: []Problem{
-		{File: "pipelines/pm2/a.yaml", Line: 3, Column: 5, Width: 4, Severity: Error, Rule: "unknown-key", Message: `unknown key "nmae"`, Hint: "did you mean name?", Source: "    nmae: x"},
+		{File: "pipelines/pm2/a.yaml", Line: 3, Column: 5, Width: 4, Severity: Error, Rule: "unknown-key", Message: `unknown key "nane"`, Hint: "did you mean name?", Source: "    nane: x"},
 		{File: "pipelines/pm2/a.yaml", Line: 12, Column: 3, Severity: Warning, Rule: "shell-injection", Message: "a parameter inside run", Source: "\t\trun: echo ${{ params.x }}"},
 		{File: "pipelines/pm2/日本, b:c%.yaml", Line: 7, Column: 6, Width: 2, Severity: Error, Rule: "type", Message: "must be an integer", Source: "é日本: 🙂x"},
 		{File: "b.yaml", Line: 1, Column: len([]rune(long[:strings.Index(long, "${{")])) + 1, Width: 11, Severity: Error, Rule: "unknown-context", Message: "there is no context nope", Hint: "one of steps, env", Source: long},
@@ -93,10 +93,10 @@ func TestCaretStandsBelow(t *testing.T) {
 			below += runewidth.RuneWidth(c)
 		}
 		want := r
-		switch {
-		case r == '\t':
+		switch r {
+		case '\t':
 			want = ' '
-		case r == 7:
+		case 7:
 			want = '\\'
 		}
 		if below != pad || at != want {
@@ -213,8 +213,8 @@ func TestNearest(t *testing.T) {
 	t.Parallel()
 	keys := []string{"name", "needs", "steps", "schedule", "description", "working-directory", "on-failure", "env", "timeout", "with", "run"}
 	for in, want := range map[string]string{
-		"nmae": "name", "Name": "name", "step": "steps", "shedule": "schedule", "desc": "description", "workingDirectory": "working-directory",
-		"on_failure": "on-failure", "enviroment": "", "timeuot": "timeout", "xyz": "", "": "", "wiht": "with", "rum": "run", strings.Repeat("n", 5000): "",
+		"nane": "name", "anme": "name", "Name": "name", "step": "steps", "shedule": "schedule", "desc": "description", "workingDirectory": "working-directory",
+		"on_failure": "on-failure", "abcdefghijk": "", "timeuot": "timeout", "xyz": "", "": "", "rum": "run", strings.Repeat("n", 5000): "",
 	} {
 		if got := Nearest(in, keys); got != want {
 			t.Errorf("%.20q: %q, want %q", in, got, want)

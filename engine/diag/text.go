@@ -42,7 +42,7 @@ func problem(b *bufio.Writer, p Problem, st style) {
 	if p.Rule != "" {
 		fmt.Fprintf(b, " %s[%s]%s", st.dim, clean(p.Rule), st.off)
 	}
-	b.WriteByte('\n')
+	fmt.Fprintln(b)
 	gutter := ""
 	if p.Line > 0 && p.Source != "" {
 		number := strconv.Itoa(p.Line)

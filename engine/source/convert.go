@@ -192,7 +192,7 @@ func (c *converter) scalar(n *yaml.Node) any {
 		return nil
 	}
 	var v any
-	ok := true
+	var ok bool
 	switch n.Tag {
 	case "!!null":
 		ok = n.Style&yaml.TaggedStyle == 0 || n.Value == "" || n.Value == "~" || strings.EqualFold(n.Value, "null")

@@ -21,7 +21,7 @@ func TestHostile(t *testing.T) {
 	for c := 'b'; c < 'k'; c++ {
 		bomb += fmt.Sprintf("%c: &%c [%s]\n", c, c, strings.Repeat(fmt.Sprintf("*%c,", c-1), 9))
 	}
-	const mega = 1 << 20
+	const mega = 1 << 19
 	for _, tt := range []struct {
 		name, text, rule string
 		problems         int

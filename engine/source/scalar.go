@@ -44,7 +44,7 @@ func (f *File) locate(n *yaml.Node) (token, bool) {
 	w := walker{text: f.Text, i: f.offset(n.Line, n.Column)}
 	w.properties(n)
 	t := token{start: w.i}
-	ok := false
+	var ok bool
 	switch n.Style &^ (yaml.TaggedStyle | yaml.FlowStyle) {
 	case yaml.LiteralStyle:
 		ok = w.block(n.Value, false)

@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -104,7 +105,7 @@ func (f *File) reached() int {
 // failure is the error of a whole stream, "" when there is none.
 func failure(d *yaml.Decoder) string {
 	for {
-		if _, err := decode(d); err == io.EOF {
+		if _, err := decode(d); errors.Is(err, io.EOF) {
 			return ""
 		} else if err != nil {
 			return yamlLine.ReplaceAllString(err.Error(), "")
