@@ -58,7 +58,7 @@ func row(rows map[string][]string, pkg string) (string, bool) {
 
 func allowed(names []string, importer, imported string) bool {
 	for _, n := range names {
-		if n == "all" || n == imported || n == "engine/"+imported ||
+		if n == "all" || n == imported || "engine/"+n == imported ||
 			strings.HasSuffix(n, "<system>") && strings.HasPrefix(imported, "engine/kind/") {
 			return true
 		}

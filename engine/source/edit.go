@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/redundctl/redundctl/engine/source/parser"
 )
 
 // Set gives the text of the file with the scalar at a path changed to value,
@@ -98,7 +100,7 @@ func (f *File) spellings(n *yaml.Node, t token, value string) []spelling {
 	block := style == yaml.LiteralStyle || style == yaml.FoldedStyle
 	comment, after := "", "" // a text block may have a comment in its header, and ends with its break
 	if block {
-		header := f.Text[t.start : t.start+len(f.lineAt(t.start))]
+		header, _, _ := bytes.Cut(f.Text[t.start:], []byte("\n"))
 		if i := bytes.IndexAny(header, " \t"); i >= 0 {
 			comment = string(bytes.TrimRight(header[i:], "\r"))
 		}
@@ -139,7 +141,7 @@ func (f *File) literal(n *yaml.Node, t token, value, eol string) (string, bool) 
 		start--
 	}
 	header := t.start
-	for header < len(f.Text) && lineBreak(f.Text, header) == 0 {
+	for header < len(f.Text) && parser.LineBreak(f.Text, header) == 0 {
 		header++
 	}
 	pad := string(f.Text[start:off])
@@ -181,7 +183,7 @@ func (f *File) sameBut(text []byte, before []*yaml.Node, c change) bool {
 	if off, _, _ := badRune(text); off >= 0 {
 		return false
 	}
-	doc, err := decode(yaml.NewDecoder(bytes.NewReader(text)))
+	doc, err := parser.Next(yaml.NewDecoder(bytes.NewReader(text)))
 	if err != nil {
 		return false
 	}

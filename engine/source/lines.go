@@ -5,33 +5,9 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
-)
 
-// lineBreak is the length of the line break at b[i:] as yaml.v3 counts lines,
-// 0 when there is none. Editors count only LF and CRLF.
-func lineBreak(b []byte, i int) int {
-	if i >= len(b) {
-		return 0
-	}
-	switch b[i] {
-	case '\n':
-		return 1
-	case '\r':
-		if i+1 < len(b) && b[i+1] == '\n' {
-			return 2
-		}
-		return 1
-	case 0xC2:
-		if i+1 < len(b) && b[i+1] == 0x85 {
-			return 2
-		}
-	case 0xE2:
-		if i+2 < len(b) && b[i+1] == 0x80 && (b[i+2] == 0xA8 || b[i+2] == 0xA9) {
-			return 3
-		}
-	}
-	return 0
-}
+	"github.com/redundctl/redundctl/engine/source/parser"
+)
 
 // index finds where each line begins, once.
 func (f *File) index() []int {
@@ -42,7 +18,7 @@ func (f *File) index() []int {
 		}
 		f.lines = append(f.lines, first)
 		for i := first; i < len(f.Text); {
-			if n := lineBreak(f.Text, i); n > 0 {
+			if n := parser.LineBreak(f.Text, i); n > 0 {
 				i += n
 				f.lines = append(f.lines, i)
 			} else {

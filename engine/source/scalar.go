@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/redundctl/redundctl/engine/source/parser"
 )
 
 // token is where a scalar stands in the text: its bytes, with quotes or the
@@ -64,40 +66,42 @@ func (f *File) locate(n *yaml.Node) (token, bool) {
 // properties skips the anchor and the tag before a scalar, and what separates
 // them from it.
 func (w *walker) properties(n *yaml.Node) {
-	if n.Anchor == "" && (w.i >= len(w.text) || w.text[w.i] != '!') {
-		return
-	}
-	end := w.i
-	for w.i < len(w.text) {
-		c := w.text[w.i]
-		switch {
-		case c == '&' || c == '!':
-			for w.i < len(w.text) && !blank(w.text[w.i]) && lineBreak(w.text, w.i) == 0 && (c == '!' || strings.IndexByte(",[]{}", w.text[w.i]) < 0) {
-				w.i++
+	empty := n.Value == "" && n.Style&^yaml.TaggedStyle == 0
+	for w.property(w.i) {
+		for anchor := w.text[w.i] == '&'; w.i < len(w.text) && !blank(w.text[w.i]) && parser.LineBreak(w.text, w.i) == 0; w.i++ {
+			if anchor && strings.IndexByte(",[]{}", w.text[w.i]) >= 0 {
+				break
 			}
-			end = w.i
-		case blank(c):
-			w.i++
-		case lineBreak(w.text, w.i) > 0 && n.Value != "":
-			w.i += lineBreak(w.text, w.i)
-		case c == '#' && n.Value != "" && (blank(w.text[w.i-1]) || lineBreak(w.text, w.i-1) > 0):
-			for w.i < len(w.text) && lineBreak(w.text, w.i) == 0 {
-				w.i++
+		}
+		if next := w.separation(empty); !empty || w.property(next) {
+			w.i = next
+		}
+	}
+}
+
+func (w *walker) property(i int) bool {
+	return i < len(w.text) && (w.text[i] == '&' || w.text[i] == '!')
+}
+
+// separation is where the blanks from here end; unless the line must not be
+// left, also the breaks and comments.
+func (w *walker) separation(stay bool) int {
+	i := w.i
+	for i < len(w.text) {
+		switch b := parser.LineBreak(w.text, i); {
+		case blank(w.text[i]):
+			i++
+		case b > 0 && !stay:
+			i += b
+		case w.text[i] == '#' && !stay:
+			for i < len(w.text) && parser.LineBreak(w.text, i) == 0 {
+				i++
 			}
 		default:
-			if n.Value == "" && n.Style&^yaml.TaggedStyle == 0 {
-				w.i = end
-			}
-			return
-		}
-		if n.Value == "" && lineBreak(w.text, w.i) > 0 && n.Style&^yaml.TaggedStyle == 0 {
-			w.i = end
-			return
-		}
-		if n.Value == "" && n.Style&^yaml.TaggedStyle != 0 && lineBreak(w.text, w.i) > 0 {
-			w.i += lineBreak(w.text, w.i)
+			return i
 		}
 	}
+	return i
 }
 
 // fold reads a line break inside a plain or quoted scalar with the blanks
@@ -107,7 +111,7 @@ func (w *walker) fold() bool {
 	for i < len(w.text) && blank(w.text[i]) {
 		i++
 	}
-	if lineBreak(w.text, i) == 0 {
+	if parser.LineBreak(w.text, i) == 0 {
 		return false
 	}
 	start, n := w.i, 0
@@ -115,7 +119,7 @@ func (w *walker) fold() bool {
 		for i < len(w.text) && blank(w.text[i]) {
 			i++
 		}
-		b := lineBreak(w.text, i)
+		b := parser.LineBreak(w.text, i)
 		if b == 0 {
 			break
 		}
@@ -174,20 +178,17 @@ func (w *walker) quoted(q byte) bool {
 	return false
 }
 
-// The escape sequences of one letter and what they stand for.
-const escapes = "0abt\tnvfre \"/\\N_LP"
-
-func meaning(k int) string {
-	return [...]string{
-		"\x00", "\a", "\b", "\t", "\t", "\n", "\v", "\f", "\r", "\x1b", " ", "\"", "/", "\\", "\u0085", "\u00a0", "\u2028", "\u2029",
-	}[k]
-}
+// The escape sequences of one letter, and what they stand for.
+const (
+	escapes  = "0abt\tnvfre \"/\\N_LP"
+	meanings = "\x00\a\b\t\t\n\v\f\r\x1b \"/\\\u0085\u00a0\u2028\u2029"
+)
 
 func (w *walker) escape() bool {
 	if w.i+1 >= len(w.text) {
 		return false
 	}
-	if b := lineBreak(w.text, w.i+1); b > 0 { // the break and the blanks after it are nothing
+	if b := parser.LineBreak(w.text, w.i+1); b > 0 { // the break and the blanks after it are nothing
 		w.i += 1 + b
 		for w.i < len(w.text) && blank(w.text[w.i]) {
 			w.i++
@@ -219,7 +220,7 @@ func (w *walker) escape() bool {
 	if k < 0 {
 		return false
 	}
-	w.put(w.i, meaning(k))
+	w.put(w.i, string([]rune(meanings)[k]))
 	w.i += 2
 	return true
 }
@@ -257,7 +258,7 @@ func (w *walker) textLine(want string, folded bool) bool {
 	for w.i < len(w.text) {
 		start := w.i
 		end := start
-		for end < len(w.text) && lineBreak(w.text, end) == 0 {
+		for end < len(w.text) && parser.LineBreak(w.text, end) == 0 {
 			end++
 		}
 		line := w.text[start:end]
@@ -290,8 +291,8 @@ func (w *walker) textLine(want string, folded bool) bool {
 
 // skipLine goes to the beginning of the next line.
 func (w *walker) skipLine() {
-	for w.i < len(w.text) && lineBreak(w.text, w.i) == 0 {
+	for w.i < len(w.text) && parser.LineBreak(w.text, w.i) == 0 {
 		w.i++
 	}
-	w.i += lineBreak(w.text, w.i)
+	w.i += parser.LineBreak(w.text, w.i)
 }

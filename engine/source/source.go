@@ -14,6 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/source/parser"
 )
 
 // Limits bound what one file may ask of us. A zero is the default of the
@@ -78,14 +79,14 @@ func Parse(name string, text []byte, lim Limits) (*File, []diag.Problem) {
 		return f, []diag.Problem{p}
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
-	doc, err := decode(d)
+	doc, err := parser.Next(d)
 	switch {
 	case errors.Is(err, io.EOF):
 		return f, []diag.Problem{f.empty(Pos{Line: 1, Column: 1})}
 	case err != nil:
 		return f, []diag.Problem{f.syntax(err, lim)}
 	}
-	next, err := decode(d)
+	next, err := parser.Next(d)
 	switch {
 	case err == nil:
 		return f, []diag.Problem{f.several(next)}
@@ -119,22 +120,20 @@ func TooLarge(name string, size int64, lim Limits) (diag.Problem, bool) {
 	}, true
 }
 
-// decode reads the next document of a stream. A panic of the parser is an
-// error like any other.
-func decode(d *yaml.Decoder) (doc *yaml.Node, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("yaml: the parser gave up: %v", r)
-		}
-	}()
-	doc = new(yaml.Node)
-	if err := d.Decode(doc); err != nil {
-		return nil, err
+// syntax makes the problem of a text that is not YAML.
+func (f *File) syntax(err error, lim Limits) diag.Problem {
+	if off := conflict(f.Text, true); off >= 0 {
+		return f.conflicted(off)
 	}
-	if doc.Kind != yaml.DocumentNode || len(doc.Content) == 0 {
-		return nil, io.EOF
+	m := parser.Explain(f.Text, err)
+	at := f.span(m.Offset, m.Offset+m.Width)
+	switch m.Kind {
+	case parser.Depth:
+		return f.Problem(at, diag.Error, "too-deep", fmt.Sprintf("values are nested deeper than %d", lim.Depth), "write it flatter")
+	case parser.Documents:
+		return f.Problem(at, diag.Error, "several-documents", m.Message, m.Hint)
 	}
-	return doc, nil
+	return f.Problem(at, diag.Error, "yaml-syntax", m.Message, m.Hint)
 }
 
 func (f *File) empty(p Pos) diag.Problem {
@@ -156,11 +155,18 @@ func (f *File) several(second *yaml.Node) diag.Problem {
 	return f.Problem(at, diag.Error, "several-documents", "a second YAML document begins here", "put each document into a file of its own")
 }
 
-// Problem makes a problem of this file, with the line that it shows.
-func (f *File) Problem(p Pos, sev diag.Severity, rule, message, hint string) diag.Problem { //nolint:revive // one call names one problem
-	return diag.Problem{
-		File: f.Name, Line: p.Line, Column: p.Column, Width: p.Width,
-		Severity: sev, Rule: rule, Message: message, Hint: hint,
-		Source: string(f.line(p.Line)),
+// Problem makes a problem of this file, with the line that it shows. The words
+// are its message and its hint.
+func (f *File) Problem(at Pos, sev diag.Severity, rule string, words ...string) diag.Problem {
+	p := diag.Problem{
+		File: f.Name, Line: at.Line, Column: at.Column, Width: at.Width,
+		Severity: sev, Rule: rule, Source: string(f.line(at.Line)),
 	}
+	if len(words) > 0 {
+		p.Message = words[0]
+	}
+	if len(words) > 1 {
+		p.Hint = words[1]
+	}
+	return p
 }
