@@ -75,16 +75,15 @@ func (s *Set) walk(n *node, path string, words []string) (Topic, error) {
 // keyed is the node that has the keys: of a list, that of its items; of a
 // mapping by names, that of what they name.
 func (n *node) keyed() *node {
-	for range 4 {
-		switch {
-		case len(n.props) > 0 || n.dispatch != "":
-			return n
-		case n.items != nil:
-			n = n.items
-		case n.extra != nil:
-			n = n.extra
-		default:
-			return n
+	if len(n.props) > 0 || n.dispatch != "" {
+		return n
+	}
+	for _, deeper := range []*node{n.items, n.extra} {
+		if deeper == nil {
+			continue
+		}
+		if in := deeper.keyed(); len(in.props) > 0 {
+			return in
 		}
 	}
 	return n

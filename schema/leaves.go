@@ -120,6 +120,9 @@ func (p *pruner) any(v any, plain bool) any {
 // leaves checks the values of v by jsonschema. Whatever it does, a document
 // ends in issues and never in a panic.
 func (w *walker) leaves(d *document, v any, p *place) {
+	if d.err == nil && d.quick.ok(v) {
+		return
+	}
 	s, err := d.leaf()
 	if err != nil {
 		w.add(p, Issue{Keyword: KeywordSchema, Message: fmt.Sprintf("its schema cannot be used: %v", err)})

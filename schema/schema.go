@@ -81,11 +81,12 @@ func New(f Fragments) *Set {
 // document is one schema: as it is written, as it is walked, and as
 // jsonschema checks it.
 type document struct {
-	name string
-	raw  map[string]any // with the common definitions
-	root *node
-	err  error
-	leaf func() (validator, error)
+	name  string
+	raw   map[string]any // with the common definitions
+	root  *node
+	quick *quick
+	err   error
+	leaf  func() (validator, error)
 }
 
 func openBase(doc string) *document {
@@ -139,7 +140,7 @@ func open(name string, raw map[string]any, err error) *document {
 	d := &document{name: name, raw: raw, root: &node{}, err: err}
 	if err == nil {
 		b := builder{root: raw, refs: map[string]*node{}}
-		d.root, d.err = b.node(raw), b.err
+		d.root, d.err, d.quick = b.node(raw), b.err, newQuick(raw)
 	}
 	d.leaf = sync.OnceValues(func() (validator, error) { return compile(d) })
 	return d
