@@ -7,6 +7,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/artifact"
+	"github.com/redundctl/redundctl/engine/kind/git"
 	"github.com/redundctl/redundctl/engine/kind/github"
 	"github.com/redundctl/redundctl/engine/kind/heartbeat"
 	"github.com/redundctl/redundctl/engine/kind/netlify"
@@ -22,6 +23,7 @@ func Kinds() *kind.Set {
 	return &kind.Set{
 		Actions: slices.Concat(
 			[]kind.Action{web.Kind()},
+			git.Kinds(),
 			[]kind.Action{pm2.Kind()},
 			github.Kinds(),
 			artifact.Kinds(),

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 	"sync"
 
 	"github.com/redundctl/redundctl/engine/diag"
@@ -24,6 +25,14 @@ type Deps struct {
 	Log  *slog.Logger
 	// Notify are the service URLs of redund.yaml, for steps that name none.
 	Notify []string
+	// Backups says how many git backups a step leaves, and how old ones.
+	Backups Retention
+}
+
+// Retention says how many of something stay, and for how long. Zero: no limit.
+type Retention struct {
+	Keep   int
+	MaxAge time.Duration
 }
 
 // Kind is one word that `uses:` (T is pipeline.Action) may hold.

@@ -1,0 +1,267 @@
+package git
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// planPaths is how many paths or commits a dry run names.
+const planPaths = 50
+
+// effects collects the lines of a dry run.
+type effects struct {
+	r    *Repo
+	list []pipeline.Effect
+}
+
+func (e *effects) add(format string, args ...any) {
+	e.list = append(e.list, pipeline.Effect(e.r.clean(fmt.Sprintf(format, args...))))
+}
+
+func (e *effects) each(what string, list []string) {
+	for i, p := range list {
+		if i == planPaths {
+			e.add("%s: %d more", what, len(list)-i)
+			return
+		}
+		e.add("%s %s", what, show(p))
+	}
+}
+
+// Plan says how far the work tree and its remote are apart and what a sync
+// would change. It reads the remote's branch (ls-remote) and fetches nothing.
+func (a *syncAction) Plan(ctx context.Context, s *pipeline.Scope) ([]pipeline.Effect, error) {
+	r, err := open(ctx, s, a.deps, a.with.Directory)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.unfinished(); err != nil {
+		return nil, err
+	}
+	j := &job{Repo: r, w: a.with, res: &synced{}, m: &move{seen: map[string]stamp{}}}
+	e := &effects{r: r}
+	if err := e.repairs(a.with.Repair); err != nil {
+		return nil, err
+	}
+	if err := j.locate(ctx); err != nil {
+		return nil, err
+	}
+	err = r.ask(ctx, &j.t)
+	if err != nil {
+		known, _ := r.resolve(ctx, j.t.tracking)
+		if ctx.Err() != nil || known == "" || strings.Contains(err.Error(), "has no branch") {
+			return nil, err
+		}
+		e.add("%v; what follows is by the last fetch", err)
+		j.t.oid = known
+	}
+	if err := j.planCommits(ctx, e); err != nil {
+		return nil, err
+	}
+	return e.list, nil
+}
+
+func (j *job) planCommits(ctx context.Context, e *effects) (err error) {
+	if j.st, err = j.status(ctx, ""); err != nil {
+		if bad := j.indexProblem(); bad != "" && j.w.Repair {
+			e.add("the index %s: it would be rebuilt from HEAD after a backup; what else would change is known only then", bad)
+			return nil
+		}
+		return err
+	}
+	if j.tip != j.t.oid && !j.here(ctx, j.t.oid) {
+		e.add("%s is at %s, %s at %s: its commits are not here yet, so that what would change is known only after the fetch", j.t.branch, orNone(j.tip), j.t, short(j.t.oid))
+		e.add("fetch %s from %s", j.t.branch, j.t.remote)
+		if j.st.clean() {
+			return nil
+		}
+		e.add("local changes: %d tracked files, %d untracked files", len(j.st.changes), len(j.st.untracked))
+		j.planLocal(e)
+		return nil
+	}
+	if j.res.ahead, j.res.behind, err = j.apart(ctx, j.tip, j.t.oid); err != nil {
+		return err
+	}
+	e.add("%s is %d ahead of and %d behind %s", j.t.branch, j.res.ahead, j.res.behind, j.t)
+	j.m.to = j.t.oid
+	switch {
+	case j.w.Strategy == hardreset || j.res.ahead == 0:
+		if j.m.to != j.m.from || j.m.toBranch != j.m.fromBranch {
+			e.add("move %s from %s to %s", j.t.branch, orNone(j.tip), short(j.t.oid))
+		}
+	case j.res.behind == 0:
+		j.m.to = j.tip
+	default:
+		e.add("%s %s and %s; whether they conflict is known only then", j.w.Strategy, short(j.tip), short(j.t.oid))
+	}
+	if j.w.Strategy != merge && j.res.ahead > 0 && j.m.to == j.t.oid {
+		gone, err := j.commits(ctx, j.tip, j.t.oid, planPaths+1)
+		if err != nil {
+			return err
+		}
+		what := "drop commit"
+		if j.w.Strategy == rebase {
+			what = "rewrite commit"
+		}
+		e.each(what, gone)
+	}
+	base := j.m.from
+	if j.w.Strategy != hardreset && j.res.ahead > 0 && j.res.behind > 0 {
+		if base, err = j.text(ctx, "merge-base", j.tip, j.t.oid); err != nil {
+			return fmt.Errorf("the histories have nothing in common%s", j.shallowHint())
+		}
+	}
+	if j.changed, err = j.diff(ctx, base, j.m.to); err != nil {
+		return err
+	}
+	for _, k := range []struct {
+		kind byte
+		what string
+	}{{'A', "add"}, {'M', "change"}, {'T', "change the type of"}, {'D', "remove"}} {
+		var list []string
+		for _, p := range slices.Sorted(maps.Keys(j.changed)) {
+			if j.changed[p] == k.kind {
+				list = append(list, p)
+			}
+		}
+		e.each(k.what, list)
+	}
+	j.planLocal(e)
+	if j.w.Push && (j.m.to == j.tip && j.res.ahead > 0 || j.w.Strategy != hardreset && j.res.ahead > 0) {
+		e.add("push to %s", j.t)
+	}
+	if j.w.GC {
+		e.add("git gc")
+	}
+	if len(e.list) == 1 && j.res.ahead == 0 && j.res.behind == 0 {
+		e.add("nothing to do")
+	}
+	return nil
+}
+
+// planLocal says what becomes of local changes.
+func (j *job) planLocal(e *effects) {
+	var changed, hit []string
+	for _, c := range j.st.changes {
+		changed = append(changed, c.path)
+		if _, ok := j.changed[c.path]; ok {
+			hit = append(hit, c.path)
+		}
+	}
+	for _, p := range j.st.untracked {
+		if _, ok := j.changed[p]; ok {
+			hit = append(hit, p)
+		}
+	}
+	saving := j.w.Backup && (!j.st.clean() || j.res.ahead > 0) && (j.w.Strategy == hardreset || j.m.to != j.m.from)
+	if saving {
+		e.add("back up first: %d commits, %d changed and %d untracked files", j.res.ahead, len(changed), len(j.st.untracked))
+	}
+	if j.w.Strategy != hardreset {
+		if len(hit) > 0 {
+			e.add("it would be refused: local changes of %s would be overwritten", listed(hit))
+		}
+		return
+	}
+	e.each("discard the local change of", changed)
+	if j.w.Clean {
+		e.each("remove the untracked file", j.st.untracked)
+	}
+}
+
+func orNone(oid string) string {
+	if oid == "" {
+		return "no commit"
+	}
+	return short(oid)
+}
+
+// repairs says what stands in the way and would be set right.
+func (e *effects) repairs(repair bool) error {
+	r := e.r
+	if n := len(r.leftovers()); n > 0 {
+		if !repair {
+			return fmt.Errorf("an earlier sync of %s died in the middle: git/repair takes it back", r.top)
+		}
+		e.add("take back a sync that died in the middle")
+	}
+	path := filepath.Join(r.gitDir, "index.lock")
+	if _, err := os.Lstat(path); err != nil {
+		return nil //nolint:nilerr // not locked
+	}
+	if who := r.holder(path); who != "" {
+		e.add("%s is held by %s: it would be refused while that is so", path, who)
+	} else if repair {
+		e.add("remove %s, which a dead process left", path)
+	} else {
+		e.add("%s exists: it would be refused", path)
+	}
+	return nil
+}
+
+func (r *Repo) planBackup(ctx context.Context) ([]pipeline.Effect, error) {
+	st, err := r.status(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	e := &effects{r: r}
+	e.add("back up %s: %d staged, %d unstaged, %d untracked files", st.where(), st.count(isStaged), st.count(isUnstaged), len(st.untracked))
+	var changed []string
+	for _, c := range st.changes {
+		changed = append(changed, c.path)
+	}
+	e.each("save the local change of", changed)
+	e.each("save the untracked file", st.untracked)
+	return e.list, nil
+}
+
+func (r *Repo) planRestore(ctx context.Context, id string) ([]pipeline.Effect, error) {
+	b, err := r.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if b.Problem != "" {
+		return nil, fmt.Errorf("backup %s cannot be restored: %s", b.ID, b.Problem)
+	}
+	st, err := r.status(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	e := &effects{r: r}
+	e.add("back up first: %d changed and %d untracked files", len(st.changes), len(st.untracked))
+	if b.Head != "" && (b.Head != st.head || b.Branch != st.branch) {
+		e.add("move HEAD from %s to %s", st.where(), (&status{head: b.Head, branch: b.Branch}).where())
+	}
+	e.add("restore backup %s: %s", b.ID, b.Summary())
+	for _, k := range []struct{ what, from, to string }{
+		{"restore the local change of", b.meta.Trees[1], b.meta.Trees[0]}, {"restore the untracked file", r.emptyTree(), b.meta.Trees[2]},
+	} {
+		d, err := r.diff(ctx, k.from, k.to)
+		if err != nil {
+			return nil, err
+		}
+		e.each(k.what, slices.Sorted(maps.Keys(d)))
+	}
+	return e.list, nil
+}
+
+func (r *Repo) planRepair(_ context.Context) ([]pipeline.Effect, error) {
+	e := &effects{r: r}
+	if err := e.repairs(true); err != nil {
+		return nil, err
+	}
+	if bad := r.indexProblem(); bad != "" {
+		e.add("rebuild the index, which %s, from HEAD, after a backup of the work tree", bad)
+	}
+	if len(e.list) == 0 {
+		e.add("nothing to repair in %s", r.top)
+	}
+	return e.list, nil
+}
