@@ -64,7 +64,7 @@ func (t text) flow(said string, line int) Mistake {
 }
 
 // effort is how many bytes may be parsed again to find a place.
-const effort = 4 << 20
+const effort = 1 << 20
 
 // shortest finds the last byte of the shortest beginning of the text that has
 // the same mistake, going back line by line from where the scanner stood, then
