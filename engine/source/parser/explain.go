@@ -218,7 +218,7 @@ func (t text) colon(off int) Mistake {
 		return Mistake{
 			Offset: off - len(key), Width: len(key),
 			Message: "this key is indented further than the lines above allow",
-			Hint:    "give keys of one mapping the same indentation; a key that already has a value cannot hold others",
+			Hint:    "give the keys of one mapping the same indentation and each its colon; a key that already has a value cannot hold others",
 		}
 	}
 	return Mistake{Offset: off, Width: 1, Message: "a colon stands inside a value that has no quotes", Hint: `put the value in quotes, as in key: "a: b"`}
