@@ -2,12 +2,19 @@
 // for each system, appended to by several processes at once, rotated, kept
 // for a while, and read back by run, pipeline and step.
 //
-// Start with Open, then Dir.Writer and Dir.Read.
+// A line stands whole in exactly one file, whatever happens to the processes:
+// each write is made under a lock that all of them take, and what a killed one
+// left of a line is cut away by the next. While a file is written it can be
+// followed with `tail -F`.
+//
+// Start with Open, then Dir.Writer (writer.go) and Dir.Read (read.go).
 package logs
 
 import (
-	"context"
-	"io"
+	"errors"
+	"path/filepath"
+	"regexp"
+	"sync"
 	"time"
 )
 
@@ -18,72 +25,63 @@ type Options struct {
 	MaxAge   time.Duration // rotated files older than it are removed; 0: never
 }
 
+// defaultMaxSize is MaxSize where none is given.
+const defaultMaxSize = 10 << 20
+
 // Dir is a directory of log files.
-type Dir struct{}
+type Dir struct {
+	path    string
+	options Options
 
-// Writer appends to one log file. It may be used from several goroutines.
-type Writer struct{}
-
-// Stream appends the lines of one run.
-type Stream struct{}
-
-// Query picks lines; zero fields pick all.
-type Query struct {
-	Name     string // engine, a system; "": every file
-	Pipeline string // system/name
-	Run      int64
-	Step     string
-	Since    time.Time
-	Limit    int  // only the last so many; 0: all
-	Follow   bool // then go on with what is appended, until ctx ends
-}
-
-// Line is one line of a log.
-type Line struct {
-	At        time.Time
-	Name      string // of the file
-	Run       int64
-	Pipeline  string
-	Step      string
-	Text      string
-	Continued bool // the text goes on from the line before, which was too long
+	mu      sync.Mutex
+	writers map[string]*Writer
+	tidying sync.WaitGroup
 }
 
 // Open gives the log files in dir. It makes nothing until something is written.
-func Open(_ string, _ Options) (*Dir, error) { return &Dir{}, nil }
+func Open(dir string, o Options) (*Dir, error) {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if o.MaxSize <= 0 {
+		o.MaxSize = defaultMaxSize
+	}
+	return &Dir{path: path, options: o, writers: map[string]*Writer{}}, nil
+}
 
-// Close flushes every writer and waits for what runs in the background.
-func (d *Dir) Close() error { return nil }
+// Writer gives the writer of one file; the same for the same name, which is
+// "engine" or a system's.
+func (d *Dir) Writer(name string) *Writer {
+	name = fileName(name)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w := d.writers[name]
+	if w == nil {
+		w = &Writer{dir: d, name: name, path: filepath.Join(d.path, name+".log")}
+		d.writers[name] = w
+	}
+	return w
+}
 
-// Writer gives the writer of one file; the same for the same name.
-func (d *Dir) Writer(_ string) *Writer { return &Writer{} }
+// Close flushes every writer and waits until rotated files are compressed.
+func (d *Dir) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var errs []error
+	for _, w := range d.writers {
+		errs = append(errs, w.close())
+	}
+	d.tidying.Wait()
+	return errors.Join(errs...)
+}
 
-// Prune removes rotated files older than MaxAge and gives their names; dry only lists them.
-func (d *Dir) Prune(_ time.Time, _ bool) ([]string, error) { return nil, nil }
+var notInName = regexp.MustCompile(`[^A-Za-z0-9_.-]|^[.-]`)
 
-// Read calls f with each line that q picks, in order.
-func (d *Dir) Read(_ context.Context, _ Query, _ func(Line) error) error { return nil }
-
-// Write appends whole lines that belong to no run; each is stamped with the present time.
-func (w *Writer) Write(p []byte) (int, error) { return len(p), nil }
-
-// Flush writes what is held back to the file.
-func (w *Writer) Flush() error { return nil }
-
-// Run gives the stream of one run; pipeline is system/name.
-func (w *Writer) Run(_ int64, _ string) *Stream { return &Stream{} }
-
-// Line appends one line of a step.
-func (s *Stream) Line(_ time.Time, _, _ string) {}
-
-// Step gives a writer for the piped output of a step: it cuts it into lines.
-// Close ends the last line and flushes.
-func (s *Stream) Step(_ string) io.WriteCloser { return nop{} }
-
-// Flush writes what is held back to the file.
-func (s *Stream) Flush() error { return nil }
-
-type nop struct{}
-
-func (nop) Write(p []byte) (int, error) { return len(p), nil }
-func (nop) Close() error                { return nil }
+// fileName makes a name that stays in the directory.
+func fileName(name string) string {
+	if name == "" {
+		return "engine"
+	}
+	return notInName.ReplaceAllString(name, "_")
+}
