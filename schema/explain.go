@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/agext/levenshtein"
+
+	"github.com/redundctl/redundctl/schema/internal/tree"
 )
 
 // Topic is what there is to say of one key.
@@ -148,7 +150,7 @@ func (n *node) topic(path string) Topic {
 	} else if words, ok := n.raw["x-default"].(string); ok {
 		t.Default = words
 	}
-	if all := list(n.raw["examples"]); len(all) > 0 {
+	if all := tree.List(n.raw["examples"]); len(all) > 0 {
 		t.Example = flow(all[0])
 	}
 	return t

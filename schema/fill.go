@@ -1,5 +1,9 @@
 package schema
 
+import (
+	"github.com/redundctl/redundctl/schema/internal/tree"
+)
+
 // FillPipeline writes the defaults of the schema into v, in place and never
 // over what is written, those of each `with` and of the primary's kind too; and
 // it takes out the keys that are the user's own (x-). v must have passed
@@ -91,7 +95,7 @@ func (s *Set) fillUses(step map[string]any) {
 
 // merge writes into v the keys of a default that it lacks, at every depth.
 func merge(v, defaults any) {
-	m, d := object(v), object(defaults)
+	m, d := tree.Object(v), tree.Object(defaults)
 	if m == nil {
 		return
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/redundctl/redundctl/schema/internal/tree"
 )
 
 // validator is a compiled schema.
@@ -32,8 +34,8 @@ func compile(d *document) (validator, error) {
 	c.LoadURL = func(url string) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("%s: no schema outside of this one is read", url)
 	}
-	for name, f := range formats() {
-		c.Formats[name] = f.is
+	for name, f := range tree.Formats() {
+		c.Formats[name] = f.Is
 	}
 	const scheme = "redundctl://schema/"
 	if err := c.AddResource(scheme+d.name, bytes.NewReader(text)); err != nil {
@@ -53,7 +55,7 @@ func pruned(d *document) map[string]any {
 		for ref := range p.used {
 			name := strings.TrimPrefix(ref, "#/definitions/")
 			if _, ok := defs[name]; !ok && name != ref {
-				defs[name] = p.schema(object(resolve(d.raw, ref)), base)
+				defs[name] = p.schema(tree.Object(tree.Resolve(d.raw, ref)), base)
 				again = true
 			}
 		}
@@ -83,7 +85,7 @@ func (p *pruner) schema(raw map[string]any, plain bool) map[string]any {
 			out[key] = v
 		case "properties", "patternProperties":
 			props := map[string]any{}
-			for name, x := range object(v) {
+			for name, x := range tree.Object(v) {
 				props[name] = p.any(x, plain)
 			}
 			out[key] = props
@@ -97,7 +99,7 @@ func (p *pruner) schema(raw map[string]any, plain bool) map[string]any {
 			out[key] = p.any(v, false)
 		case "allOf", "anyOf", "oneOf":
 			var all []any
-			for _, x := range list(v) {
+			for _, x := range tree.List(v) {
 				all = append(all, p.any(x, false))
 			}
 			out[key] = all
@@ -111,7 +113,7 @@ func (p *pruner) schema(raw map[string]any, plain bool) map[string]any {
 }
 
 func (p *pruner) any(v any, plain bool) any {
-	if raw := object(v); raw != nil {
+	if raw := tree.Object(v); raw != nil {
 		return p.schema(raw, plain)
 	}
 	return v
@@ -120,7 +122,7 @@ func (p *pruner) any(v any, plain bool) any {
 // leaves checks the values of v by jsonschema. Whatever it does, a document
 // ends in issues and never in a panic.
 func (w *walker) leaves(d *document, v any, p *place) {
-	if d.err == nil && d.quick.ok(v) {
+	if d.err == nil && d.quick.OK(v) {
 		return
 	}
 	s, err := d.leaf()
@@ -178,7 +180,7 @@ func (l *leafReader) read(e *jsonschema.ValidationError) {
 	if text, ok := v.(string); skip || ok && expressionIn(text) && !name && !l.walker.evaluated {
 		return
 	}
-	raw := object(resolve(l.document.raw, "#"+parent))
+	raw := tree.Object(tree.Resolve(l.document.raw, "#"+parent))
 	if parent == "" {
 		raw = l.document.raw
 	}
@@ -232,10 +234,10 @@ func (l *leafReader) instance(pointer string) (path []any, v any, skip bool) {
 		return nil, v, false
 	}
 	for _, key := range strings.Split(pointer[1:], "/") {
-		key = unescape(key)
+		key = tree.Unescape(key)
 		switch x := v.(type) {
 		case []any:
-			i, _ := index(key, len(x))
+			i, _ := tree.Index(key, len(x))
 			path, v = append(path, i), x[i]
 			n = n.items
 		case map[string]any:

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/redundctl/redundctl/schema/internal/tree"
 )
 
 // issues says what a keyword of raw has against v, without its place.
@@ -16,14 +18,14 @@ func (l *leafReader) issues(keyword string, raw map[string]any, v any) []Issue {
 		return []Issue{{Keyword: keyword, Want: want, Message: "must be " + want}}
 	}
 	say := func(keyword, message string) []Issue { return []Issue{{Keyword: keyword, Message: message}} }
-	if f, ok := formats()[fmt.Sprint(raw["format"])]; ok && keyword != "type" {
-		return one(KeywordFormat, f.want)
+	if f, ok := tree.Formats()[fmt.Sprint(raw["format"])]; ok && keyword != "type" {
+		return one(KeywordFormat, f.Want)
 	}
 	switch keyword {
 	case "type":
 		out := one(KeywordType, form)
 		if _, fraction := v.(float64); !fraction || raw["format"] != "text" {
-			out[0].Message += instead(v)
+			out[0].Message += tree.Instead(v)
 		}
 		return out
 	case "enum":
@@ -54,9 +56,9 @@ func (l *leafReader) issues(keyword string, raw map[string]any, v any) []Issue {
 	case "uniqueItems":
 		return say(KeywordUnique, "must not hold an entry twice")
 	case "required":
-		return missing(raw, object(v))
+		return missing(raw, tree.Object(v))
 	case "additionalProperties":
-		return surplus(raw, object(v))
+		return surplus(raw, tree.Object(v))
 	case "anyOf", "oneOf":
 		return one(KeywordForm, join(l.document.forms(raw)))
 	case "not":
@@ -70,7 +72,7 @@ func (l *leafReader) issues(keyword string, raw map[string]any, v any) []Issue {
 
 func missing(raw, v map[string]any) []Issue {
 	var out []Issue
-	for _, key := range texts(raw["required"]) {
+	for _, key := range tree.Texts(raw["required"]) {
 		if _, ok := v[key]; !ok {
 			out = append(out, Issue{Keyword: KeywordRequired, Names: []string{key}, Message: key + " is missing"})
 		}
@@ -79,7 +81,7 @@ func missing(raw, v map[string]any) []Issue {
 }
 
 func surplus(raw, v map[string]any) []Issue {
-	known := slices.Sorted(maps.Keys(object(raw["properties"])))
+	known := slices.Sorted(maps.Keys(tree.Object(raw["properties"])))
 	var out []Issue
 	for key := range v {
 		if !slices.Contains(known, key) && !strings.HasPrefix(key, "x-") {
@@ -95,8 +97,8 @@ func wanted(raw map[string]any) string {
 	if form, ok := raw["x-form"].(string); ok {
 		return form
 	}
-	if f, ok := formats()[fmt.Sprint(raw["format"])]; ok {
-		return f.want
+	if f, ok := tree.Formats()[fmt.Sprint(raw["format"])]; ok {
+		return f.Want
 	}
 	if p, ok := raw["pattern"].(string); ok {
 		return "a text that matches " + p
@@ -108,7 +110,7 @@ func wanted(raw map[string]any) string {
 }
 
 func typeWords(v any) string {
-	kinds := texts(v)
+	kinds := tree.Texts(v)
 	if s, ok := v.(string); ok {
 		kinds = []string{s}
 	}
@@ -136,10 +138,10 @@ func join(names []string) string {
 // too.
 func (d *document) forms(raw map[string]any) []string {
 	var out []string
-	for _, b := range append(list(raw["anyOf"]), list(raw["oneOf"])...) {
-		branch := object(b)
+	for _, b := range append(tree.List(raw["anyOf"]), tree.List(raw["oneOf"])...) {
+		branch := tree.Object(b)
 		if ref, ok := branch["$ref"].(string); ok {
-			branch = object(resolve(d.raw, ref))
+			branch = tree.Object(tree.Resolve(d.raw, ref))
 		}
 		these := d.forms(branch)
 		if len(these) == 0 {
@@ -154,26 +156,9 @@ func (d *document) forms(raw map[string]any) []string {
 	return out
 }
 
-// instead says what stands there, where that helps.
-func instead(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ", and nothing is written here"
-	case map[string]any:
-		return ", not a mapping"
-	case []any:
-		return ", not a list"
-	case bool:
-		return fmt.Sprintf(", not %v", v)
-	case string:
-		return ", not a text"
-	}
-	return ", not a number"
-}
-
 func values(v any) []string {
 	var out []string
-	for _, x := range list(v) {
+	for _, x := range tree.List(v) {
 		out = append(out, printed(x))
 	}
 	return out

@@ -1,15 +1,12 @@
 package schema
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/redundctl/redundctl/schema/internal/tree"
 )
 
 // node is one schema as it is walked beside a value. Only what concerns the
@@ -46,32 +43,6 @@ const (
 	bare
 )
 
-func parse(text []byte) (map[string]any, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	var raw map[string]any
-	if err := d.Decode(&raw); err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is text after the schema")
-	}
-	return raw, nil
-}
-
-func object(v any) map[string]any { m, _ := v.(map[string]any); return m }
-
-func list(v any) []any { l, _ := v.([]any); return l }
-
-func texts(v any) []string {
-	var out []string
-	for _, x := range list(v) {
-		if s, ok := x.(string); ok {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
 // builder makes nodes of one document; every $ref without siblings is built
 // once.
 type builder struct {
@@ -87,7 +58,7 @@ func (b *builder) fail(format string, args ...any) {
 }
 
 func (b *builder) node(v any) *node {
-	raw := object(v)
+	raw := tree.Object(v)
 	if raw == nil {
 		return &node{anything: v != false, closed: v == false}
 	}
@@ -110,7 +81,7 @@ func (b *builder) reference(ref string) *node {
 	if n, ok := b.refs[ref]; ok {
 		return n
 	}
-	target, ok := resolve(b.root, ref).(map[string]any)
+	target, ok := tree.Resolve(b.root, ref).(map[string]any)
 	if !ok {
 		b.fail("%s leads nowhere", ref)
 		return &node{anything: true}
@@ -122,33 +93,11 @@ func (b *builder) reference(ref string) *node {
 	return n
 }
 
-// resolve follows a JSON pointer of this document, as "#/definitions/step".
-func resolve(root map[string]any, ref string) any {
-	pointer, ok := strings.CutPrefix(ref, "#/")
-	if !ok {
-		return nil
-	}
-	var v any = root
-	for _, key := range strings.Split(pointer, "/") {
-		key = unescape(key)
-		if l := list(v); l != nil {
-			i, ok := index(key, len(l))
-			if !ok {
-				return nil
-			}
-			v = l[i]
-			continue
-		}
-		v = object(v)[key]
-	}
-	return v
-}
-
 func (b *builder) read(n *node, raw map[string]any) {
 	for key, v := range raw {
 		switch key {
 		case "then", "else":
-			b.read(n, object(v)) // one object or a list of them
+			b.read(n, tree.Object(v)) // one object or a list of them
 			n.either = true
 			continue
 		case "if", "$ref", "definitions", "allOf":
@@ -162,7 +111,7 @@ func (b *builder) read(n *node, raw map[string]any) {
 			if n.props == nil {
 				n.props = map[string]*node{}
 			}
-			for name, p := range object(v) {
+			for name, p := range tree.Object(v) {
 				n.props[name] = b.node(p)
 			}
 			n.own = true
@@ -175,7 +124,7 @@ func (b *builder) read(n *node, raw map[string]any) {
 		case "items":
 			n.items = b.node(v)
 		case "required":
-			n.required = texts(v)
+			n.required = tree.Texts(v)
 			slices.Sort(n.required)
 		case "x-rules":
 			n.rules = b.rules(v)
@@ -198,14 +147,14 @@ func (b *builder) read(n *node, raw map[string]any) {
 // types are the JSON types that raw takes, those of its branches too.
 func (b *builder) types(raw map[string]any) []string {
 	if ref, ok := raw["$ref"].(string); ok {
-		raw = object(resolve(b.root, ref))
+		raw = tree.Object(tree.Resolve(b.root, ref))
 	}
-	out := texts(raw["type"])
+	out := tree.Texts(raw["type"])
 	if one, ok := raw["type"].(string); ok {
 		out = []string{one}
 	}
-	for _, branch := range append(list(raw["anyOf"]), list(raw["oneOf"])...) {
-		for _, t := range b.types(object(branch)) {
+	for _, branch := range append(tree.List(raw["anyOf"]), tree.List(raw["oneOf"])...) {
+		for _, t := range b.types(tree.Object(branch)) {
 			if !slices.Contains(out, t) {
 				out = append(out, t)
 			}
@@ -242,29 +191,6 @@ func (n *node) child(key string) (c *node, skip bool) {
 		return nil, false
 	}
 	return n.extra, false
-}
-
-func unescape(s string) string {
-	if strings.Contains(s, "%") {
-		if t, err := url.PathUnescape(s); err == nil {
-			s = t
-		}
-	}
-	if strings.Contains(s, "~") {
-		s = strings.ReplaceAll(strings.ReplaceAll(s, "~1", "/"), "~0", "~")
-	}
-	return s
-}
-
-func index(s string, n int) (int, bool) {
-	i := 0
-	for _, c := range []byte(s) {
-		if c < '0' || c > '9' || i > n {
-			return 0, false
-		}
-		i = i*10 + int(c-'0')
-	}
-	return i, s != "" && i < n
 }
 
 // anything is the node of what no schema describes.

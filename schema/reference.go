@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/redundctl/redundctl/schema/internal/tree"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -183,7 +185,7 @@ func (p *page) kinds(title, path, intro string, names []string, open map[string]
 		}
 		p.where = map[string]string{}
 		p.keys(n, full, allowed)
-		if outputs := object(d.raw["x-outputs"]); len(outputs) > 0 {
+		if outputs := tree.Object(d.raw["x-outputs"]); len(outputs) > 0 {
 			p.line("| output | what |\n|---|---|")
 			for _, o := range sortedKeys(outputs) {
 				p.line("| `%s` | %s |", o, cell(fmt.Sprint(outputs[o])))

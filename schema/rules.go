@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/agext/levenshtein"
+
+	"github.com/redundctl/redundctl/schema/internal/tree"
 )
 
 // rule is what keys of one object ask of each other: exactly one of keys is
@@ -19,9 +21,9 @@ type rule struct {
 
 func (b *builder) rules(v any) []rule {
 	var out []rule
-	for _, x := range list(v) {
-		raw := object(x)
-		r := rule{one: texts(raw["exactly-one"]), most: texts(raw["at-most-one"]), is: list(raw["is"])}
+	for _, x := range tree.List(v) {
+		raw := tree.Object(x)
+		r := rule{one: tree.Texts(raw["exactly-one"]), most: tree.Texts(raw["at-most-one"]), is: tree.List(raw["is"])}
 		r.key, _ = raw["key"].(string)
 		r.needs, _ = raw["needs"].(string)
 		if len(r.one) < 2 && len(r.most) < 2 && (r.key == "" || r.needs == "") {

@@ -28,6 +28,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/redundctl/redundctl/schema/internal/combine"
+	"github.com/redundctl/redundctl/schema/internal/quick"
+	"github.com/redundctl/redundctl/schema/internal/tree"
 )
 
 //go:embed common.base.json pipeline.base.json action.base.json config.base.json
@@ -84,7 +88,7 @@ type document struct {
 	name  string
 	raw   map[string]any // with the common definitions
 	root  *node
-	quick *quick
+	quick *quick.Schema
 	err   error
 	leaf  func() (validator, error)
 }
@@ -95,9 +99,9 @@ func openBase(doc string) *document {
 }
 
 func openFragment(name string, text []byte) *document {
-	raw, err := parse(text)
+	raw, err := tree.Parse(text)
 	if err == nil {
-		raw = object(normal(raw))
+		raw = tree.Object(normal(raw))
 		if _, ok := raw["x-expr"]; !ok {
 			raw["x-expr"] = "inside"
 		}
@@ -117,7 +121,7 @@ func normal(v any) any {
 			}
 			out[key] = normal(x)
 		}
-		if patterns := object(out["patternProperties"]); patterns != nil {
+		if patterns := tree.Object(out["patternProperties"]); patterns != nil {
 			if delete(patterns, "^x-"); len(patterns) == 0 {
 				delete(out, "patternProperties")
 			}
@@ -140,7 +144,7 @@ func open(name string, raw map[string]any, err error) *document {
 	d := &document{name: name, raw: raw, root: &node{}, err: err}
 	if err == nil {
 		b := builder{root: raw, refs: map[string]*node{}}
-		d.root, d.err, d.quick = b.node(raw), b.err, newQuick(raw)
+		d.root, d.err, d.quick = b.node(raw), b.err, quick.New(raw)
 	}
 	d.leaf = sync.OnceValues(func() (validator, error) { return compile(d) })
 	return d
@@ -153,7 +157,7 @@ func baseSchema(doc string) (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		raw, err := parse(text)
+		raw, err := tree.Parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s.base.json: %w", name, err)
 		}
@@ -176,26 +180,26 @@ func baseSchema(doc string) (map[string]any, error) {
 // root that it does not have itself, without their defaults.
 func expandPartial(root, raw map[string]any) {
 	if raw["x-partial"] == true {
-		own := object(raw["properties"])
-		for key, v := range object(root["properties"]) {
+		own := tree.Object(raw["properties"])
+		for key, v := range tree.Object(root["properties"]) {
 			if _, ok := own[key]; !ok && key != "version" && key != "environment" && key != "environments" {
 				own[key] = withoutDefaults(v)
 			}
 		}
 		return
 	}
-	for _, v := range object(raw["properties"]) {
-		if child := object(v); child != nil {
+	for _, v := range tree.Object(raw["properties"]) {
+		if child := tree.Object(v); child != nil {
 			expandPartial(root, child)
 		}
 	}
-	if child := object(raw["additionalProperties"]); child != nil {
+	if child := tree.Object(raw["additionalProperties"]); child != nil {
 		expandPartial(root, child)
 	}
 }
 
 func withoutDefaults(v any) any {
-	m := object(v)
+	m := tree.Object(v)
 	if m == nil {
 		return v
 	}
@@ -206,7 +210,7 @@ func withoutDefaults(v any) any {
 			out["x-default"] = "the project's own"
 		case "properties":
 			props := map[string]any{}
-			for name, p := range object(v) {
+			for name, p := range tree.Object(v) {
 				props[name] = withoutDefaults(p)
 			}
 			out[key] = props
@@ -253,4 +257,32 @@ func (s *Set) Outputs(uses string) (map[string]string, bool) {
 		out[name], _ = text.(string)
 	}
 	return out, true
+}
+
+// Combined is the self-contained schema of a document ("pipeline", "action" or
+// "config") for editors: if and then choose the fragment of a kind. The check
+// never uses it; a test holds that both say the same.
+func (s *Set) Combined(doc string) ([]byte, error) {
+	open, ok := s.docs[doc]
+	if !ok {
+		return nil, fmt.Errorf("no schema is called %q; there are pipeline, config and action", doc)
+	}
+	d := open()
+	err := d.err
+	raw := func(fragments map[string]func() *document) map[string]map[string]any {
+		out := map[string]map[string]any{}
+		for name, open := range fragments {
+			f := open()
+			out[name] = f.raw
+			if err == nil && f.err != nil {
+				err = fmt.Errorf("%s: %w", f.name, f.err)
+			}
+		}
+		return out
+	}
+	parts := combine.Parts{Base: d.raw, Steps: raw(s.steps), Primaries: raw(s.primaries)}
+	if err != nil {
+		return nil, err
+	}
+	return combine.Schema(parts)
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/redundctl/redundctl/schema/internal/tree"
 )
 
 const greet = `{
@@ -248,10 +250,10 @@ func TestFillShares(t *testing.T) {
 	s := set()
 	a, b := map[string]any{}, map[string]any{"systems": map[string]any{"pm2": map[string]any{"health": map[string]any{}}}}
 	s.FillConfig(a)
-	object(object(a["systems"])["pm2"])["concurrency"] = "changed"
+	tree.Object(tree.Object(a["systems"])["pm2"])["concurrency"] = "changed"
 	s.FillConfig(b)
-	pm2 := object(object(b["systems"])["pm2"])
-	if pm2["concurrency"] != int64(2) || object(pm2["health"])["every"] != "5m" {
+	pm2 := tree.Object(tree.Object(b["systems"])["pm2"])
+	if pm2["concurrency"] != int64(2) || tree.Object(pm2["health"])["every"] != "5m" {
 		t.Errorf("merged: %v", pm2)
 	}
 }

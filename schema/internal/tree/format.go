@@ -1,4 +1,4 @@
-package schema
+package tree
 
 import (
 	"regexp"
@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// format is a form of text that the language knows: what it is in words, the
+// Format is a form of text that the language knows: what it is in words, the
 // pattern that says it to an editor, and the check. A check passes what is no
 // text; `type` and ranges speak of that.
-type format struct {
-	want    string
-	pattern string
-	is      func(v any) bool
+type Format struct {
+	Want    string
+	Pattern string
+	Is      func(v any) bool
 }
 
 const (
@@ -21,8 +21,9 @@ const (
 	sizePattern     = `^[0-9]+\.?[0-9]* *([KMGT]i?B|B)?$`
 )
 
-func formats() map[string]format {
-	return map[string]format{
+// Formats are the forms by the words that `format` holds.
+func Formats() map[string]Format {
+	return map[string]Format{
 		"duration": {"a duration such as 90s, 5m, 1h30m or 7d", durationPattern, text(func(s string) bool {
 			d, ok := duration(s)
 			return ok && d > 0

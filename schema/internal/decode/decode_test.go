@@ -1,4 +1,4 @@
-package schema
+package decode
 
 import (
 	"errors"
@@ -40,7 +40,7 @@ type target struct {
 func TestDecode(t *testing.T) {
 	t.Parallel()
 	var got target
-	err := Decode(map[string]any{
+	err := Into(map[string]any{
 		"text": int64(3000), "flag": true, "int": 3.0, "small": int64(-7), "uint": uint64(math.MaxUint64), "float": int64(2), "list": "one",
 		"inner": map[string]any{"wait": "1s", "unknown": 1}, "pointer": map[string]any{"wait": "2s"}, "inners": []any{map[string]any{"wait": "3s"}},
 		"env": map[string]any{"A": true, "B": nil, "C": "c", "D": int64(1)}, "named": map[string]any{"x": map[string]any{}}, "any": []any{1}, "with": map[string]any{"a": 1}, "Skipped": "x", "-": "x",
@@ -70,17 +70,17 @@ func TestDecodeErrors(t *testing.T) {
 		{"text", "must be a mapping, not a text"},
 	} {
 		var got target
-		if err := Decode(c.v, &got); err == nil || err.Error() != c.want {
+		if err := Into(c.v, &got); err == nil || err.Error() != c.want {
 			t.Errorf("%v: %v, want %s", c.v, err, c.want)
 		}
 	}
-	if err := Decode(map[string]any{}, target{}); err == nil {
+	if err := Into(map[string]any{}, target{}); err == nil {
 		t.Error("decoding into a value that nobody sees is no error")
 	}
 	var out struct {
 		Bad failing `json:"bad"`
 	}
-	if err := Decode(map[string]any{"bad": "x"}, &out); !errors.Is(err, errFailing) {
+	if err := Into(map[string]any{"bad": "x"}, &out); !errors.Is(err, errFailing) {
 		t.Errorf("the error of UnmarshalText is lost: %v", err)
 	}
 }

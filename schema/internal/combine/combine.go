@@ -1,4 +1,6 @@
-package schema
+// Package combine writes the one schema that editors get of a document and
+// the fragments of its kinds, in plain draft-07.
+package combine
 
 import (
 	"encoding/json"
@@ -6,68 +8,71 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/redundctl/redundctl/schema/internal/tree"
 )
 
 const expressionPattern = `\$\{\{`
 
-// Combined is the self-contained schema of a document for editors: the base
-// with the fragments of all kinds, chosen by if and then, and with the
-// keywords of ours written out in draft-07. The program itself never checks
-// with it; a test holds that both say the same.
-func (s *Set) Combined(doc string) ([]byte, error) {
-	open, ok := s.docs[doc]
-	if !ok {
-		return nil, fmt.Errorf("no schema is called %q; there are pipeline, config and action", doc)
-	}
-	d := open()
-	if d.err != nil {
-		return nil, d.err
-	}
-	c := combiner{set: s, definitions: map[string]any{}}
-	root := c.document(d, forbidden)
+// Parts are the schemas that are combined: the base of the document with the
+// common definitions, and the fragments by name.
+type Parts struct {
+	Base             map[string]any
+	Steps, Primaries map[string]map[string]any
+}
+
+// expression says whether strings may hold ${{ }}.
+type expression int
+
+const (
+	forbidden expression = iota
+	allowed
+	inside // only below
+	bare
+)
+
+// Schema is the base with the fragments of all kinds, chosen by if and then,
+// and with the keywords of ours written out.
+func Schema(p Parts) ([]byte, error) {
+	c := combiner{parts: p, definitions: map[string]any{}}
+	root := c.document(p.Base, forbidden)
 	root["$schema"] = "http://json-schema.org/draft-07/schema#"
 	if len(c.definitions) > 0 {
 		root["definitions"] = c.definitions
-	}
-	if c.err != nil {
-		return nil, c.err
 	}
 	text, err := json.MarshalIndent(root, "", " ")
 	return append(text, '\n'), err
 }
 
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
 // combiner writes schemas out: every $ref but those to the step and to the
 // fragments is put in place, for what may stand there depends on where it is.
 type combiner struct {
-	set         *Set
-	in          *document // whose references are followed
+	parts       Parts
+	in          map[string]any // whose references are followed
 	definitions map[string]any
-	err         error
 }
 
-func (c *combiner) document(d *document, in expression) map[string]any {
-	if d.err != nil && c.err == nil {
-		c.err = fmt.Errorf("%s: %w", d.name, d.err)
-	}
+func (c *combiner) document(raw map[string]any, in expression) map[string]any {
 	outer := c.in
-	c.in = d
-	out := c.schema(d.raw, in)
+	c.in = raw
+	out := c.schema(raw, in)
 	c.in = outer
 	return out
 }
 
 // fragment puts a kind's schema among the definitions and refers to it.
-func (c *combiner) fragment(d *document) map[string]any {
-	name := strings.ReplaceAll(d.name, "/", ".")
+func (c *combiner) fragment(name string, raw map[string]any) map[string]any {
+	name = strings.ReplaceAll(name, "/", ".")
 	if _, ok := c.definitions[name]; !ok {
-		c.definitions[name] = true // a fragment never holds itself; keep the order of work simple
-		c.definitions[name] = c.document(d, inside)
+		c.definitions[name] = c.document(raw, inside)
 	}
 	return map[string]any{"$ref": "#/definitions/" + name}
 }
 
 func (c *combiner) any(v any, in expression) any {
-	if raw := object(v); raw != nil {
+	if raw := tree.Object(v); raw != nil {
 		return c.schema(raw, in)
 	}
 	return v
@@ -79,7 +84,7 @@ func (c *combiner) schema(raw map[string]any, in expression) map[string]any {
 		if ref == "#/definitions/step" {
 			return c.step()
 		}
-		merged := maps.Clone(object(resolve(c.in.raw, ref)))
+		merged := maps.Clone(tree.Object(tree.Resolve(c.in, ref)))
 		for key, v := range raw {
 			if key != "$ref" {
 				merged[key] = v
@@ -107,7 +112,7 @@ func (c *combiner) schema(raw map[string]any, in expression) map[string]any {
 	}
 	c.keys(out, raw)
 	if rules := c.rules(raw); len(rules) > 0 {
-		out["allOf"] = append(list(out["allOf"]), rules...)
+		out["allOf"] = append(tree.List(out["allOf"]), rules...)
 	}
 	c.dispatch(out, raw)
 	return withExpressions(out, in)
@@ -118,7 +123,7 @@ func (c *combiner) keyword(out map[string]any, key string, v any, in expression)
 	case "definitions", "$schema":
 	case "properties", "patternProperties":
 		props := map[string]any{}
-		for name, p := range object(v) {
+		for name, p := range tree.Object(v) {
 			props[name] = c.any(p, in)
 		}
 		out[key] = props
@@ -127,21 +132,21 @@ func (c *combiner) keyword(out map[string]any, key string, v any, in expression)
 	case "then", "else":
 		out[key] = c.any(v, in)
 	case "allOf", "anyOf", "oneOf":
-		all := make([]any, 0, len(list(v)))
+		all := make([]any, 0, len(tree.List(v)))
 		if in == allowed {
 			in = inside // the union as a whole takes an expression, not each branch
 		}
-		for _, x := range list(v) {
+		for _, x := range tree.List(v) {
 			all = append(all, c.any(x, in))
 		}
 		out[key] = all
 	case "format":
-		f, ok := formats()[fmt.Sprint(v)]
+		f, ok := tree.Formats()[fmt.Sprint(v)]
 		switch {
-		case !ok || f.pattern == "" && v != "text":
+		case !ok || f.Pattern == "" && v != "text":
 			out[key] = v
-		case f.pattern != "":
-			out["pattern"] = f.pattern
+		case f.Pattern != "":
+			out["pattern"] = f.Pattern
 		}
 		if v == "duration" {
 			out["not"] = map[string]any{"pattern": `^[0.dhmsuµn]*$`} // zero
@@ -155,11 +160,11 @@ func (c *combiner) keyword(out map[string]any, key string, v any, in expression)
 
 // keys lets x- keys in where they are the user's own.
 func (c *combiner) keys(out, raw map[string]any) {
-	names := object(raw["propertyNames"])
+	names := tree.Object(raw["propertyNames"])
 	if raw["properties"] == nil && names == nil {
 		return
 	}
-	patterns := object(out["patternProperties"])
+	patterns := tree.Object(out["patternProperties"])
 	if patterns == nil {
 		patterns = map[string]any{}
 	}
@@ -171,13 +176,9 @@ func (c *combiner) keys(out, raw map[string]any) {
 }
 
 func (c *combiner) rules(raw map[string]any) []any {
-	b := builder{root: raw}
 	var out []any
-	for _, r := range b.rules(raw["x-rules"]) {
-		out = append(out, r.schema())
-	}
-	if b.err != nil && c.err == nil {
-		c.err = b.err
+	for _, x := range tree.List(raw["x-rules"]) {
+		out = append(out, rule(tree.Object(x)))
 	}
 	return out
 }
@@ -190,37 +191,39 @@ func requires(keys ...string) map[string]any {
 	return map[string]any{"required": all}
 }
 
-// schema says a rule in draft-07.
-func (r rule) schema() map[string]any {
-	switch {
-	case len(r.one) > 0:
+// rule says one of x-rules in draft-07.
+func rule(r map[string]any) map[string]any {
+	if one := tree.Texts(r["exactly-one"]); one != nil {
 		var branches []any
-		for _, key := range r.one {
+		for _, key := range one {
 			branch := requires(key)
 			branch["title"] = "with " + key
 			branches = append(branches, branch)
 		}
 		return map[string]any{"oneOf": branches}
-	case len(r.most) > 0:
+	}
+	if most := tree.Texts(r["at-most-one"]); most != nil {
 		var pairs []any
-		for i, a := range r.most {
-			for _, b := range r.most[i+1:] {
+		for i, a := range most {
+			for _, b := range most[i+1:] {
 				pairs = append(pairs, map[string]any{"not": requires(a, b)})
 			}
 		}
 		return map[string]any{"allOf": pairs}
 	}
-	when := requires(r.key)
-	if r.is != nil {
-		when["properties"] = map[string]any{r.key: map[string]any{"enum": r.is}}
+	key, _ := r["key"].(string)
+	needs, _ := r["needs"].(string)
+	when := requires(key)
+	if is, ok := r["is"]; ok {
+		when["properties"] = map[string]any{key: map[string]any{"enum": is}}
 	}
-	return map[string]any{"if": when, "then": requires(r.needs)}
+	return map[string]any{"if": when, "then": requires(needs)}
 }
 
 func (c *combiner) step() map[string]any {
 	if _, ok := c.definitions["step"]; !ok {
 		c.definitions["step"] = true
-		raw := object(resolve(c.in.raw, "#/definitions/step"))
+		raw := tree.Object(tree.Resolve(c.in, "#/definitions/step"))
 		c.definitions["step"] = c.schema(raw, forbidden)
 	}
 	return map[string]any{"$ref": "#/definitions/step"}
@@ -237,11 +240,13 @@ func (c *combiner) dispatch(out, raw map[string]any) {
 }
 
 func (c *combiner) uses(out map[string]any) {
-	all := list(out["allOf"])
-	for _, uses := range c.set.uses {
-		d := c.set.step(uses)
-		then := map[string]any{"properties": map[string]any{"with": c.fragment(d)}}
-		if len(d.root.required) > 0 || slices.ContainsFunc(d.root.rules, func(r rule) bool { return len(r.one) > 0 }) {
+	all := tree.List(out["allOf"])
+	names := make([]any, 0, len(c.parts.Steps))
+	for _, uses := range sorted(c.parts.Steps) {
+		names = append(names, uses)
+		raw := c.parts.Steps[uses]
+		then := map[string]any{"properties": map[string]any{"with": c.fragment("uses/"+uses, raw)}}
+		if len(tree.List(raw["required"])) > 0 || slices.ContainsFunc(tree.List(raw["x-rules"]), func(r any) bool { return tree.Object(r)["exactly-one"] != nil }) {
 			then["required"] = []any{"with"}
 		}
 		when := requires("uses")
@@ -249,21 +254,16 @@ func (c *combiner) uses(out map[string]any) {
 		all = append(all, map[string]any{"if": when, "then": then})
 	}
 	out["allOf"] = all
-	names := make([]any, 0, len(c.set.uses))
-	for _, uses := range c.set.uses {
-		names = append(names, uses)
-	}
-	uses := object(object(out["properties"])["uses"])
+	uses := tree.Object(tree.Object(out["properties"])["uses"])
 	uses["anyOf"] = []any{map[string]any{"enum": names}, map[string]any{"pattern": `^(\./|plugin:).`}}
 }
 
 func (c *combiner) primary(out map[string]any) {
-	props := object(out["properties"])
+	props := tree.Object(out["properties"])
 	var branches []any
-	for _, kind := range c.set.kinds {
-		d := c.set.primaries[kind]()
-		ref := c.fragment(d)
-		props[kind] = map[string]any{"description": d.raw["description"], "allOf": []any{ref}}
+	for _, kind := range sorted(c.parts.Primaries) {
+		raw := c.parts.Primaries[kind]
+		props[kind] = map[string]any{"description": raw["description"], "allOf": []any{c.fragment("primary/"+kind, raw)}}
 		branch := requires(kind)
 		branch["title"] = kind
 		branches = append(branches, branch)
@@ -277,7 +277,7 @@ func (c *combiner) primary(out map[string]any) {
 // the value, and keeps it out where none is evaluated.
 func withExpressions(out map[string]any, in expression) map[string]any {
 	text := map[string]any{"type": "string", "pattern": expressionPattern}
-	takesText := out["type"] == nil || out["type"] == "string" || slices.Contains(texts(out["type"]), "string")
+	takesText := out["type"] == nil || out["type"] == "string" || slices.Contains(tree.Texts(out["type"]), "string")
 	strict := !takesText || out["enum"] != nil || out["pattern"] != nil || out["const"] != nil || out["anyOf"] != nil ||
 		out["not"] != nil || out["format"] != nil
 	switch {

@@ -1,4 +1,6 @@
-package schema
+// Package quick says of most valid values that they are valid, without a
+// schema to compile.
+package quick
 
 import (
 	"math"
@@ -7,14 +9,16 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/redundctl/redundctl/schema/internal/tree"
 )
 
-// quick says of most valid values, in a tenth of the time and with nothing to
+// Schema says of most valid values, in a tenth of the time and with nothing to
 // compile, that they are valid. Only its yes counts: what it refuses, and what
 // a keyword stands over that it does not know, goes to jsonschema, which finds
 // out what is wrong. So it may be narrow, but never too lenient; the test of
 // agreement holds it to jsonschema on every key.
-type quick struct {
+type Schema struct {
 	types      []string
 	values     []any // enum or const
 	min, max   float64
@@ -23,42 +27,44 @@ type quick struct {
 	unique     bool
 	pattern    func() *regexp.Regexp
 	format     func(any) bool
-	names      *quick
-	props      map[string]*quick
-	extra      *quick // nil: anything
+	names      *Schema
+	props      map[string]*Schema
+	extra      *Schema // nil: anything
 	closed     bool
 	own        bool
-	items      *quick
+	items      *Schema
 	required   []string
-	all        []*quick
-	any        []*quick
-	not        *quick
-	cond       *quick
-	then, els  *quick
+	all        []*Schema
+	any        []*Schema
+	not        *Schema
+	cond       *Schema
+	then, els  *Schema
 	unknown    bool
 	restricted bool // values is in force
 }
 
-type quickBuilder struct {
+type builder struct {
 	root    map[string]any
-	refs    map[string]*quick
-	formats map[string]format
+	refs    map[string]*Schema
+	formats map[string]tree.Format
 }
 
-func newQuick(root map[string]any) *quick {
-	b := quickBuilder{root: root, refs: map[string]*quick{}, formats: formats()}
+// New makes a Schema of what a document holds; it makes no error of what it
+// does not know.
+func New(root map[string]any) *Schema {
+	b := builder{root: root, refs: map[string]*Schema{}, formats: tree.Formats()}
 	return b.build(root)
 }
 
-func (b *quickBuilder) build(v any) *quick {
-	raw := object(v)
+func (b *builder) build(v any) *Schema {
+	raw := tree.Object(v)
 	if raw == nil {
-		return &quick{unknown: v != true}
+		return &Schema{unknown: v != true}
 	}
 	if ref, ok := raw["$ref"].(string); ok {
 		return b.reference(ref)
 	}
-	q := &quick{min: math.Inf(-1), max: math.Inf(1)}
+	q := &Schema{min: math.Inf(-1), max: math.Inf(1)}
 	for key, v := range raw {
 		if !b.keyword(q, key, v) && !b.value(q, key, v) && !strings.HasPrefix(key, "x-") {
 			q.unknown = true
@@ -70,24 +76,24 @@ func (b *quickBuilder) build(v any) *quick {
 	return q
 }
 
-func (b *quickBuilder) reference(ref string) *quick {
+func (b *builder) reference(ref string) *Schema {
 	if q, ok := b.refs[ref]; ok {
 		return q
 	}
-	q := &quick{}
+	q := &Schema{}
 	b.refs[ref] = q
-	target := resolve(b.root, ref)
+	target := tree.Resolve(b.root, ref)
 	*q = *b.build(target)
 	q.unknown = q.unknown || target == nil
 	return q
 }
 
 // keyword reads what holds other schemas.
-func (b *quickBuilder) keyword(q *quick, key string, v any) bool {
+func (b *builder) keyword(q *Schema, key string, v any) bool {
 	switch key {
 	case "properties":
-		q.own, q.props = true, map[string]*quick{}
-		for name, p := range object(v) {
+		q.own, q.props = true, map[string]*Schema{}
+		for name, p := range tree.Object(v) {
 			q.props[name] = b.build(p)
 		}
 	case "propertyNames":
@@ -98,11 +104,11 @@ func (b *quickBuilder) keyword(q *quick, key string, v any) bool {
 		}
 	case "items":
 		q.items = b.build(v)
-		q.unknown = q.unknown || list(v) != nil
+		q.unknown = q.unknown || tree.List(v) != nil
 	case "allOf":
-		q.all = b.list(v)
+		q.all = b.branches(v)
 	case "anyOf":
-		q.any = b.list(v)
+		q.any = b.branches(v)
 	case "not":
 		q.not = b.build(v)
 	case "if":
@@ -117,25 +123,25 @@ func (b *quickBuilder) keyword(q *quick, key string, v any) bool {
 	return true
 }
 
-func (b *quickBuilder) list(v any) []*quick {
-	var out []*quick
-	for _, x := range list(v) {
+func (b *builder) branches(v any) []*Schema {
+	var out []*Schema
+	for _, x := range tree.List(v) {
 		out = append(out, b.build(x))
 	}
 	return out
 }
 
-func (b *quickBuilder) value(q *quick, key string, v any) bool {
+func (b *builder) value(q *Schema, key string, v any) bool {
 	number, _ := v.(float64)
 	switch key {
 	case "description", "default", "examples", "title", "$schema", "definitions":
 	case "type":
-		if q.types = texts(v); q.types == nil {
+		if q.types = tree.Texts(v); q.types == nil {
 			one, _ := v.(string)
 			q.types = []string{one}
 		}
 	case "enum":
-		q.values, q.restricted = list(v), true
+		q.values, q.restricted = tree.List(v), true
 	case "const":
 		q.values, q.restricted = []any{v}, true
 	case "minimum":
@@ -149,7 +155,7 @@ func (b *quickBuilder) value(q *quick, key string, v any) bool {
 	case "uniqueItems":
 		q.unique = v == true
 	case "required":
-		q.required = texts(v)
+		q.required = tree.Texts(v)
 	case "pattern":
 		text, _ := v.(string)
 		q.pattern = sync.OnceValue(func() *regexp.Regexp {
@@ -162,7 +168,7 @@ func (b *quickBuilder) value(q *quick, key string, v any) bool {
 	case "format":
 		name, _ := v.(string)
 		f, ok := b.formats[name]
-		q.format = f.is
+		q.format = f.Is
 		return ok
 	default:
 		return false
@@ -170,8 +176,8 @@ func (b *quickBuilder) value(q *quick, key string, v any) bool {
 	return true
 }
 
-// ok reports that v is certainly valid.
-func (q *quick) ok(v any) bool {
+// OK reports that v is certainly valid.
+func (q *Schema) OK(v any) bool {
 	if q.unknown || q.restricted && !slices.ContainsFunc(q.values, func(x any) bool { return same(x, v) }) || q.format != nil && !q.format(v) {
 		return false
 	}
@@ -194,9 +200,9 @@ func (q *quick) ok(v any) bool {
 	return good && q.combined(v)
 }
 
-func (q *quick) is(t string) bool { return q.types == nil || slices.Contains(q.types, t) }
+func (q *Schema) is(t string) bool { return q.types == nil || slices.Contains(q.types, t) }
 
-func (q *quick) matches(s string) bool {
+func (q *Schema) matches(s string) bool {
 	if q.pattern == nil {
 		return true
 	}
@@ -204,7 +210,7 @@ func (q *quick) matches(s string) bool {
 	return re != nil && re.MatchString(s)
 }
 
-func (q *quick) object(v map[string]any) bool {
+func (q *Schema) object(v map[string]any) bool {
 	if len(v) < q.entries {
 		return false
 	}
@@ -223,20 +229,20 @@ func (q *quick) object(v map[string]any) bool {
 		case !ok:
 			p = q.extra
 		}
-		if p != nil && !p.ok(x) || q.names != nil && !q.names.ok(key) {
+		if p != nil && !p.OK(x) || q.names != nil && !q.names.OK(key) {
 			return false
 		}
 	}
 	return true
 }
 
-func (q *quick) list(v []any) bool {
+func (q *Schema) list(v []any) bool {
 	const most = 32 // beyond it, comparing each with each is not quick
 	if len(v) < q.entries || q.unique && len(v) > most {
 		return false
 	}
 	for i, x := range v {
-		if q.items != nil && !q.items.ok(x) {
+		if q.items != nil && !q.items.OK(x) {
 			return false
 		}
 		if q.unique && slices.ContainsFunc(v[:i], func(y any) bool { return same(x, y) }) {
@@ -248,32 +254,32 @@ func (q *quick) list(v []any) bool {
 
 // combined checks what other schemas say of v. Where a no is as good as a yes
 // (not, if), it must be a certain no.
-func (q *quick) combined(v any) bool {
+func (q *Schema) combined(v any) bool {
 	for _, a := range q.all {
-		if !a.ok(v) {
+		if !a.OK(v) {
 			return false
 		}
 	}
-	if q.any != nil && !slices.ContainsFunc(q.any, func(a *quick) bool { return a.ok(v) }) {
+	if q.any != nil && !slices.ContainsFunc(q.any, func(a *Schema) bool { return a.OK(v) }) {
 		return false
 	}
-	if q.not != nil && (q.not.vague() || q.not.ok(v)) {
+	if q.not != nil && (q.not.vague() || q.not.OK(v)) {
 		return false
 	}
 	if q.cond == nil {
 		return true
 	}
 	next := q.els
-	if q.cond.ok(v) {
+	if q.cond.OK(v) {
 		next = q.then
 	} else if q.cond.vague() {
 		return false
 	}
-	return next == nil || next.ok(v)
+	return next == nil || next.OK(v)
 }
 
 // vague reports that a no of q is not certain.
-func (q *quick) vague() bool {
+func (q *Schema) vague() bool {
 	vague := q.unknown || q.unique || q.own && q.closed || q.items != nil || q.extra != nil || q.names != nil || q.all != nil || q.any != nil ||
 		q.not != nil || q.cond != nil
 	for _, p := range q.props {

@@ -1,0 +1,254 @@
+// Package decode copies plain values into structs by their json tags.
+package decode
+
+import (
+	"encoding"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/redundctl/redundctl/schema/internal/tree"
+)
+
+// Into copies a decoded value (maps, lists, texts, numbers) into the struct
+// that out points to, by its json tags. Keys without a field are left out. A
+// number or a boolean becomes text where text is wanted, nothing becomes the
+// zero value, and a single value becomes a list of one where a list is wanted.
+// encoding.TextUnmarshaler is honoured. The error names the path.
+func Into(v, out any) error {
+	p := reflect.ValueOf(out)
+	if p.Kind() != reflect.Pointer || p.IsNil() {
+		return fmt.Errorf("decode into %T: a pointer is needed", out)
+	}
+	return decode(v, p.Elem())
+}
+
+// decodeError is what is wrong with the value at a path, which grows while the
+// error comes back up.
+type decodeError struct {
+	path string
+	err  error
+}
+
+func (e *decodeError) Error() string {
+	if e.path == "" {
+		return e.err.Error()
+	}
+	return strings.TrimPrefix(e.path, ".") + ": " + e.err.Error()
+}
+
+func (e *decodeError) Unwrap() error { return e.err }
+
+func below(step string, err error) error {
+	if e, ok := err.(*decodeError); ok { //nolint:errorlint // never wrapped on the way up
+		e.path = step + e.path
+		return e
+	}
+	return err
+}
+
+func wrong(want string, v any) error {
+	return &decodeError{err: fmt.Errorf("must be %s%s", want, tree.Instead(v))}
+}
+
+func decode(v any, out reflect.Value) error {
+	if v == nil {
+		out.SetZero()
+		return nil
+	}
+	if u, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok && out.Kind() != reflect.Pointer {
+		return decodeText(v, u)
+	}
+	switch out.Kind() {
+	case reflect.Pointer:
+		if out.IsNil() {
+			out.Set(reflect.New(out.Type().Elem()))
+		}
+		return decode(v, out.Elem())
+	case reflect.Interface:
+		if out.NumMethod() > 0 {
+			return fmt.Errorf("decode into %s: not supported", out.Type())
+		}
+		out.Set(reflect.ValueOf(v))
+		return nil
+	case reflect.Struct:
+		return decodeStruct(v, out)
+	case reflect.Map:
+		return decodeMap(v, out)
+	case reflect.Slice:
+		return decodeSlice(v, out)
+	case reflect.String:
+		s, ok := scalar(v)
+		if !ok {
+			return wrong("a text", v)
+		}
+		out.SetString(s)
+		return nil
+	case reflect.Bool:
+		b, ok := v.(bool)
+		if !ok {
+			return wrong("true or false", v)
+		}
+		out.SetBool(b)
+		return nil
+	}
+	return decodeNumber(v, out)
+}
+
+func decodeText(v any, u encoding.TextUnmarshaler) error {
+	s, ok := scalar(v)
+	if !ok {
+		return wrong("a text", v)
+	}
+	if err := u.UnmarshalText([]byte(s)); err != nil {
+		return &decodeError{err: err}
+	}
+	return nil
+}
+
+// scalar is a value as text, the way a file writes it.
+func scalar(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	case int:
+		return strconv.Itoa(v), true
+	case int64:
+		return strconv.FormatInt(v, 10), true
+	case uint64:
+		return strconv.FormatUint(v, 10), true
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	}
+	return "", false
+}
+
+func decodeStruct(v any, out reflect.Value) error {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return wrong("a mapping", v)
+	}
+	t := out.Type()
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" || !f.IsExported() {
+			continue
+		}
+		if f.Anonymous && name == "" {
+			if err := decode(v, out.Field(i)); err != nil {
+				return err
+			}
+			continue
+		}
+		if name == "" {
+			name = f.Name
+		}
+		x, ok := m[name]
+		if !ok {
+			continue
+		}
+		if err := decode(x, out.Field(i)); err != nil {
+			return below("."+name, err)
+		}
+	}
+	return nil
+}
+
+func decodeMap(v any, out reflect.Value) error {
+	m, ok := v.(map[string]any)
+	if !ok || out.Type().Key().Kind() != reflect.String {
+		return wrong("a mapping", v)
+	}
+	if same, ok := out.Addr().Interface().(*map[string]any); ok {
+		*same = m
+		return nil
+	}
+	t := out.Type()
+	made := reflect.MakeMapWithSize(t, len(m))
+	for key, x := range m {
+		value := reflect.New(t.Elem()).Elem()
+		if err := decode(x, value); err != nil {
+			return below("."+key, err)
+		}
+		made.SetMapIndex(reflect.ValueOf(key).Convert(t.Key()), value)
+	}
+	out.Set(made)
+	return nil
+}
+
+func decodeSlice(v any, out reflect.Value) error {
+	l, ok := v.([]any)
+	if !ok {
+		l = []any{v}
+	}
+	if same, ok := out.Addr().Interface().(*[]any); ok {
+		*same = l
+		return nil
+	}
+	made := reflect.MakeSlice(out.Type(), len(l), len(l))
+	for i, x := range l {
+		if err := decode(x, made.Index(i)); err != nil {
+			if ok {
+				err = below("["+strconv.Itoa(i)+"]", err)
+			}
+			return err
+		}
+	}
+	out.Set(made)
+	return nil
+}
+
+func decodeNumber(v any, out reflect.Value) error {
+	switch {
+	case out.CanInt():
+		i, ok := integer(v)
+		if !ok {
+			return wrong("an integer", v)
+		}
+		if out.OverflowInt(i) {
+			return &decodeError{err: fmt.Errorf("%d is out of range", i)}
+		}
+		out.SetInt(i)
+	case out.CanUint():
+		i, ok := integer(v)
+		if u, big := v.(uint64); big {
+			out.SetUint(u)
+			return nil
+		}
+		if !ok || i < 0 || out.OverflowUint(uint64(i)) {
+			return wrong("an integer of 0 or more", v)
+		}
+		out.SetUint(uint64(i))
+	case out.CanFloat():
+		f, ok := v.(float64)
+		if i, whole := integer(v); whole {
+			f, ok = float64(i), true
+		}
+		if !ok {
+			return wrong("a number", v)
+		}
+		out.SetFloat(f)
+	default:
+		return fmt.Errorf("decode into %s: not supported", out.Type())
+	}
+	return nil
+}
+
+func integer(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return v, true
+	case int:
+		return int64(v), true
+	case uint64:
+		return int64(v), v <= math.MaxInt64
+	case float64:
+		return int64(v), v == math.Trunc(v) && math.Abs(v) < 1<<53
+	}
+	return 0, false
+}
