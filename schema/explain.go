@@ -15,11 +15,16 @@ type Topic struct {
 	Path        string   `json:"path"`
 	Type        string   `json:"type"`
 	Default     string   `json:"default"` // as it is written, in words where it is no constant, "" when there is none
+	Constant    bool     `json:"-"`       // Default is written as it stands
 	Description string   `json:"description"`
 	Enum        []string `json:"enum"`
 	Example     string   `json:"example"` // as YAML's flow style
 	Required    bool     `json:"required"`
-	Keys        []Topic  `json:"keys"` // of the object or of the list's items, as the schema has them, without theirs
+	Secret      bool     `json:"secret"`
+	Expressions bool     `json:"expressions"` // its text, or texts below it, may hold ${{ }}
+	Rules       []string `json:"rules"`       // what its keys ask of each other
+	Shape       string   `json:"-"`           // a name that places with the same keys share, or ""
+	Keys        []Topic  `json:"keys"`        // of the object or of the list's items, as the schema has them, without theirs
 }
 
 // Explain walks the schema: "steps.retry" and "on-failure.if" of a pipeline,
@@ -52,7 +57,10 @@ func (s *Set) Explain(path string) (Topic, error) {
 }
 
 func (s *Set) walk(n *node, path string, words []string) (Topic, error) {
-	required := false
+	required, mode := false, forbidden
+	if strings.HasPrefix(path, "uses.") {
+		mode = allowed
+	}
 	for i, word := range words {
 		in := n.keyed()
 		next, ok := s.below(in, word)
@@ -60,14 +68,20 @@ func (s *Set) walk(n *node, path string, words []string) (Topic, error) {
 			return Topic{}, s.unknown(in, path, words[i])
 		}
 		required = slices.Contains(in.required, word)
+		mode = in.mode(n.mode(mode))
 		path, n = join2(path, word), next
 	}
-	t := n.topic(path)
+	t := n.topic(path, mode)
 	t.Required = required
 	in, order := n.keyed(), s.written()
+	t.Shape = in.shape
+	mode = in.mode(n.mode(mode))
+	for _, r := range in.rules {
+		t.Rules = append(t.Rules, r.words())
+	}
 	for _, key := range order.of(s.known(in)) {
 		child, _ := s.below(in, key)
-		k := child.topic(join2(path, key))
+		k := child.topic(join2(path, key), mode)
 		k.Required = slices.Contains(in.required, key)
 		t.Keys = append(t.Keys, k)
 	}
@@ -139,19 +153,29 @@ func join2(path, word string) string {
 	return path + "." + word
 }
 
-func (n *node) topic(path string) Topic {
-	t := Topic{Path: path, Type: n.typeName(), Enum: values(n.raw["enum"])}
+// mode is whether strings below n may hold an expression.
+func (n *node) mode(in expression) expression {
+	if n.expr != inherited {
+		return n.expr
+	}
+	return in
+}
+
+func (n *node) topic(path string, in expression) Topic {
+	t := Topic{Path: path, Type: n.typeName(), Enum: tree.Values(n.raw["enum"])}
+	t.Expressions = n.mode(in) != forbidden
+	_, t.Secret = n.raw["x-secret"]
 	t.Description, _ = n.raw["description"].(string)
 	if c, ok := n.raw["const"]; ok {
-		t.Enum = []string{printed(c)}
+		t.Enum = []string{tree.Printed(c)}
 	}
 	if n.filled {
-		t.Default = flow(n.defaults)
+		t.Default, t.Constant = tree.Flow(n.defaults), true
 	} else if words, ok := n.raw["x-default"].(string); ok {
 		t.Default = words
 	}
 	if all := tree.List(n.raw["examples"]); len(all) > 0 {
-		t.Example = flow(all[0])
+		t.Example = tree.Flow(all[0])
 	}
 	return t
 }
@@ -194,30 +218,3 @@ func plural(name string) string {
 	}
 	return name
 }
-
-// flow prints a value in YAML's flow style.
-func flow(v any) string {
-	switch v := v.(type) {
-	case map[string]any:
-		var parts []string
-		for _, key := range sortedKeys(v) {
-			parts = append(parts, key+": "+flow(v[key]))
-		}
-		return "{" + strings.Join(parts, ", ") + "}"
-	case []any:
-		var parts []string
-		for _, x := range v {
-			parts = append(parts, flow(x))
-		}
-		return "[" + strings.Join(parts, ", ") + "]"
-	case string:
-		if v == "" || strings.ContainsAny(v, `,:{}[]#&*!|>'"%@`+"`\\") || strings.Trim(v, "0123456789.") == "" || v != strings.TrimSpace(v) {
-			return printed(any(quoted(v)))
-		}
-		return v
-	}
-	return printed(clone(v))
-}
-
-// quoted is v in double quotes.
-func quoted(v string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"` }

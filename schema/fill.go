@@ -36,10 +36,10 @@ func (s *Set) fill(n *node, v map[string]any) {
 		}
 		x, ok := v[key]
 		if !ok {
-			v[key] = clone(child.defaults)
+			v[key] = tree.Clone(child.defaults)
 			continue
 		}
-		merge(x, child.defaults)
+		tree.Merge(x, child.defaults)
 	}
 	switch n.dispatch {
 	case "uses":
@@ -91,43 +91,4 @@ func (s *Set) fillUses(step map[string]any) {
 		step["with"] = with
 	}
 	s.fill(d.root, with)
-}
-
-// merge writes into v the keys of a default that it lacks, at every depth.
-func merge(v, defaults any) {
-	m, d := tree.Object(v), tree.Object(defaults)
-	if m == nil {
-		return
-	}
-	for key, x := range d {
-		if have, ok := m[key]; ok {
-			merge(have, x)
-		} else {
-			m[key] = clone(x)
-		}
-	}
-}
-
-// clone copies a value of the schema; its whole numbers become int64, as those
-// of a file are.
-func clone(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for key, x := range v {
-			out[key] = clone(x)
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, x := range v {
-			out[i] = clone(x)
-		}
-		return out
-	case float64:
-		if i := int64(v); float64(i) == v {
-			return i
-		}
-	}
-	return v
 }

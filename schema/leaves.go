@@ -198,17 +198,16 @@ func (l *leafReader) read(e *jsonschema.ValidationError) {
 // likeliest is the branch of a union that the value was meant for: the only
 // one whose type is right.
 func likeliest(e *jsonschema.ValidationError) *jsonschema.ValidationError {
-	var found *jsonschema.ValidationError
+	var found []*jsonschema.ValidationError
 	for _, c := range e.Causes {
-		if otherType(c, e.InstanceLocation) {
-			continue
+		if !otherType(c, e.InstanceLocation) {
+			found = append(found, c)
 		}
-		if found != nil {
-			return nil
-		}
-		found = c
 	}
-	return found
+	if len(found) == 1 {
+		return found[0]
+	}
+	return nil
 }
 
 // otherType reports whether all that e says is that the value at place is of

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -29,10 +28,10 @@ func (l *leafReader) issues(keyword string, raw map[string]any, v any) []Issue {
 		}
 		return out
 	case "enum":
-		all := values(raw["enum"])
+		all := tree.Values(raw["enum"])
 		return []Issue{{Keyword: KeywordEnum, Allowed: all, Message: "must be one of " + words(all)}}
 	case "const":
-		all := values([]any{raw["const"]})
+		all := tree.Values([]any{raw["const"]})
 		return []Issue{{Keyword: KeywordConst, Allowed: all, Message: "must be " + words(all)}}
 	case "pattern":
 		return one(KeywordPattern, form)
@@ -103,7 +102,7 @@ func wanted(raw map[string]any) string {
 	if p, ok := raw["pattern"].(string); ok {
 		return "a text that matches " + p
 	}
-	if all := values(raw["enum"]); len(all) > 0 {
+	if all := tree.Values(raw["enum"]); len(all) > 0 {
 		return "one of " + words(all)
 	}
 	return typeWords(raw["type"])
@@ -154,26 +153,6 @@ func (d *document) forms(raw map[string]any) []string {
 		}
 	}
 	return out
-}
-
-func values(v any) []string {
-	var out []string
-	for _, x := range tree.List(v) {
-		out = append(out, printed(x))
-	}
-	return out
-}
-
-// printed is a value as one would write it in a file.
-func printed(v any) string {
-	if s, ok := v.(string); ok {
-		return s
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	return string(text)
 }
 
 func number(v any) string {

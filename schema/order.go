@@ -3,6 +3,7 @@ package schema
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -22,7 +23,7 @@ func (s *Set) written() order {
 		}
 	}
 	for _, fragments := range []map[string][]byte{s.fragments.Steps, s.fragments.Primaries} {
-		for _, name := range sortedKeys(fragments) {
+		for _, name := range slices.Sorted(maps.Keys(fragments)) {
 			o.read(json.NewDecoder(bytes.NewReader(fragments[name])), "")
 		}
 	}

@@ -100,3 +100,17 @@ func words(names []string) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// words says a rule in Markdown.
+func (r rule) words() string {
+	code := func(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
+	switch {
+	case len(r.one) > 0:
+		return "Exactly one of " + code(r.one) + "."
+	case len(r.most) > 0:
+		return "At most one of " + code(r.most) + "."
+	case r.is != nil:
+		return code([]string{r.key + ": " + join(tree.Values(r.is))}) + " needs " + code([]string{r.needs}) + "."
+	}
+	return code([]string{r.key}) + " needs " + code([]string{r.needs}) + "."
+}

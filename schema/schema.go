@@ -286,3 +286,6 @@ func (s *Set) Combined(doc string) ([]byte, error) {
 	}
 	return combine.Schema(parts)
 }
+
+// Kinds are the words that `uses` and `primary` may hold, sorted.
+func (s *Set) Kinds() (steps, primaries []string) { return slices.Clone(s.uses), slices.Clone(s.kinds) }

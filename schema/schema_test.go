@@ -198,7 +198,7 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	topic, err := s.Explain("steps.retry.delay")
-	if want := (Topic{Path: "steps.retry.delay", Type: "duration", Default: "1s", Description: topic.Description}); err != nil || !reflect.DeepEqual(topic, want) {
+	if want := (Topic{Path: "steps.retry.delay", Type: "duration", Default: "1s", Constant: true, Description: topic.Description}); err != nil || !reflect.DeepEqual(topic, want) {
 		t.Errorf("%+v %v", topic, err)
 	}
 	if keys := mustExplain(t, s, "").Keys; keys[0].Path != "version" || keys[1].Path != "name" || !keys[1].Required {

@@ -14,6 +14,7 @@ import (
 	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/schema"
+	"github.com/redundctl/redundctl/schema/reference"
 )
 
 // TestWords holds that the Go structs and the schema have the same keys.
@@ -250,7 +251,11 @@ func TestGenerated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for file, want := range map[string]string{"../../schema/" + doc + ".schema.json": string(text), "../../docs/reference/" + doc + ".md": string(s.Reference(doc))} {
+		page, err := reference.Page(s, doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for file, want := range map[string]string{"../../schema/" + doc + ".schema.json": string(text), "../../docs/reference/" + doc + ".md": string(page)} {
 			got, err := os.ReadFile(filepath.FromSlash(file))
 			if err != nil || string(got) != want {
 				t.Errorf("%s is stale: run `go generate ./...` (%v)", file, err)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/redundctl/redundctl/engine/builtin"
+	"github.com/redundctl/redundctl/schema/reference"
 )
 
 func main() {
@@ -35,7 +36,11 @@ func generate(root string) error {
 		if err := os.WriteFile(filepath.Join(root, "schema", doc+".schema.json"), text, 0o644); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(pages, doc+".md"), set.Reference(doc), 0o644); err != nil {
+		page, err := reference.Page(set, doc)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(pages, doc+".md"), page, 0o644); err != nil {
 			return err
 		}
 	}
