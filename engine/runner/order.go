@@ -155,6 +155,22 @@ func Waves(p *pipeline.Pipeline) [][]string {
 	return out
 }
 
+// Edges are the pairs of a step and one that waits for it: what the steps
+// need, or in a list each step and the next.
+func Edges(p *pipeline.Pipeline) [][]string {
+	out := [][]string{}
+	list := !slices.ContainsFunc(p.Steps, needy)
+	for i := range p.Steps {
+		if list && i > 0 {
+			out = append(out, []string{p.Steps[i-1].ID, p.Steps[i].ID})
+		}
+		for _, need := range p.Steps[i].Needs {
+			out = append(out, []string{need, p.Steps[i].ID})
+		}
+	}
+	return out
+}
+
 // finish runs the graph to its end.
 func (g *graph) finish(ctx context.Context) {
 	defer func() {

@@ -11,8 +11,8 @@ import (
 )
 
 // Plan says what Run would do, and changes nothing anywhere. A step that could
-// not run says so in its effects; the error joins these and comes beside the
-// plan.
+// not run says so in its effects and in Planned.Err; the error is that nothing
+// can be planned at all.
 func Plan(ctx context.Context, j Job) (Planned, error) {
 	j.Temp = ""
 	r := newRun(j, nil)
@@ -41,7 +41,8 @@ func Plan(ctx context.Context, j Job) (Planned, error) {
 		}
 		out.Steps = append(out.Steps, step)
 	}
-	return out, errors.Join(failed...)
+	out.Err = errors.Join(failed...)
+	return out, nil
 }
 
 // plan says what the step would do, all of its combinations.

@@ -92,4 +92,7 @@ type PlanStep struct {
 type Planned struct {
 	Waves [][]string `json:"waves"`
 	Steps []PlanStep `json:"steps"`
+	// Err joins what would keep steps from running; they say so in their
+	// effects too.
+	Err error `json:"-"`
 }
