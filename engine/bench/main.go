@@ -80,14 +80,20 @@ func (b *bench) times(n int) int {
 	return n
 }
 
+// figure is one comparison: the ratio of ours to the limit and what it may be.
+type figure struct {
+	ours, limit, allowed float64
+	unit                 string
+}
+
 // say prints one figure.
-func (b *bench) say(name string, ours, limit, allowed float64, unit string) {
+func (b *bench) say(name string, f figure) {
 	verdict := ""
-	if ours/limit > allowed {
+	if f.ours/f.limit > f.allowed {
 		b.over = true
 		verdict = "  over"
 	}
-	fmt.Printf("%-46s %8.2f%-2s %8.2f%-2s %8.2f %8.2f%s\n", name, ours, unit, limit, unit, ours/limit, allowed, verdict)
+	fmt.Printf("%-46s %8.2f%-2s %8.2f%-2s %8.2f %8.2f%s\n", name, f.ours, f.unit, f.limit, f.unit, f.ours/f.limit, f.allowed, verdict)
 }
 
 // start compares the start of the program, and the smallest run that is kept,
@@ -114,8 +120,8 @@ func (b *bench) start() error {
 		if err != nil {
 			return err
 		}
-		b.say(c.name+", wall", ours.wall*1000, limit.wall*1000, c.allowed, "ms")
-		b.say(c.name+", cpu", ours.cpu*1000, limit.cpu*1000, c.allowed, "ms")
+		b.say(c.name+", wall", figure{ours.wall*1000, limit.wall*1000, c.allowed, "ms"})
+		b.say(c.name+", cpu", figure{ours.cpu*1000, limit.cpu*1000, c.allowed, "ms"})
 	}
 	return nil
 }
@@ -140,8 +146,8 @@ func (b *bench) validate() error {
 		return err
 	}
 	name := fmt.Sprintf("validate of %d files of 40 lines", n)
-	b.say(name+", wall", ours.wall, limit.wall, 2.5, "s")
-	b.say(name+", cpu", ours.cpu, limit.cpu, 2.5, "s")
+	b.say(name+", wall", figure{ours.wall, limit.wall, 2.5, "s"})
+	b.say(name+", cpu", figure{ours.cpu, limit.cpu, 2.5, "s"})
 	fmt.Printf("%-46s %8.1fMB, %.1f KB a file\n", name+", memory", ours.rss/1e6, ours.rss/1e3/float64(n))
 	return nil
 }

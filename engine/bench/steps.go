@@ -49,10 +49,10 @@ func (b *bench) steps() error {
 		if c.n == 100 {
 			continue
 		}
-		b.say(name+", cpu", ours.cpu, limit.cpu, 1.25, "s")
-		b.say(name+", wall", ours.wall, limit.wall, 1.4, "s")
+		b.say(name+", cpu", figure{ours.cpu, limit.cpu, 1.25, "s"})
+		b.say(name+", wall", figure{ours.wall, limit.wall, 1.4, "s"})
 		if c.n == 10000 && c.width == 1 {
-			b.say("rate of 100 steps over that of 10000", rate["100 exec steps, 1 wide"], rate[name], 1/0.9, "/s")
+			b.say("rate of 100 steps over that of 10000", figure{rate["100 exec steps, 1 wide"], rate[name], 1/0.9, "/s"})
 		}
 		if err := b.history(name, project, c.n*(runs+1)); err != nil {
 			return err
@@ -72,7 +72,7 @@ func (b *bench) history(name, project string, steps int) error {
 		size += info.Size()
 	}
 	each := float64(size) / float64(steps)
-	b.say(name+", history a step", each, 300, 1, "B")
+	b.say(name+", history a step", figure{each, 300, 1, "B"})
 	return nil
 }
 
