@@ -120,8 +120,8 @@ func (b *bench) start() error {
 		if err != nil {
 			return err
 		}
-		b.say(c.name+", wall", figure{ours.wall*1000, limit.wall*1000, c.allowed, "ms"})
-		b.say(c.name+", cpu", figure{ours.cpu*1000, limit.cpu*1000, c.allowed, "ms"})
+		b.say(c.name+", wall", figure{ours.wall * 1000, limit.wall * 1000, c.allowed, "ms"})
+		b.say(c.name+", cpu", figure{ours.cpu * 1000, limit.cpu * 1000, c.allowed, "ms"})
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func (b *bench) steps() error {
 		b.say(name+", cpu", figure{ours.cpu, limit.cpu, 1.25, "s"})
 		b.say(name+", wall", figure{ours.wall, limit.wall, 1.4, "s"})
 		if c.n == 10000 && c.width == 1 {
-			b.say("rate of 100 steps over that of 10000", figure{rate["100 exec steps, 1 wide"], rate[name], 1/0.9, "/s"})
+			b.say("rate of 100 steps over that of 10000", figure{rate["100 exec steps, 1 wide"], rate[name], 1 / 0.9, "/s"})
 		}
 		if err := b.history(name, project, c.n*(runs+1)); err != nil {
 			return err
