@@ -74,24 +74,44 @@ func (h *History) Summary(ctx context.Context, since, until time.Time) (Summary,
 	return Summary{Since: since, Until: until, Systems: bySystem(all)}, err
 }
 
-// countRuns reads one index and no table.
+// countRuns steps over one index from group to group and counts in each: no
+// row is read, nothing is sorted.
 func countRuns(tx *store.Tx, at func(system, name string) *Totals, from, to int64) error {
-	return tx.Query(`SELECT system, name, state, count(*) FROM runs INDEXED BY runs_by_time
-		WHERE queued >= ? AND queued < ? GROUP BY system, name, state`, func(row store.Row) error {
-		state, n := pipeline.State(row.Text(2)), int(row.Int(3))
-		if !state.Done() || state == pipeline.Skipped {
+	var system, name, state string
+	for {
+		found := false
+		err := tx.Query(`SELECT system, name, state FROM runs INDEXED BY runs_tally
+			WHERE (system, name, state, queued) > (?, ?, ?, 9223372036854775807) ORDER BY system, name, state, queued LIMIT 1`, func(row store.Row) error {
+			found, system, name, state = true, row.Text(0), row.Text(1), row.Text(2)
 			return nil
+		}, system, name, state)
+		if err != nil || !found {
+			return err
 		}
-		t := at(row.Text(0), row.Text(1))
-		t.Runs += n
-		switch state {
-		case pipeline.Succeeded:
-			t.Succeeded += n
-		case pipeline.Failed, pipeline.TimedOut:
-			t.Failed += n
+		n := 0
+		err = tx.Query(`SELECT count(*) FROM runs INDEXED BY runs_tally
+			WHERE system = ? AND name = ? AND state = ? AND queued >= ? AND queued < ?`, func(row store.Row) error {
+			n = int(row.Int(0))
+			return nil
+		}, system, name, state, from, to)
+		if err != nil {
+			return err
 		}
-		return nil
-	}, from, to)
+		if s := pipeline.State(state); n > 0 && s.Done() && s != pipeline.Skipped {
+			at(system, name).add(s, n)
+		}
+	}
+}
+
+// add counts n runs of a state.
+func (t *Totals) add(state pipeline.State, n int) {
+	switch state {
+	case pipeline.Succeeded:
+		t.Succeeded += n
+	case pipeline.Failed, pipeline.TimedOut:
+		t.Failed += n
+	}
+	t.Runs += n
 }
 
 func (h *History) countInterrupted(tx *store.Tx, at func(system, name string) *Totals, from, to int64) error {
@@ -99,9 +119,7 @@ func (h *History) countInterrupted(tx *store.Tx, at func(system, name string) *T
 		if h.db.Alive(row.Text(2)) {
 			return nil
 		}
-		t := at(row.Text(0), row.Text(1))
-		t.Runs++
-		t.Failed++
+		at(row.Text(0), row.Text(1)).add(pipeline.Failed, 1)
 		return nil
 	}, from, to)
 }

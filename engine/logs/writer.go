@@ -73,7 +73,7 @@ func (w *Writer) letGo() {
 	}
 }
 
-// append holds one text back, as as many lines as it needs.
+// append holds one text back, in so many lines as it needs.
 func (w *Writer) append(at time.Time, header string, text []byte) {
 	separator := bar
 	for len(text) > maxText {

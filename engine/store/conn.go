@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -34,12 +35,11 @@ func connect(path, pragmas string) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{Conn: raw, statements: map[string]*sqlite3.Stmt{}}
-	if err := raw.BusyHandler(c.wait); err == nil {
+	if err = raw.BusyHandler(c.wait); err == nil {
 		err = raw.Exec(pragmas)
 	}
 	if err != nil {
-		c.Close()
-		return nil, err
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
@@ -85,7 +85,7 @@ func (c *conn) prepare(query string) (*sqlite3.Stmt, func(), error) {
 		return nil, nil, err
 	}
 	if _, ok := c.statements[query]; ok || len(c.statements) >= maxStatements {
-		return s, func() { s.Close() }, nil
+		return s, func() { _ = s.Close() }, nil
 	}
 	c.statements[query] = s
 	return s, func() { _ = s.Reset() }, nil
@@ -104,7 +104,7 @@ func (c *conn) run(query string) error {
 // Close ends the connection and its statements.
 func (c *conn) Close() error {
 	for _, s := range c.statements {
-		s.Close()
+		_ = s.Close() // gives the error of its last use again
 	}
 	return c.Conn.Close()
 }

@@ -78,7 +78,7 @@ func networkOf(dir string) (string, error) {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return "", fmt.Errorf("the file system of %s cannot be told: %w", dir, err)
 	}
-	name, fuse := networkName(int64(s.Type))
+	name, fuse := networkName(s.Type)
 	if !fuse {
 		return name, nil
 	}

@@ -79,23 +79,24 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		}
 	}
 	if err := d.open(ctx); err != nil {
-		d.Close()
-		return nil, explain(d.path, err)
+		return nil, explain(d.path, errors.Join(err, d.Close()))
 	}
 	return d, nil
 }
 
 // open makes the first connection, which shows whether the tables are there,
-// and keeps it for the first who needs it.
+// and keeps it for what is most likely needed: a connection costs a millisecond.
 func (d *DB) open(ctx context.Context) error {
+	mode, keep := readMode, func(c *conn) { d.idle = append(d.idle, c) }
 	if !d.readOnly {
+		mode, keep = fullMode, func(c *conn) { d.full = c }
 		f, err := os.OpenFile(d.path, os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			return err
 		}
 		f.Close()
 	}
-	c, err := connect(d.path, readMode)
+	c, err := connect(d.path, mode)
 	if err != nil {
 		return err
 	}
@@ -103,11 +104,10 @@ func (d *DB) open(ctx context.Context) error {
 	version, err := c.version()
 	c.SetInterrupt(context.Background())
 	if err == nil && version == len(migrations) {
-		d.idle = append(d.idle, c)
+		keep(c)
 		return nil
 	}
-	c.Close()
-	switch {
+	switch err := errors.Join(err, c.Close()); {
 	case err != nil:
 		return err
 	case version > len(migrations):
@@ -173,7 +173,7 @@ func (d *DB) giveBack(c *conn) {
 	d.idleMu.Lock()
 	defer d.idleMu.Unlock()
 	if d.closed {
-		c.Close()
+		_ = c.Close() // it only read
 		return
 	}
 	d.idle = append(d.idle, c)

@@ -65,7 +65,8 @@ CREATE INDEX runs_by_pipeline ON runs (system, name, id);
 CREATE INDEX runs_by_system ON runs (system, id);
 CREATE INDEX runs_by_state ON runs (state, id);
 CREATE INDEX runs_by_slot ON runs (system, name, slot, id) WHERE slot IS NOT NULL;
-CREATE INDEX runs_by_time ON runs (queued, system, name, state);
+CREATE INDEX runs_by_time ON runs (queued);
+CREATE INDEX runs_tally ON runs (system, name, state, queued);
 CREATE INDEX runs_failover ON runs (queued, system, name, state, slot, finished) WHERE "trigger" = 'failover';
 CREATE INDEX runs_by_hash ON runs (hash);
 
