@@ -94,6 +94,11 @@ type Step struct {
 
 	// HasNeeds reports whether `needs:` was written, also as an empty list.
 	HasNeeds bool `json:"-"`
+	// TimeoutExpr and ContinueExpr are set in place of Timeout and
+	// ContinueOnError when those are an expression, evaluated when the step
+	// is due. Set by the loader.
+	TimeoutExpr  string `json:"-"`
+	ContinueExpr string `json:"-"`
 	// Kind is what runs the step: "run", "exec", a kind's name as in Uses, or
 	// "action" for a file of kind: action. Set by the loader.
 	Kind string `json:"-"`

@@ -140,24 +140,12 @@ func address(raw string, query map[string]any) (*url.URL, error) {
 
 // check finds what the schema cannot say.
 func check(with map[string]any, _ kind.Place) []kind.Finding {
-	var out []kind.Finding
-	var bodies []string
-	for _, k := range []string{"json", "form", "body", "file"} {
-		if with[k] != nil {
-			bodies = append(bodies, k)
-		}
-	}
-	if len(bodies) > 1 {
-		out = append(out, kind.Finding{Key: bodies[1:2], Severity: diag.Error, Rule: "http-body",
-			Message: fmt.Sprintf("%s and %s cannot stand beside each other", bodies[0], bodies[1]),
-			Hint:    "one request has one body: keep one of json, form, body and file"})
-	}
 	if u, ok := with["url"].(string); ok && !strings.Contains(u, "${{") {
 		if _, err := address(u, nil); err != nil {
-			out = append(out, kind.Finding{Key: []string{"url"}, Severity: diag.Error, Rule: "http-url", Message: err.Error()})
+			return []kind.Finding{{Key: []string{"url"}, Severity: diag.Error, Rule: "http-url", Message: err.Error()}}
 		}
 	}
-	return out
+	return nil
 }
 
 // Run sends the request and holds the answer against what is expected.
