@@ -6,6 +6,7 @@ package api
 import (
 	"time"
 
+	"github.com/redundctl/redundctl/engine/logs"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
@@ -150,4 +151,23 @@ func present(s string) *string {
 		return nil
 	}
 	return &s
+}
+
+// Line is one line of `logs`, which prints one object a line.
+type Line struct {
+	At       string  `json:"at"`
+	System   string  `json:"system"` // or engine
+	Pipeline *string `json:"pipeline"`
+	Run      *int64  `json:"run"`
+	Step     *string `json:"step"`
+	Text     string  `json:"text"`
+}
+
+// LineOf gives the shape of a line.
+func LineOf(l logs.Line) Line {
+	out := Line{At: pipeline.Time(l.At), System: l.Name, Pipeline: present(l.Pipeline), Step: present(l.Step), Text: l.Text}
+	if l.Run != 0 {
+		out.Run = &l.Run
+	}
+	return out
 }

@@ -1,0 +1,147 @@
+// Package report prints what a history sums up: as tables, as JSON, and as a
+// page.
+package report
+
+import (
+	"cmp"
+	_ "embed" // the page
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+//go:embed report.html
+var reportPage string
+
+// Only keeps one system.
+func Only(s history.Summary, system string) history.Summary {
+	out := s
+	out.Systems = nil
+	for _, t := range s.Systems {
+		if t.Name == system {
+			out.Systems = append(out.Systems, t)
+		}
+	}
+	return out
+}
+
+// Report is `report --format json`; a pipeline has the keys of a system.
+type Report struct {
+	Since   string `json:"since"`
+	Until   string `json:"until"`
+	Systems []Row  `json:"systems"`
+}
+
+// Row is what a system or a pipeline did.
+type Row struct {
+	Name          string           `json:"name"`
+	Runs          int              `json:"runs"`
+	Succeeded     int              `json:"succeeded"`
+	Failed        int              `json:"failed"`
+	Failovers     int              `json:"failovers"`
+	LatePrimaries int              `json:"late-primaries"`
+	Recovery      history.Recovery `json:"recovery-ms"`
+	Pipelines     []Row            `json:"pipelines"`
+}
+
+// Of gives the shape of a summary.
+func Of(s history.Summary) Report {
+	return Report{Since: pipeline.Time(s.Since), Until: pipeline.Time(s.Until), Systems: shapeRows(s.Systems)}
+}
+
+func shapeRows(list []history.Totals) []Row {
+	out := []Row{}
+	for _, t := range list {
+		out = append(out, Row{
+			Name: t.Name, Runs: t.Runs, Succeeded: t.Succeeded, Failed: t.Failed, Failovers: t.Failovers,
+			LatePrimaries: t.LatePrimaries, Recovery: t.Recovery, Pipelines: shapeRows(t.Pipelines),
+		})
+	}
+	return out
+}
+
+// Rows are the lines of the tables: each system, then its pipelines.
+func Rows(s history.Summary) [][]string {
+	var rows [][]string
+	row := func(name string, t history.Totals) {
+		rows = append(rows, []string{
+			name, fmt.Sprint(t.Runs), percent(t), fmt.Sprint(t.Failed), fmt.Sprint(t.Failovers), fmt.Sprint(t.LatePrimaries),
+			millis(t.Recovery.P50), millis(t.Recovery.Max),
+		})
+	}
+	for _, t := range s.Systems {
+		row(t.Name, t)
+		for _, p := range t.Pipelines {
+			row(t.Name+"/"+p.Name, p)
+		}
+	}
+	return rows
+}
+
+// Head names the columns of Rows.
+func Head() []string {
+	return []string{"SYSTEM", "RUNS", "SUCCESS", "FAILED", "FAILOVERS", "LATE PRIMARIES", "RECOVERY P50", "MAX"}
+}
+
+func percent(t history.Totals) string {
+	if t.Succeeded+t.Failed == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f %%", 100*float64(t.Succeeded)/float64(t.Succeeded+t.Failed))
+}
+
+func millis(ms *int64) string {
+	if ms == nil {
+		return "-"
+	}
+	return (time.Duration(*ms) * time.Millisecond).String()
+}
+
+// Markdown prints a table.
+func Markdown(w io.Writer, s history.Summary) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Report\n\n%s to %s\n\n| %s |\n|%s\n", pipeline.Time(s.Since), pipeline.Time(s.Until),
+		strings.Join(Head(), " | "), strings.Repeat("---|", len(Head())))
+	for _, r := range Rows(s) {
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(r, " | "))
+	}
+	_, err := fmt.Fprint(w, b.String())
+	return err
+}
+
+// HTML prints a page that needs nothing else.
+func HTML(w io.Writer, s history.Summary) error {
+	page, err := template.New("report").Parse(reportPage)
+	if err != nil {
+		return fmt.Errorf("reading the page of the report: %w", err)
+	}
+	type bar struct {
+		Cells   []string
+		System  bool
+		Good    int
+		Bad     int
+		Nothing bool
+	}
+	var bars []bar
+	add := func(cells []string, t history.Totals, system bool) {
+		all := max(t.Succeeded+t.Failed, 1)
+		bars = append(bars, bar{Cells: cells, System: system, Good: 100 * t.Succeeded / all, Bad: 100 * t.Failed / all, Nothing: t.Succeeded+t.Failed == 0})
+	}
+	rows, i := Rows(s), 0
+	for _, t := range s.Systems {
+		add(rows[i], t, true)
+		i++
+		for _, p := range t.Pipelines {
+			add(rows[i], p, false)
+			i++
+		}
+	}
+	return page.Execute(w, map[string]any{
+		"Since": cmp.Or(pipeline.Time(s.Since), "-"), "Until": pipeline.Time(s.Until), "Head": Head(), "Rows": bars,
+	})
+}
