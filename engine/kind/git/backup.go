@@ -119,7 +119,7 @@ func (r *Repo) save(ctx context.Context, st *status, o occasion) (*saved, error)
 		Staged: st.count(isStaged), Unstaged: len(tracked), Untracked: len(files), Commits: o.commits, Base: o.base, Trees: trees}
 	if old := r.sameAsNewest(ctx, m, o.tips); old != nil {
 		b.Backup = *old
-		b.Reused = true
+		b.Reused, b.meta.Base = true, o.base
 	} else if err := r.record(ctx, b, m, o); err != nil {
 		return nil, fmt.Errorf("no backup could be made, so nothing was changed: %w", err)
 	}
@@ -247,7 +247,7 @@ func (r *Repo) addRaw(ctx context.Context, s *scratch, base string, list []strin
 
 // sameAsNewest finds out whether the newest backup holds exactly this.
 func (r *Repo) sameAsNewest(ctx context.Context, m meta, tips []string) *Backup {
-	all, err := Backups(ctx, r, false)
+	all, err := r.Backups(ctx, false)
 	if err != nil || len(all) == 0 {
 		return nil
 	}
@@ -346,7 +346,7 @@ func (r *Repo) extras(b *saved, m meta, o occasion) map[string][]byte {
 	}
 	var modes bytes.Buffer
 	for p, s := range b.seen {
-		if perm := s.mode.Perm(); s.mode.IsRegular() && perm != 0o644 && perm != 0o755 {
+		if perm := s.mode.Perm(); s.there && s.mode.IsRegular() && perm != 0o644 && perm != 0o755 {
 			fmt.Fprintf(&modes, "%o %s\x00", perm, p)
 		}
 	}
@@ -356,13 +356,13 @@ func (r *Repo) extras(b *saved, m meta, o occasion) map[string][]byte {
 
 func backupOf(m meta, id, commit string) Backup {
 	at, _ := time.Parse(idForm, id)
-	return Backup{ID: id, At: at, Commit: commit, Branch: m.Branch, Head: m.Head, Reason: m.Reason, WorkTree: m.WorkTree,
+	return Backup{ID: id, At: at, Commit: commit, Branch: strings.TrimPrefix(m.Branch, "refs/heads/"), Head: m.Head, Reason: m.Reason, WorkTree: m.WorkTree,
 		Staged: m.Staged, Unstaged: m.Unstaged, Untracked: m.Untracked, Commits: m.Commits, meta: m}
 }
 
 // Make makes a backup of the present state, or finds the newest one when that
 // holds all of it. It changes nothing else.
-func Make(ctx context.Context, r *Repo, reason string) (*Backup, error) {
+func (r *Repo) Make(ctx context.Context, reason string) (*Backup, error) {
 	st, err := r.status(ctx, "")
 	if err != nil {
 		if bad := r.indexProblem(); bad != "" {
@@ -380,5 +380,5 @@ func Make(ctx context.Context, r *Repo, reason string) (*Backup, error) {
 // Summary says in a few words what a backup holds.
 func (b *Backup) Summary() string {
 	return fmt.Sprintf("%s, %d staged, %d unstaged, %d untracked files, %d commits of its own",
-		(&status{head: b.Head, branch: b.Branch}).where(), b.Staged, b.Unstaged, b.Untracked, b.Commits)
+		(&status{head: b.Head, branch: b.meta.Branch}).where(), b.Staged, b.Unstaged, b.Untracked, b.Commits)
 }

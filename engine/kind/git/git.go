@@ -106,7 +106,7 @@ func (a *syncAction) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outpu
 
 // thin removes old backups after a new one was made.
 func (r *Repo) thin(ctx context.Context, rt Retention) error {
-	gone, err := Prune(ctx, r, rt, false)
+	gone, err := r.Prune(ctx, rt, false)
 	if len(gone) > 0 {
 		r.say("removed %d old backups", len(gone))
 	}
@@ -124,7 +124,7 @@ func (a *backupAction) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Out
 	if err != nil {
 		return pipeline.Outputs{}, err
 	}
-	b, err := Make(ctx, r, "step "+s.Step)
+	b, err := r.Make(ctx, "step "+s.Step)
 	if err != nil {
 		return pipeline.Outputs{}, err
 	}
@@ -157,15 +157,15 @@ func (a *restoreAction) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Ou
 	if err != nil {
 		return pipeline.Outputs{}, err
 	}
-	res, err := Restore(ctx, r, a.with.ID)
+	res, err := r.Restore(ctx, a.with.ID)
 	if err != nil {
 		return pipeline.Outputs{}, err
 	}
-	r.say("restored backup %s (%s), %d files; what was here is in backup %s", res.Backup.ID, res.Backup.Summary(), res.Files, res.Before.ID)
+	r.say("restored backup %s (%s), %d files; what was here is in backup %s", res.Of.ID, res.Of.Summary(), res.Files, res.ID)
 	if res.Note != "" {
 		r.say("%s", res.Note)
 	}
-	return pipeline.Outputs{Values: map[string]any{"restored": res.Backup.ID, "backup": res.Before.ID, "changed": res.Files > 0}}, nil
+	return pipeline.Outputs{Values: map[string]any{"restored": res.Of.ID, "backup": res.ID, "changed": res.Files > 0}}, nil
 }
 
 // Plan says what would be restored.

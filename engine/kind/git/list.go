@@ -13,7 +13,7 @@ import (
 
 // Backups lists the backups of a repository, the newest first; with verify,
 // every object of each is read and its checksum compared.
-func Backups(ctx context.Context, r *Repo, verify bool) ([]Backup, error) {
+func (r *Repo) Backups(ctx context.Context, verify bool) ([]Backup, error) {
 	out, err := r.git(ctx, call{args: []string{"for-each-ref", "--format=%(refname)%00%(objectname)%00%(parent)%00%(contents:body)%00", backupRefs}})
 	if err != nil {
 		return nil, err
@@ -52,8 +52,8 @@ type Retention = kind.Retention
 // Prune removes the backups that are more than rt.Keep or older than
 // rt.MaxAge, and returns them. The newest one always stays. A dry one removes
 // nothing.
-func Prune(ctx context.Context, r *Repo, rt Retention, dry bool) ([]Backup, error) {
-	all, err := Backups(ctx, r, false)
+func (r *Repo) Prune(ctx context.Context, rt Retention, dry bool) ([]Backup, error) {
+	all, err := r.Backups(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func Prune(ctx context.Context, r *Repo, rt Retention, dry bool) ([]Backup, erro
 
 // find is the backup of an id, which may be shortened.
 func (r *Repo) find(ctx context.Context, id string) (*Backup, error) {
-	all, err := Backups(ctx, r, false)
+	all, err := r.Backups(ctx, false)
 	if err != nil {
 		return nil, err
 	}

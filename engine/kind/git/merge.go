@@ -119,7 +119,7 @@ func (j *job) pick(ctx context.Context, onto string, f []string) (string, error)
 	// A merge of two made-up commits whose common ancestor is the commit's
 	// parent applies just the commit's own change.
 	made := []string{"GIT_AUTHOR_NAME=redundctl", "GIT_AUTHOR_EMAIL=redundctl@localhost", "GIT_COMMITTER_NAME=redundctl",
-		"GIT_COMMITTER_EMAIL=redundctl@localhost", "GIT_AUTHOR_DATE=1 +0000", "GIT_COMMITTER_DATE=1 +0000"}
+		"GIT_COMMITTER_EMAIL=redundctl@localhost", "GIT_AUTHOR_DATE=@1 +0000", "GIT_COMMITTER_DATE=@1 +0000"}
 	root, err := j.commit(ctx, newCommit{tree: base, message: "base\n", env: made})
 	if err != nil {
 		return "", err
@@ -144,5 +144,5 @@ func (j *job) pick(ctx context.Context, onto string, f []string) (string, error)
 		return onto, nil // the target has it all
 	}
 	return j.commit(ctx, newCommit{tree: tree, parents: []string{onto}, message: f[6],
-		env: append(j.identity("COMMITTER"), "GIT_AUTHOR_NAME="+f[3], "GIT_AUTHOR_EMAIL="+f[4], "GIT_AUTHOR_DATE="+f[5])})
+		env: append(j.identity("COMMITTER"), "GIT_AUTHOR_NAME="+f[3], "GIT_AUTHOR_EMAIL="+f[4], "GIT_AUTHOR_DATE=@"+f[5])})
 }

@@ -119,7 +119,7 @@ func (r *Repo) files(ctx context.Context, m *move) error {
 		}
 	}
 	for p, mode := range m.modes {
-		if s := r.look(p); s.mode.IsRegular() {
+		if s := r.look(p); s.there && s.mode.IsRegular() {
 			if err := os.Chmod(r.abs(p), mode); err != nil {
 				return err
 			}

@@ -236,8 +236,8 @@ func (r *Repo) planRestore(ctx context.Context, id string) ([]pipeline.Effect, e
 	}
 	e := &effects{r: r}
 	e.add("back up first: %d changed and %d untracked files", len(st.changes), len(st.untracked))
-	if b.Head != "" && (b.Head != st.head || b.Branch != st.branch) {
-		e.add("move HEAD from %s to %s", st.where(), (&status{head: b.Head, branch: b.Branch}).where())
+	if b.Head != "" && (b.Head != st.head || b.meta.Branch != st.branch) {
+		e.add("move HEAD from %s to %s", st.where(), (&status{head: b.Head, branch: b.meta.Branch}).where())
 	}
 	e.add("restore backup %s: %s", b.ID, b.Summary())
 	for _, k := range []struct{ what, from, to string }{

@@ -48,43 +48,26 @@ func (r *Repo) repair(ctx context.Context) (*repaired, error) {
 	return res, nil
 }
 
-// readStatus is status under the lock; with repair, an index that cannot be
-// read is rebuilt first.
-func (r *Repo) readStatus(ctx context.Context, l **lock, repair bool) (*status, error) {
-	bad := r.quickProblem()
+// mend rebuilds an index that cannot be read; almost everything that git does
+// reads it.
+func (r *Repo) mend(ctx context.Context, repair bool) error {
+	bad := r.indexProblem()
 	if bad == "" {
-		st, err := r.status(ctx, "")
-		if err == nil || ctx.Err() != nil {
-			return st, err
-		}
-		if bad = r.indexProblem(); bad == "" {
-			return nil, err
-		}
+		return nil
 	}
 	if !repair {
-		return nil, fmt.Errorf("the index of %s %s: git/repair rebuilds it", r.top, bad)
+		return fmt.Errorf("the index of %s %s: git/repair rebuilds it", r.top, bad)
 	}
-	b, err := r.rebuildIndex(ctx, l)
+	l, err := r.lockIndex(ctx, true)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r.say("rebuilt the index, which %s; the content of the work tree is in backup %s", bad, b.ID)
-	return r.status(ctx, "")
-}
-
-// quickProblem sees without reading the whole index whether there is none that
-// git could read.
-func (r *Repo) quickProblem() string {
-	f, err := os.Open(filepath.Join(r.gitDir, "index"))
-	if err != nil {
-		return ""
+	defer func() { l.release() }()
+	b, err := r.rebuildIndex(ctx, &l)
+	if err == nil {
+		r.say("rebuilt the index, which %s; the content of the work tree is in backup %s", bad, b.ID)
 	}
-	defer f.Close()
-	var head [12]byte
-	if n, _ := f.Read(head[:]); n < len(head) || string(head[:4]) != "DIRC" {
-		return "is damaged"
-	}
-	return ""
+	return err
 }
 
 // indexProblem says what is wrong with the index file; "" when its checksum is

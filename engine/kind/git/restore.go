@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // Restored is what Restore did.
 type Restored struct {
-	Backup Backup // that was brought back
-	Before Backup // of what was there before
+	Backup        // of what was there before
+	Of     Backup // the one that was brought back
 	Files  int    // that were written or removed
 	Note   string // what could not be as it was, or ""
 }
@@ -21,11 +22,14 @@ type Restored struct {
 // files, after a backup of what is there now. Untracked files that the backup
 // does not have stay, unless they are in the way. When it fails, everything
 // is as it was.
-func Restore(ctx context.Context, r *Repo, id string) (*Restored, error) {
+func (r *Repo) Restore(ctx context.Context, id string) (*Restored, error) {
 	if err := r.unfinished(); err != nil {
 		return nil, err
 	}
 	if err := r.recover(ctx, true); err != nil {
+		return nil, err
+	}
+	if err := r.mend(ctx, true); err != nil {
 		return nil, err
 	}
 	b, err := r.find(ctx, id)
@@ -44,12 +48,12 @@ func Restore(ctx context.Context, r *Repo, id string) (*Restored, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { l.release() }()
+	defer l.release()
 	j := &job{Repo: r, m: &move{seen: map[string]stamp{}, reason: "restore of backup " + b.ID}}
-	if j.st, err = r.readStatus(ctx, &l, true); err != nil {
+	if j.st, err = r.status(ctx, ""); err != nil {
 		return nil, err
 	}
-	res := &Restored{Backup: *b}
+	res := &Restored{Of: *b}
 	if err := j.restoreHead(ctx, b, res); err != nil {
 		return nil, err
 	}
@@ -82,7 +86,7 @@ func (j *job) restoreHead(ctx context.Context, b *Backup, res *Restored) (err er
 		}
 		return nil
 	}
-	m.to, m.toBranch = b.Head, b.Branch
+	m.to, m.toBranch = b.Head, b.meta.Branch
 	if m.toBranch != "" && m.toBranch != m.fromBranch {
 		m.toWas, err = j.resolve(ctx, m.toBranch)
 	}
@@ -141,7 +145,7 @@ func (j *job) restoreFiles(ctx context.Context, s *scratch, b *Backup, res *Rest
 		return err
 	}
 	j.m.write = plain
-	res.Before = now.Backup
+	res.Backup = now.Backup
 	for p, st := range now.seen {
 		j.m.seen[p] = st
 	}
@@ -199,6 +203,11 @@ func (j *job) rawSets(ctx context.Context, s *scratch, b *Backup, sets [2][]stri
 	return nil
 }
 
+// writes reports whether the move writes a file byte for byte.
+func (j *job) writes(p string) bool {
+	return slices.ContainsFunc(j.m.raw, func(f rawFiles) bool { return slices.Contains(f.paths, p) })
+}
+
 // restoreIndex makes the index that is to be: the very file that was saved,
 // or else one of the saved tree.
 func (j *job) restoreIndex(ctx context.Context, s *scratch, b *Backup) (err error) {
@@ -212,7 +221,7 @@ func (j *job) restoreIndex(ctx context.Context, s *scratch, b *Backup) (err erro
 	}
 	j.m.modes = map[string]fs.FileMode{}
 	for _, l := range strings.Split(string(out), "\x00") {
-		if mode, p, ok := strings.Cut(l, " "); ok && !j.isProtected(p) {
+		if mode, p, ok := strings.Cut(l, " "); ok && !j.isProtected(p) && j.writes(p) {
 			if n, err := strconv.ParseUint(mode, 8, 9); err == nil {
 				j.m.modes[p] = fs.FileMode(n)
 			}

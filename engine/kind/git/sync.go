@@ -89,6 +89,9 @@ func (j *job) begin(ctx context.Context) (err error) {
 	if err := j.recover(ctx, j.w.Repair); err != nil {
 		return err
 	}
+	if err := j.mend(ctx, j.w.Repair); err != nil {
+		return err
+	}
 	return j.locate(ctx)
 }
 
@@ -147,11 +150,11 @@ func (j *job) act(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { l.release() }()
+	defer l.release()
 	for p := range j.changed {
 		j.m.seen[p] = j.look(p)
 	}
-	if j.st, err = j.readStatus(ctx, &l, j.w.Repair); err != nil {
+	if j.st, err = j.status(ctx, ""); err != nil {
 		return err
 	}
 	if j.st.head != j.m.from || j.st.branch != j.m.fromBranch {
