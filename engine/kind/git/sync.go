@@ -48,6 +48,7 @@ type job struct {
 	st      *status
 	also    []string // ignored files that are in the way
 	away    []string // untracked files that go
+	assumed []string // files assumed to be unchanged that change
 }
 
 // sync brings the work tree to its remote, or leaves everything as it was.
@@ -139,6 +140,18 @@ func (j *job) aim(ctx context.Context) (err error) {
 		if j.res.dropped, err = j.commits(ctx, j.tip, j.m.to, 100); err != nil {
 			return err
 		}
+	}
+	if j.m.fromBranch == "" && j.m.from != "" && j.m.from != j.tip {
+		// No branch holds what was committed on a detached HEAD.
+		n, _, err := j.apart(ctx, j.m.from, j.t.oid)
+		if err != nil {
+			return err
+		}
+		loose, err := j.commits(ctx, j.m.from, j.t.oid, 100)
+		if err != nil {
+			return err
+		}
+		j.res.ahead, j.res.dropped = j.res.ahead+n, append(j.res.dropped, loose...)
 	}
 	j.changed, err = j.diff(ctx, j.m.from, j.m.to)
 	return err
@@ -394,6 +407,9 @@ func (j *job) flagged(ctx context.Context) ([]string, error) {
 	for p := range j.changed {
 		if flags[p] != 0 && j.look(p).there {
 			out = append(out, p)
+			if flags[p] >= 'a' {
+				j.assumed = append(j.assumed, p)
+			}
 		}
 	}
 	return out, nil
@@ -411,6 +427,11 @@ func (r *Repo) emptyTree() string {
 func (j *job) newIndex(ctx context.Context, s *scratch) (err error) {
 	if j.m.index, err = s.indexOf(j.Repo); err != nil {
 		return err
+	}
+	if len(j.assumed) > 0 {
+		if _, err := j.git(ctx, call{index: j.m.index, stdin: paths(j.assumed), args: []string{"update-index", "-z", "--no-assume-unchanged", "--stdin"}}); err != nil {
+			return err
+		}
 	}
 	args := []string{"read-tree", "--reset", j.m.to}
 	if j.w.Strategy != hardreset {
