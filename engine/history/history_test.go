@@ -248,6 +248,44 @@ func TestFinishOnAFullDisk(t *testing.T) {
 	}
 }
 
+// TestWhoWasOvertakenWritesNothing holds the fence: a process that was thought
+// dead, and whose run another has taken, changes nothing any more.
+func TestWhoWasOvertakenWritesNothing(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for name, taking := range map[string]string{
+		"claimed anew": "UPDATE runs SET fence = fence + 1",
+		"by another":   "UPDATE runs SET engine = 'another'",
+		"ended":        "UPDATE runs SET state = 'failed'",
+	} {
+		db, err := store.Open(ctx, store.Options{Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := history.New(db)
+		r := pipeline.Run{System: "pm2", Pipeline: "sync"}
+		if err := h.Begin(ctx, &r, history.Definition{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Write(ctx, func(tx *store.Tx) error { _, err := tx.Exec(taking); return err }); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.StartStep(ctx, &pipeline.StepRecord{Run: r.ID, ID: "x", State: pipeline.Running}); !errors.Is(err, history.ErrOvertaken) {
+			t.Errorf("%s: a step: %v", name, err)
+		}
+		r.State = pipeline.Succeeded
+		if err := h.Finish(ctx, &r); !errors.Is(err, history.ErrOvertaken) {
+			t.Errorf("%s: the end: %v", name, err)
+		}
+		if steps, err := h.Steps(ctx, r.ID); err != nil || len(steps) != 0 {
+			t.Errorf("%s: %v, %v", name, steps, err)
+		}
+		if err := errors.Join(h.Close(), db.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestAStepIsSmall holds the size of what a step leaves behind, with the
 // write-ahead log, while the run still goes on.
 func TestAStepIsSmall(t *testing.T) {

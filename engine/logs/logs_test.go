@@ -278,6 +278,32 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// TestACompressionThatWasKilled holds that a file which is there plain and
+// compressed is read once, and that the next process ends the work.
+func TestACompressionThatWasKilled(t *testing.T) {
+	t.Parallel()
+	d := open(t, t.TempDir(), Options{Compress: true})
+	d.Writer("pm2").Run(1, "p/q").Line(at, "s", "once")
+	flush(t, d.Writer("pm2"))
+	path := filepath.Join(d.path, "pm2-"+at.Format(rotatedStamp)+".log")
+	text, err := os.ReadFile(filepath.Join(d.path, "pm2.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Rename(filepath.Join(d.path, "pm2.log"), path), compress(path), os.WriteFile(path, text, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if got := texts(read(t, d, Query{})); !reflect.DeepEqual(got, []string{"once"}) {
+		t.Errorf("got %q", got)
+	}
+	if err := d.tidy("pm2", at); err != nil || exists(path) || !exists(path+".gz") {
+		t.Errorf("not ended: %v", err)
+	}
+	if got := texts(read(t, d, Query{})); !reflect.DeepEqual(got, []string{"once"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestFollow holds that a reader that follows sees every line once, through
 // rotations and compression, and logs that come later.
 func TestFollow(t *testing.T) {
@@ -350,6 +376,9 @@ func TestAFullDiskCostsLinesAndSaysSo(t *testing.T) {
 	}
 	if err := step.Close(); !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), "lost") {
 		t.Errorf("got %v", err)
+	}
+	if raw, err := os.ReadFile(w.path); err != nil || !bytes.HasSuffix(raw, []byte("\n")) {
+		t.Errorf("half a line is left: %.100q, %v", raw[max(0, len(raw)-100):], err)
 	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)

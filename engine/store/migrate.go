@@ -30,7 +30,7 @@ func (d *DB) migrate(ctx context.Context) error {
 	}
 	version, err := c.version()
 	if err == nil && version == 0 {
-		err = c.Exec("PRAGMA page_size=2048; PRAGMA page_size=1024; PRAGMA journal_mode=WAL")
+		err = c.Exec("PRAGMA journal_mode=WAL")
 	}
 	for ; err == nil && version < len(migrations); version++ {
 		err = c.Exec(fmt.Sprintf("BEGIN IMMEDIATE; %s; INSERT INTO schema_version VALUES (%d, %d); COMMIT",

@@ -43,7 +43,6 @@ type DB struct {
 	writing chan struct{} // holds one token: who has it may use full and normal
 	full    *conn         // made by the first Write
 	normal  *conn         // made by the first Fast
-	pace    pace
 	queueMu sync.Mutex
 	queue   []*request
 	reading chan struct{} // a token for each read that goes on

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // request is one call of Fast that waits for its turn.
@@ -98,17 +97,13 @@ func (d *DB) turn(ctx context.Context) error {
 	}
 	select {
 	case <-d.writing:
-		d.pace.begin()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (d *DB) yield() {
-	d.pace.end()
-	d.writing <- struct{}{}
-}
+func (d *DB) yield() { d.writing <- struct{}{} }
 
 func (d *DB) writer(c **conn, mode string) (*conn, error) {
 	if d.isClosed() {
@@ -195,29 +190,3 @@ func inside(c *conn, f func(*Tx) error, alone bool) error {
 	}
 	return err
 }
-
-// pace makes a process that writes without end pause now and then: SQLite's
-// lock is not fair, and other processes would starve.
-type pace struct {
-	since, last time.Time
-}
-
-const (
-	gap    = 200 * time.Microsecond // shorter than this between two writes is no pause
-	streak = 20 * time.Millisecond
-	rest   = 2 * time.Millisecond
-)
-
-func (p *pace) begin() {
-	now := time.Now()
-	if now.Sub(p.last) > gap {
-		p.since = now
-		return
-	}
-	if now.Sub(p.since) > streak {
-		<-time.After(rest)
-		p.since = time.Now()
-	}
-}
-
-func (p *pace) end() { p.last = time.Now() }
