@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/redundctl/redundctl/engine/kind/git/backups"
+	"github.com/redundctl/redundctl/engine/kind/git/worktree"
 )
 
 // D9: the original's "backup" stashed the work away and restored nothing.
@@ -22,7 +25,7 @@ func TestD9BackupChangesNothingAndHoldsAll(t *testing.T) {
 		t.Errorf("backup: %+v", b)
 	}
 	after := s.git(s.dir, "for-each-ref")
-	if rest := strings.Replace(after, b.Commit+" commit\t"+backupRefs+b.ID, "", 1); strings.ReplaceAll(rest, "\n\n", "\n") != refs {
+	if rest := strings.Replace(after, b.Commit+" commit\t"+backups.BackupRefs+b.ID, "", 1); strings.ReplaceAll(rest, "\n\n", "\n") != refs {
 		t.Errorf("refs changed:\n%s\nto\n%s", refs, after)
 	}
 	// The three can be told apart.
@@ -85,7 +88,7 @@ func TestD10HardresetSavesWhatItDrops(t *testing.T) {
 	if s.git(s.dir, "rev-parse", "main") != want || s.git(s.dir, "status", "--porcelain") != "?? .redund/" {
 		t.Errorf("not at the remote:\n%s", s.git(s.dir, "status"))
 	}
-	for _, l := range []string{"moved from " + short(second) + " to " + short(want), "dropped " + short(first) + " my work; saved in backup " + out["backup"].(string)} {
+	for _, l := range []string{"moved from " + worktree.Short(second) + " to " + worktree.Short(want), "dropped " + worktree.Short(first) + " my work; saved in backup " + out["backup"].(string)} {
 		if !strings.Contains(s.out.String(), l) {
 			t.Errorf("the report lacks %q:\n%s", l, s.out.String())
 		}

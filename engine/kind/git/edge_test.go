@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redundctl/redundctl/engine/kind/git/backups"
+	"github.com/redundctl/redundctl/engine/kind/git/worktree"
 )
 
 func TestProtectedIsNeverTouched(t *testing.T) {
@@ -91,7 +94,7 @@ func TestMergeAndRebaseKeepLocalWork(t *testing.T) {
 			if log != "Ann mine\n\nwith a body" {
 				t.Errorf("the local commit is now %q", log)
 			}
-			if strategy == rebase && !strings.Contains(s.out.String(), "dropped "+short(mine)) {
+			if strategy == rebase && !strings.Contains(s.out.String(), "dropped "+worktree.Short(mine)) {
 				t.Errorf("report:\n%s", s.out.String())
 			}
 			if s.git(s.remote, "rev-parse", "main") != out["after"] {
@@ -273,15 +276,15 @@ func TestKilledInTheMiddleIsTakenBack(t *testing.T) {
 	s := newSandbox(t)
 	s.put(s.dir, "a.txt", "local\n")
 	r := s.repo()
-	m := &move{from: s.git(s.dir, "rev-parse", "HEAD"), fromBranch: "refs/heads/main", to: strings.Repeat("1", 40), toBranch: "refs/heads/main",
-		write: []string{"a.txt", "brand/new.txt"}, remove: []string{"gone.txt"}}
+	m := &worktree.Move{From: s.git(s.dir, "rev-parse", "HEAD"), FromBranch: "refs/heads/main", To: strings.Repeat("1", 40), ToBranch: "refs/heads/main",
+		Write: []string{"a.txt", "brand/new.txt"}, Remove: []string{"gone.txt"}}
 	before := s.snapshot()
-	u, err := r.prepare(m)
+	u, err := r.Prepare(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.note.Pid, u.note.Start = 1<<22+1, 1 // nobody
-	if err := u.write(); err != nil {
+	u.Note.Pid, u.Note.Start = 1<<22+1, 1 // nobody
+	if err := u.Write(); err != nil {
 		t.Fatal(err)
 	}
 	os.Remove(filepath.Join(s.dir, "a.txt"))
@@ -350,7 +353,7 @@ func TestForcePushAndShallow(t *testing.T) {
 func TestEnvironmentAndCredentials(t *testing.T) {
 	s := newSandbox(t)
 	s.env = append(s.env, "GIT_DIR="+s.remote, "GIT_INDEX_FILE=/nowhere", "GIT_TRACE=1", "LC_ALL=xx")
-	if r := s.repo(); r.gitDir == s.remote {
+	if r := s.repo(); r.GitDir == s.remote {
 		t.Error("GIT_DIR of the environment counts")
 	}
 	_, err := s.sync(map[string]any{"remote": "http://ann:hunter2@127.0.0.1:1/x.git?access_token=abc123"})
@@ -372,9 +375,9 @@ func TestPrune(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		rt         Retention
+		rt         backups.Retention
 		gone, left int
-	}{{Retention{}, 0, 4}, {Retention{Keep: 3}, 1, 3}, {Retention{MaxAge: 36 * time.Hour}, 1, 2}, {Retention{MaxAge: time.Minute}, 1, 1}} {
+	}{{backups.Retention{}, 0, 4}, {backups.Retention{Keep: 3}, 1, 3}, {backups.Retention{MaxAge: 36 * time.Hour}, 1, 2}, {backups.Retention{MaxAge: time.Minute}, 1, 1}} {
 		dry, err := r.Prune(t.Context(), c.rt, true)
 		if err != nil || len(dry) != c.gone {
 			t.Errorf("%+v: dry %d %v", c.rt, len(dry), err)

@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 
 	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/kind/git/backups"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
@@ -105,10 +106,10 @@ func (a *syncAction) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outpu
 }
 
 // thin removes old backups after a new one was made.
-func (r *Repo) thin(ctx context.Context, rt Retention) error {
+func (r *Repo) thin(ctx context.Context, rt backups.Retention) error {
 	gone, err := r.Prune(ctx, rt, false)
 	if len(gone) > 0 {
-		r.say("removed %d old backups", len(gone))
+		r.Say("removed %d old backups", len(gone))
 	}
 	return err
 }
@@ -129,9 +130,9 @@ func (a *backupAction) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Out
 		return pipeline.Outputs{}, err
 	}
 	if b.Reused {
-		r.say("backup %s holds all of this already", b.ID)
+		r.Say("backup %s holds all of this already", b.ID)
 	} else {
-		r.say("backup %s: %s", b.ID, b.Summary())
+		r.Say("backup %s: %s", b.ID, b.Summary())
 		err = r.thin(ctx, a.deps.Backups)
 	}
 	return pipeline.Outputs{Values: map[string]any{"backup": b.ID, "commit": b.Commit, "changed": !b.Reused}}, err
@@ -161,9 +162,9 @@ func (a *restoreAction) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Ou
 	if err != nil {
 		return pipeline.Outputs{}, err
 	}
-	r.say("restored backup %s (%s), %d files; what was here is in backup %s", res.Of.ID, res.Of.Summary(), res.Files, res.ID)
+	r.Say("restored backup %s (%s), %d files; what was here is in backup %s", res.Of.ID, res.Of.Summary(), res.Files, res.ID)
 	if res.Note != "" {
-		r.say("%s", res.Note)
+		r.Say("%s", res.Note)
 	}
 	return pipeline.Outputs{Values: map[string]any{"restored": res.Of.ID, "backup": res.ID, "changed": res.Files > 0}}, nil
 }
@@ -190,10 +191,10 @@ func (a *repairAction) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Out
 	}
 	res, err := r.repair(ctx)
 	for _, l := range res.done {
-		r.say("%s", l)
+		r.Say("%s", l)
 	}
 	if err == nil && len(res.done) == 0 {
-		r.say("nothing to repair in %s", r.top)
+		r.Say("nothing to repair in %s", r.Top)
 	}
 	out := map[string]any{"changed": len(res.done) > 0, "backup": ""}
 	if res.backup != nil {

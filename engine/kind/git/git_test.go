@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/kind/git/backups"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/proc"
 )
@@ -288,7 +289,7 @@ func errorsJoin(errs ...error) error {
 	return nil
 }
 
-func (s *sandbox) backups(verify bool) []Backup {
+func (s *sandbox) backups(verify bool) []backups.Backup {
 	s.t.Helper()
 	b, err := s.repo().Backups(s.t.Context(), verify)
 	if err != nil {

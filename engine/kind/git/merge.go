@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/redundctl/redundctl/engine/kind/git/worktree"
 )
 
 // Merges and rebases are computed as objects alone (git merge-tree), so that
@@ -11,34 +13,34 @@ import (
 
 // merged makes the merge commit of the local branch and the target.
 func (j *job) merged(ctx context.Context) (string, error) {
-	tree, err := j.combine(ctx, j.tip, j.t.oid)
+	tree, err := j.combine(ctx, j.tip, j.t.Oid)
 	if err != nil {
 		return "", err
 	}
-	return j.commit(ctx, newCommit{tree: tree, parents: []string{j.tip, j.t.oid}, env: j.identity("AUTHOR", "COMMITTER"),
-		message: fmt.Sprintf("Merge remote-tracking branch '%s' into %s\n", maskURL(j.t.String()), j.t.branch)})
+	return j.commit(ctx, newCommit{tree: tree, parents: []string{j.tip, j.t.Oid}, env: j.identity("AUTHOR", "COMMITTER"),
+		message: fmt.Sprintf("Merge remote-tracking branch '%s' into %s\n", worktree.MaskURL(j.t.String()), j.t.Branch)})
 }
 
 // combine merges two commits into a tree.
 func (j *job) combine(ctx context.Context, ours, theirs string) (string, error) {
-	out, err := j.git(ctx, call{args: []string{"merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs}})
+	out, err := j.Git(ctx, worktree.Call{Args: []string{"merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs}})
 	f := strings.Split(strings.TrimRight(string(out), "\x00"), "\x00")
 	switch {
 	case err == nil:
 		return f[0], nil
-	case exitCode(err) == 1 && len(f) > 1:
+	case worktree.ExitCode(err) == 1 && len(f) > 1:
 		return "", fmt.Errorf("%s of %s failed: conflict in %s; nothing was changed: resolve it by hand, or use strategy: hardreset, which saves the local commits first",
 			j.w.Strategy, j.t, listed(f[1:]))
 	case strings.Contains(err.Error(), "unrelated histories"):
 		return "", fmt.Errorf("%s of %s failed: the histories have nothing in common%s", j.w.Strategy, j.t, j.shallowHint())
-	case strings.Contains(err.Error(), "usage:") || exitCode(err) == 129:
+	case strings.Contains(err.Error(), "usage:") || worktree.ExitCode(err) == 129:
 		return "", fmt.Errorf("strategy %s needs git 2.38 or newer: %w", j.w.Strategy, err)
 	}
 	return "", err
 }
 
 func (j *job) shallowHint() string {
-	if j.shallow {
+	if j.Shallow {
 		return " (the clone is shallow: git fetch --unshallow)"
 	}
 	return ""
@@ -56,7 +58,7 @@ func (r *Repo) commit(ctx context.Context, c newCommit) (string, error) {
 	for _, p := range c.parents {
 		args = append(args, "-p", p)
 	}
-	out, err := r.git(ctx, call{args: args, stdin: []byte(c.message), env: c.env})
+	out, err := r.Git(ctx, worktree.Call{Args: args, Stdin: []byte(c.message), Env: c.env})
 	return strings.TrimSpace(string(out)), err
 }
 
@@ -66,10 +68,10 @@ func (r *Repo) identity(roles ...string) []string {
 	for _, role := range roles {
 		name, mail := "GIT_"+role+"_NAME", "GIT_"+role+"_EMAIL"
 		low := strings.ToLower(role)
-		if r.config.values["user.email"] == "" && r.config.values[low+".email"] == "" && !r.has(mail) && !r.has("EMAIL") {
+		if r.Config.Values["user.email"] == "" && r.Config.Values[low+".email"] == "" && !r.has(mail) && !r.has("EMAIL") {
 			env = append(env, mail+"=redundctl@localhost")
 		}
-		if r.config.values["user.name"] == "" && r.config.values[low+".name"] == "" && !r.has(name) {
+		if r.Config.Values["user.name"] == "" && r.Config.Values[low+".name"] == "" && !r.has(name) {
 			env = append(env, name+"=redundctl")
 		}
 	}
@@ -88,12 +90,12 @@ func (r *Repo) has(name string) bool {
 // rebased puts the local commits on top of the target, one by one. Merges and
 // commits that the target has in another form are left out, as git does it.
 func (j *job) rebased(ctx context.Context) (string, error) {
-	out, err := j.git(ctx, call{args: []string{"log", "-z", "--reverse", "--topo-order", "--no-merges", "--cherry-pick", "--right-only",
-		"--format=%H%n%P%n%T%n%an%n%ae%n%ad%n%B", "--date=raw", j.t.oid + "..." + j.tip}})
+	out, err := j.Git(ctx, worktree.Call{Args: []string{"log", "-z", "--reverse", "--topo-order", "--no-merges", "--cherry-pick", "--right-only",
+		"--format=%H%n%P%n%T%n%an%n%ae%n%ad%n%B", "--date=raw", j.t.Oid + "..." + j.tip}})
 	if err != nil {
 		return "", err
 	}
-	onto := j.t.oid
+	onto := j.t.Oid
 	for _, text := range strings.Split(string(out), "\x00") {
 		f := strings.SplitN(text, "\n", 7)
 		if len(f) < 7 {
@@ -134,9 +136,9 @@ func (j *job) pick(ctx context.Context, onto string, f []string) (string, error)
 	}
 	tree, err := j.combine(ctx, ours, theirs)
 	if err != nil {
-		return "", fmt.Errorf("commit %s: %w", short(oid), err)
+		return "", fmt.Errorf("commit %s: %w", worktree.Short(oid), err)
 	}
-	now, err := j.text(ctx, "rev-parse", "--verify", onto+"^{tree}")
+	now, err := j.Text(ctx, "rev-parse", "--verify", onto+"^{tree}")
 	if err != nil {
 		return "", err
 	}

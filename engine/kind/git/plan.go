@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/redundctl/redundctl/engine/kind/git/worktree"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
@@ -22,7 +23,7 @@ type effects struct {
 }
 
 func (e *effects) add(format string, args ...any) {
-	e.list = append(e.list, pipeline.Effect(e.r.clean(fmt.Sprintf(format, args...))))
+	e.list = append(e.list, pipeline.Effect(e.r.Clean(fmt.Sprintf(format, args...))))
 }
 
 func (e *effects) each(what string, list []string) {
@@ -31,7 +32,7 @@ func (e *effects) each(what string, list []string) {
 			e.add("%s: %d more", what, len(list)-i)
 			return
 		}
-		e.add("%s %s", what, show(p))
+		e.add("%s %s", what, worktree.Show(p))
 	}
 }
 
@@ -42,10 +43,10 @@ func (a *syncAction) Plan(ctx context.Context, s *pipeline.Scope) ([]pipeline.Ef
 	if err != nil {
 		return nil, err
 	}
-	if err := r.unfinished(); err != nil {
+	if err := r.Unfinished(); err != nil {
 		return nil, err
 	}
-	j := &job{Repo: r, w: a.with, res: &synced{}, m: &move{seen: map[string]stamp{}}}
+	j := &job{Repo: r, w: a.with, res: &synced{}, m: &worktree.Move{Seen: map[string]worktree.Stamp{}}}
 	e := &effects{r: r}
 	if err := e.repairs(a.with.Repair); err != nil {
 		return nil, err
@@ -53,14 +54,14 @@ func (a *syncAction) Plan(ctx context.Context, s *pipeline.Scope) ([]pipeline.Ef
 	if err := j.locate(ctx); err != nil {
 		return nil, err
 	}
-	err = r.ask(ctx, &j.t)
+	err = r.Ask(ctx, &j.t)
 	if err != nil {
-		known, _ := r.resolve(ctx, j.t.tracking)
+		known, _ := r.Resolve(ctx, j.t.Tracking)
 		if ctx.Err() != nil || known == "" || strings.Contains(err.Error(), "has no branch") {
 			return nil, err
 		}
 		e.add("%v; what follows is by the last fetch", err)
-		j.t.oid = known
+		j.t.Oid = known
 	}
 	if err := j.planCommits(ctx, e); err != nil {
 		return nil, err
@@ -69,40 +70,40 @@ func (a *syncAction) Plan(ctx context.Context, s *pipeline.Scope) ([]pipeline.Ef
 }
 
 func (j *job) planCommits(ctx context.Context, e *effects) (err error) {
-	if j.st, err = j.status(ctx, ""); err != nil {
-		if bad := j.indexProblem(); bad != "" && j.w.Repair {
+	if j.st, err = j.Status(ctx, ""); err != nil {
+		if bad := j.IndexProblem(); bad != "" && j.w.Repair {
 			e.add("the index %s: it would be rebuilt from HEAD after a backup; what else would change is known only then", bad)
 			return nil
 		}
 		return err
 	}
-	if j.tip != j.t.oid && !j.here(ctx, j.t.oid) {
-		e.add("%s is at %s, %s at %s: its commits are not here yet, so that what would change is known only after the fetch", j.t.branch, orNone(j.tip), j.t, short(j.t.oid))
-		e.add("fetch %s from %s", j.t.branch, j.t.remote)
-		if j.st.clean() {
+	if j.tip != j.t.Oid && !j.Here(ctx, j.t.Oid) {
+		e.add("%s is at %s, %s at %s: its commits are not here yet, so that what would change is known only after the fetch", j.t.Branch, orNone(j.tip), j.t, worktree.Short(j.t.Oid))
+		e.add("fetch %s from %s", j.t.Branch, j.t.Remote)
+		if j.st.Clean() {
 			return nil
 		}
-		e.add("local changes: %d tracked files, %d untracked files", len(j.st.changes), len(j.st.untracked))
+		e.add("local changes: %d tracked files, %d untracked files", len(j.st.Changes), len(j.st.Untracked))
 		j.planLocal(e)
 		return nil
 	}
-	if j.res.ahead, j.res.behind, err = j.apart(ctx, j.tip, j.t.oid); err != nil {
+	if j.res.ahead, j.res.behind, err = j.Apart(ctx, j.tip, j.t.Oid); err != nil {
 		return err
 	}
-	e.add("%s is %d ahead of and %d behind %s", j.t.branch, j.res.ahead, j.res.behind, j.t)
-	j.m.to = j.t.oid
+	e.add("%s is %d ahead of and %d behind %s", j.t.Branch, j.res.ahead, j.res.behind, j.t)
+	j.m.To = j.t.Oid
 	switch {
 	case j.w.Strategy == hardreset || j.res.ahead == 0:
-		if j.m.to != j.m.from || j.m.toBranch != j.m.fromBranch {
-			e.add("move %s from %s to %s", j.t.branch, orNone(j.tip), short(j.t.oid))
+		if j.m.To != j.m.From || j.m.ToBranch != j.m.FromBranch {
+			e.add("move %s from %s to %s", j.t.Branch, orNone(j.tip), worktree.Short(j.t.Oid))
 		}
 	case j.res.behind == 0:
-		j.m.to = j.tip
+		j.m.To = j.tip
 	default:
-		e.add("%s %s and %s; whether they conflict is known only then", j.w.Strategy, short(j.tip), short(j.t.oid))
+		e.add("%s %s and %s; whether they conflict is known only then", j.w.Strategy, worktree.Short(j.tip), worktree.Short(j.t.Oid))
 	}
-	if j.w.Strategy != merge && j.res.ahead > 0 && j.m.to == j.t.oid {
-		gone, err := j.commits(ctx, j.tip, j.t.oid, planPaths+1)
+	if j.w.Strategy != merge && j.res.ahead > 0 && j.m.To == j.t.Oid {
+		gone, err := j.Commits(ctx, j.tip, j.t.Oid, planPaths+1)
 		if err != nil {
 			return err
 		}
@@ -112,13 +113,13 @@ func (j *job) planCommits(ctx context.Context, e *effects) (err error) {
 		}
 		e.each(what, gone)
 	}
-	base := j.m.from
+	base := j.m.From
 	if j.w.Strategy != hardreset && j.res.ahead > 0 && j.res.behind > 0 {
-		if base, err = j.text(ctx, "merge-base", j.tip, j.t.oid); err != nil {
+		if base, err = j.Text(ctx, "merge-base", j.tip, j.t.Oid); err != nil {
 			return fmt.Errorf("the histories have nothing in common%s", j.shallowHint())
 		}
 	}
-	if j.changed, err = j.diff(ctx, base, j.m.to); err != nil {
+	if j.changed, err = j.Diff(ctx, base, j.m.To); err != nil {
 		return err
 	}
 	for _, k := range []struct {
@@ -134,7 +135,7 @@ func (j *job) planCommits(ctx context.Context, e *effects) (err error) {
 		e.each(k.what, list)
 	}
 	j.planLocal(e)
-	if j.w.Push && (j.m.to == j.tip && j.res.ahead > 0 || j.w.Strategy != hardreset && j.res.ahead > 0) {
+	if j.w.Push && (j.m.To == j.tip && j.res.ahead > 0 || j.w.Strategy != hardreset && j.res.ahead > 0) {
 		e.add("push to %s", j.t)
 	}
 	if j.w.GC {
@@ -149,20 +150,20 @@ func (j *job) planCommits(ctx context.Context, e *effects) (err error) {
 // planLocal says what becomes of local changes.
 func (j *job) planLocal(e *effects) {
 	var changed, hit []string
-	for _, c := range j.st.changes {
-		changed = append(changed, c.path)
-		if _, ok := j.changed[c.path]; ok {
-			hit = append(hit, c.path)
+	for _, c := range j.st.Changes {
+		changed = append(changed, c.Path)
+		if _, ok := j.changed[c.Path]; ok {
+			hit = append(hit, c.Path)
 		}
 	}
-	for _, p := range j.st.untracked {
+	for _, p := range j.st.Untracked {
 		if _, ok := j.changed[p]; ok {
 			hit = append(hit, p)
 		}
 	}
-	saving := j.w.Backup && (!j.st.clean() || j.res.ahead > 0) && (j.w.Strategy == hardreset || j.m.to != j.m.from)
+	saving := j.w.Backup && (!j.st.Clean() || j.res.ahead > 0) && (j.w.Strategy == hardreset || j.m.To != j.m.From)
 	if saving {
-		e.add("back up first: %d commits, %d changed and %d untracked files", j.res.ahead, len(changed), len(j.st.untracked))
+		e.add("back up first: %d commits, %d changed and %d untracked files", j.res.ahead, len(changed), len(j.st.Untracked))
 	}
 	if j.w.Strategy != hardreset {
 		if len(hit) > 0 {
@@ -172,7 +173,7 @@ func (j *job) planLocal(e *effects) {
 	}
 	e.each("discard the local change of", changed)
 	if j.w.Clean {
-		e.each("remove the untracked file", j.st.untracked)
+		e.each("remove the untracked file", j.st.Untracked)
 	}
 }
 
@@ -180,23 +181,23 @@ func orNone(oid string) string {
 	if oid == "" {
 		return "no commit"
 	}
-	return short(oid)
+	return worktree.Short(oid)
 }
 
 // repairs says what stands in the way and would be set right.
 func (e *effects) repairs(repair bool) error {
 	r := e.r
-	if n := len(r.leftovers()); n > 0 {
+	if n := len(r.Leftovers()); n > 0 {
 		if !repair {
-			return fmt.Errorf("an earlier sync of %s died in the middle: git/repair takes it back", r.top)
+			return fmt.Errorf("an earlier sync of %s died in the middle: git/repair takes it back", r.Top)
 		}
 		e.add("take back a sync that died in the middle")
 	}
-	path := filepath.Join(r.gitDir, "index.lock")
+	path := filepath.Join(r.GitDir, "index.lock")
 	if _, err := os.Lstat(path); err != nil {
 		return nil //nolint:nilerr // not locked
 	}
-	if who := r.holder(path); who != "" {
+	if who := r.Holder(path); who != "" {
 		e.add("%s is held by %s: it would be refused while that is so", path, who)
 	} else if repair {
 		e.add("remove %s, which a dead process left", path)
@@ -207,43 +208,43 @@ func (e *effects) repairs(repair bool) error {
 }
 
 func (r *Repo) planBackup(ctx context.Context) ([]pipeline.Effect, error) {
-	st, err := r.status(ctx, "")
+	st, err := r.Status(ctx, "")
 	if err != nil {
 		return nil, err
 	}
 	e := &effects{r: r}
-	e.add("back up %s: %d staged, %d unstaged, %d untracked files", st.where(), st.count(isStaged), st.count(isUnstaged), len(st.untracked))
+	e.add("back up %s: %d staged, %d unstaged, %d untracked files", st.Where(), st.Count(worktree.IsStaged), st.Count(worktree.IsUnstaged), len(st.Untracked))
 	var changed []string
-	for _, c := range st.changes {
-		changed = append(changed, c.path)
+	for _, c := range st.Changes {
+		changed = append(changed, c.Path)
 	}
 	e.each("save the local change of", changed)
-	e.each("save the untracked file", st.untracked)
+	e.each("save the untracked file", st.Untracked)
 	return e.list, nil
 }
 
 func (r *Repo) planRestore(ctx context.Context, id string) ([]pipeline.Effect, error) {
-	b, err := r.find(ctx, id)
+	b, err := r.Find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	if b.Problem != "" {
 		return nil, fmt.Errorf("backup %s cannot be restored: %s", b.ID, b.Problem)
 	}
-	st, err := r.status(ctx, "")
+	st, err := r.Status(ctx, "")
 	if err != nil {
 		return nil, err
 	}
 	e := &effects{r: r}
-	e.add("back up first: %d changed and %d untracked files", len(st.changes), len(st.untracked))
-	if b.Head != "" && (b.Head != st.head || b.meta.Branch != st.branch) {
-		e.add("move HEAD from %s to %s", st.where(), (&status{head: b.Head, branch: b.meta.Branch}).where())
+	e.add("back up first: %d changed and %d untracked files", len(st.Changes), len(st.Untracked))
+	if b.Head != "" && (b.Head != st.Head || b.Meta.Branch != st.Branch) {
+		e.add("move HEAD from %s to %s", st.Where(), (&worktree.Status{Head: b.Head, Branch: b.Meta.Branch}).Where())
 	}
 	e.add("restore backup %s: %s", b.ID, b.Summary())
 	for _, k := range []struct{ what, from, to string }{
-		{"restore the local change of", b.meta.Trees[1], b.meta.Trees[0]}, {"restore the untracked file", r.emptyTree(), b.meta.Trees[2]},
+		{"restore the local change of", b.Meta.Trees[1], b.Meta.Trees[0]}, {"restore the untracked file", r.emptyTree(), b.Meta.Trees[2]},
 	} {
-		d, err := r.diff(ctx, k.from, k.to)
+		d, err := r.Diff(ctx, k.from, k.to)
 		if err != nil {
 			return nil, err
 		}
@@ -257,11 +258,11 @@ func (r *Repo) planRepair(_ context.Context) ([]pipeline.Effect, error) {
 	if err := e.repairs(true); err != nil {
 		return nil, err
 	}
-	if bad := r.indexProblem(); bad != "" {
+	if bad := r.IndexProblem(); bad != "" {
 		e.add("rebuild the index, which %s, from HEAD, after a backup of the work tree", bad)
 	}
 	if len(e.list) == 0 {
-		e.add("nothing to repair in %s", r.top)
+		e.add("nothing to repair in %s", r.Top)
 	}
 	return e.list, nil
 }

@@ -6,6 +6,9 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+
+	"github.com/redundctl/redundctl/engine/kind/git/backups"
+	"github.com/redundctl/redundctl/engine/kind/git/worktree"
 )
 
 // syncWith is `with` of git/sync.
@@ -31,7 +34,7 @@ const (
 type synced struct {
 	before, after string
 	ahead, behind int // before
-	backup        *Backup
+	backup        *backups.Backup
 	dropped       []string // commits that only the work tree had, and that it has no longer
 	files         int
 }
@@ -40,12 +43,12 @@ type synced struct {
 type job struct {
 	*Repo
 	w       syncWith
-	t       target
-	m       *move
+	t       worktree.Target
+	m       *worktree.Move
 	res     *synced
 	tip     string          // of the local branch that is synced
 	changed map[string]byte // from HEAD to m.to
-	st      *status
+	st      *worktree.Status
 	also    []string // ignored files that are in the way
 	away    []string // untracked files that go
 	assumed []string // files assumed to be unchanged that change
@@ -53,11 +56,11 @@ type job struct {
 
 // sync brings the work tree to its remote, or leaves everything as it was.
 func (r *Repo) sync(ctx context.Context, w syncWith) (*synced, error) {
-	j := &job{Repo: r, w: w, res: &synced{}, m: &move{seen: map[string]stamp{}, reason: "sync " + w.Strategy}}
+	j := &job{Repo: r, w: w, res: &synced{}, m: &worktree.Move{Seen: map[string]worktree.Stamp{}, Reason: "sync " + w.Strategy}}
 	if err := j.begin(ctx); err != nil {
 		return j.res, err
 	}
-	if err := r.fetch(ctx, &j.t); err != nil {
+	if err := r.Fetch(ctx, &j.t); err != nil {
 		return j.res, err
 	}
 	if err := j.aim(ctx); err != nil {
@@ -67,14 +70,14 @@ func (r *Repo) sync(ctx context.Context, w syncWith) (*synced, error) {
 		return j.res, err
 	}
 	j.report()
-	if w.Push && j.m.to != j.t.oid {
-		if err := r.push(ctx, j.t, j.m.to); err != nil {
+	if w.Push && j.m.To != j.t.Oid {
+		if err := r.Push(ctx, j.t, j.m.To); err != nil {
 			return j.res, err
 		}
-		r.say("pushed %s to %s", short(j.m.to), j.t)
+		r.Say("pushed %s to %s", worktree.Short(j.m.To), j.t)
 	}
 	if w.GC {
-		if _, err := r.git(ctx, call{args: []string{"gc", "--quiet"}}); err != nil {
+		if _, err := r.Git(ctx, worktree.Call{Args: []string{"gc", "--quiet"}}); err != nil {
 			return j.res, fmt.Errorf("the work tree is synced, but git gc failed: %w", err)
 		}
 	}
@@ -84,7 +87,7 @@ func (r *Repo) sync(ctx context.Context, w syncWith) (*synced, error) {
 // begin sets right what an earlier run left, and finds where HEAD is and what
 // it is to be brought to.
 func (j *job) begin(ctx context.Context) (err error) {
-	if err := j.unfinished(); err != nil {
+	if err := j.Unfinished(); err != nil {
 		return err
 	}
 	if err := j.recover(ctx, j.w.Repair); err != nil {
@@ -98,80 +101,80 @@ func (j *job) begin(ctx context.Context) (err error) {
 
 func (j *job) locate(ctx context.Context) (err error) {
 	m := j.m
-	if m.from, m.fromBranch, err = j.heads(ctx); err != nil {
+	if m.From, m.FromBranch, err = j.Heads(ctx); err != nil {
 		return err
 	}
-	if j.t, err = j.target(j.w, m.fromBranch); err != nil {
+	if j.t, err = j.Target(j.w.Remote, j.w.Branch, m.FromBranch); err != nil {
 		return err
 	}
-	m.toBranch, j.tip, j.res.before = j.t.ref(), m.from, m.from
-	if m.toBranch != m.fromBranch {
+	m.ToBranch, j.tip, j.res.before = j.t.Ref(), m.From, m.From
+	if m.ToBranch != m.FromBranch {
 		if j.w.Strategy != hardreset {
 			return fmt.Errorf("%s is on %s, not on %s, which is to be synced by %s: check it out, or set `branch`",
-				j.top, (&status{head: m.from, branch: m.fromBranch}).where(), j.t.branch, j.w.Strategy)
+				j.Top, (&worktree.Status{Head: m.From, Branch: m.FromBranch}).Where(), j.t.Branch, j.w.Strategy)
 		}
-		if m.toWas, err = j.resolve(ctx, m.toBranch); err != nil {
+		if m.ToWas, err = j.Resolve(ctx, m.ToBranch); err != nil {
 			return err
 		}
-		j.tip = m.toWas
+		j.tip = m.ToWas
 	}
 	return nil
 }
 
 // aim finds the commit that HEAD is to be at.
 func (j *job) aim(ctx context.Context) (err error) {
-	if j.res.ahead, j.res.behind, err = j.apart(ctx, j.tip, j.t.oid); err != nil {
+	if j.res.ahead, j.res.behind, err = j.Apart(ctx, j.tip, j.t.Oid); err != nil {
 		return err
 	}
 	switch {
 	case j.w.Strategy == hardreset || j.tip == "" || j.res.ahead == 0:
-		j.m.to = j.t.oid
+		j.m.To = j.t.Oid
 	case j.res.behind == 0:
-		j.m.to = j.tip
+		j.m.To = j.tip
 	case j.w.Strategy == merge:
-		j.m.to, err = j.merged(ctx)
+		j.m.To, err = j.merged(ctx)
 	default:
-		j.m.to, err = j.rebased(ctx)
+		j.m.To, err = j.rebased(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	if j.w.Strategy != merge && j.m.to != j.tip && j.res.ahead > 0 {
-		if j.res.dropped, err = j.commits(ctx, j.tip, j.m.to, 100); err != nil {
+	if j.w.Strategy != merge && j.m.To != j.tip && j.res.ahead > 0 {
+		if j.res.dropped, err = j.Commits(ctx, j.tip, j.m.To, 100); err != nil {
 			return err
 		}
 	}
-	if j.m.fromBranch == "" && j.m.from != "" && j.m.from != j.tip {
+	if j.m.FromBranch == "" && j.m.From != "" && j.m.From != j.tip {
 		// No branch holds what was committed on a detached HEAD.
-		n, _, err := j.apart(ctx, j.m.from, j.t.oid)
+		n, _, err := j.Apart(ctx, j.m.From, j.t.Oid)
 		if err != nil {
 			return err
 		}
-		loose, err := j.commits(ctx, j.m.from, j.t.oid, 100)
+		loose, err := j.Commits(ctx, j.m.From, j.t.Oid, 100)
 		if err != nil {
 			return err
 		}
 		j.res.ahead, j.res.dropped = j.res.ahead+n, append(j.res.dropped, loose...)
 	}
-	j.changed, err = j.diff(ctx, j.m.from, j.m.to)
+	j.changed, err = j.Diff(ctx, j.m.From, j.m.To)
 	return err
 }
 
 // act changes the work tree, under the lock of the index.
 func (j *job) act(ctx context.Context) error {
-	l, err := j.lockIndex(ctx, j.w.Repair)
+	l, err := j.LockIndex(ctx, j.w.Repair)
 	if err != nil {
 		return err
 	}
-	defer l.release()
+	defer l.Release()
 	for p := range j.changed {
-		j.m.seen[p] = j.look(p)
+		j.m.Seen[p] = j.Look(p)
 	}
-	if j.st, err = j.status(ctx, ""); err != nil {
+	if j.st, err = j.Status(ctx, ""); err != nil {
 		return err
 	}
-	if j.st.head != j.m.from || j.st.branch != j.m.fromBranch {
-		return fmt.Errorf("HEAD of %s was moved while it was synced: run it again", j.top)
+	if j.st.Head != j.m.From || j.st.Branch != j.m.FromBranch {
+		return fmt.Errorf("HEAD of %s was moved while it was synced: run it again", j.Top)
 	}
 	if j.w.Strategy == hardreset {
 		err = j.discard(ctx)
@@ -184,19 +187,19 @@ func (j *job) act(ctx context.Context) error {
 	if err := j.secure(ctx); err != nil {
 		return err
 	}
-	j.res.after, j.res.files = j.m.to, len(j.m.touched())
+	j.res.after, j.res.files = j.m.To, len(j.m.Touched())
 	if j.idle() {
 		return nil
 	}
-	s, err := j.scratch()
+	s, err := j.Scratch()
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	if err := j.newIndex(ctx, s); err != nil {
 		return err
 	}
-	if err := j.apply(ctx, j.m, l); err != nil {
+	if err := j.Apply(ctx, j.m, l); err != nil {
 		j.res.after = j.res.before
 		return fmt.Errorf("%s failed: %w", j.w.Strategy, err)
 	}
@@ -204,30 +207,30 @@ func (j *job) act(ctx context.Context) error {
 }
 
 func (j *job) idle() bool {
-	staged := j.w.Strategy == hardreset && j.st.count(isStaged) > 0
-	return j.m.to == j.m.from && j.m.toBranch == j.m.fromBranch && len(j.m.touched()) == 0 && !staged
+	staged := j.w.Strategy == hardreset && j.st.Count(worktree.IsStaged) > 0
+	return j.m.To == j.m.From && j.m.ToBranch == j.m.FromBranch && len(j.m.Touched()) == 0 && !staged
 }
 
 // discard plans a hard reset: every tracked file as the remote has it.
 func (j *job) discard(ctx context.Context) error {
 	local := map[string]bool{}
-	for _, c := range j.st.changes {
-		local[c.path] = true
-		if _, ok := j.changed[c.path]; ok {
+	for _, c := range j.st.Changes {
+		local[c.Path] = true
+		if _, ok := j.changed[c.Path]; ok {
 			continue
 		}
-		in := c.head != noMode
-		if isUnmerged(c) {
-			out, err := j.git(ctx, call{env: []string{"GIT_LITERAL_PATHSPECS=1"}, args: []string{"ls-tree", "-z", "--full-tree", j.m.to, c.path}})
+		in := c.Head != worktree.NoMode
+		if worktree.IsUnmerged(c) {
+			out, err := j.Git(ctx, worktree.Call{Env: []string{"GIT_LITERAL_PATHSPECS=1"}, Args: []string{"ls-tree", "-z", "--full-tree", j.m.To, c.Path}})
 			if err != nil {
 				return err
 			}
 			in = len(out) > 0
 		}
 		if in {
-			j.m.write = append(j.m.write, c.path)
+			j.m.Write = append(j.m.Write, c.Path)
 		} else {
-			j.m.remove = append(j.m.remove, c.path)
+			j.m.Remove = append(j.m.Remove, c.Path)
 		}
 	}
 	j.follow()
@@ -235,15 +238,15 @@ func (j *job) discard(ctx context.Context) error {
 		return err
 	}
 	if j.w.Clean {
-		j.away = j.st.untracked
+		j.away = j.st.Untracked
 	}
 	written := map[string]bool{}
-	for _, p := range j.m.write {
+	for _, p := range j.m.Write {
 		written[p] = true
 	}
 	for _, p := range j.away {
 		if !written[p] {
-			j.m.remove = append(j.m.remove, p)
+			j.m.Remove = append(j.m.Remove, p)
 		}
 	}
 	return nil
@@ -257,13 +260,13 @@ func (j *job) carry(ctx context.Context) error {
 	}
 	var hit []string
 	local := map[string]bool{}
-	for _, c := range j.st.changes {
-		local[c.path] = true
-		if _, ok := j.changed[c.path]; ok || isUnmerged(c) {
-			hit = append(hit, c.path)
+	for _, c := range j.st.Changes {
+		local[c.Path] = true
+		if _, ok := j.changed[c.Path]; ok || worktree.IsUnmerged(c) {
+			hit = append(hit, c.Path)
 		}
 	}
-	for _, p := range j.st.untracked {
+	for _, p := range j.st.Untracked {
 		if _, ok := j.changed[p]; ok {
 			hit = append(hit, p)
 		}
@@ -283,9 +286,9 @@ func (j *job) carry(ctx context.Context) error {
 func (j *job) follow() {
 	for p, kind := range j.changed {
 		if kind == 'D' {
-			j.m.remove = append(j.m.remove, p)
+			j.m.Remove = append(j.m.Remove, p)
 		} else {
-			j.m.write = append(j.m.write, p)
+			j.m.Write = append(j.m.Write, p)
 		}
 	}
 }
@@ -294,18 +297,18 @@ func (j *job) follow() {
 // (they are saved), ignored ones are saved as well.
 func (j *job) obstacles(local map[string]bool) error {
 	untracked, going := map[string]bool{}, map[string]bool{}
-	for _, p := range j.st.untracked {
+	for _, p := range j.st.Untracked {
 		untracked[p] = true
 	}
-	for _, p := range j.m.remove {
+	for _, p := range j.m.Remove {
 		going[p] = true
 	}
 	block := func(p string) error {
 		switch {
 		case going[p]:
 			return nil
-		case j.isProtected(p):
-			return fmt.Errorf("a protected file stands in the way of what the remote has: %s", dirOf(p))
+		case j.IsProtected(p):
+			return fmt.Errorf("a protected file stands in the way of what the remote has: %s", worktree.DirOf(p))
 		case local[p] || untracked[p]:
 		default:
 			j.also = append(j.also, p)
@@ -315,22 +318,22 @@ func (j *job) obstacles(local map[string]bool) error {
 		return nil
 	}
 	checked := map[string]bool{}
-	for _, p := range j.m.write {
-		for d := dirOf(p); d != "" && !checked[d]; d = dirOf(d) {
+	for _, p := range j.m.Write {
+		for d := worktree.DirOf(p); d != "" && !checked[d]; d = worktree.DirOf(d) {
 			checked[d] = true
-			if s := j.look(d); s.there && !s.dir() {
+			if s := j.Look(d); s.There && !s.Dir() {
 				if err := block(d); err != nil {
 					return err
 				}
 			}
 		}
-		s := j.look(p)
+		s := j.Look(p)
 		switch {
-		case s.dir():
+		case s.Dir():
 			if err := j.inside(p, block); err != nil {
 				return err
 			}
-		case s.there && j.changed[p] == 'A' && !local[p] && !untracked[p]:
+		case s.There && j.changed[p] == 'A' && !local[p] && !untracked[p]:
 			j.also = append(j.also, p)
 		}
 	}
@@ -339,17 +342,17 @@ func (j *job) obstacles(local map[string]bool) error {
 
 // inside calls block for every file in a folder.
 func (j *job) inside(dir string, block func(string) error) error {
-	return filepath.WalkDir(j.abs(dir), func(p string, d fs.DirEntry, err error) error {
+	return filepath.WalkDir(j.Abs(dir), func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if d.Name() == ".git" {
-			return fmt.Errorf("a repository stands in the way of what the remote has: %s", show(dir))
+			return fmt.Errorf("a repository stands in the way of what the remote has: %s", worktree.Show(dir))
 		}
 		if d.IsDir() {
 			return nil
 		}
-		rel, err := filepath.Rel(j.top, p)
+		rel, err := filepath.Rel(j.Top, p)
 		if err != nil {
 			return err
 		}
@@ -360,13 +363,13 @@ func (j *job) inside(dir string, block func(string) error) error {
 // secure makes the backup, when there is anything that only this work tree
 // has.
 func (j *job) secure(ctx context.Context) error {
-	moves := j.m.to != j.m.from || j.m.toBranch != j.m.fromBranch
-	loses := len(j.m.remove) > 0 && len(j.away) > 0 || len(j.also) > 0 || j.w.Strategy == hardreset && len(j.st.changes) > 0
+	moves := j.m.To != j.m.From || j.m.ToBranch != j.m.FromBranch
+	loses := len(j.m.Remove) > 0 && len(j.away) > 0 || len(j.also) > 0 || j.w.Strategy == hardreset && len(j.st.Changes) > 0
 	flagged, err := j.flagged(ctx)
 	if err != nil {
 		return err
 	}
-	if !moves && !loses || j.st.clean() && j.res.ahead == 0 && len(j.also) == 0 && len(flagged) == 0 {
+	if !moves && !loses || j.st.Clean() && j.res.ahead == 0 && len(j.also) == 0 && len(flagged) == 0 {
 		return nil
 	}
 	if !j.w.Backup {
@@ -375,20 +378,20 @@ func (j *job) secure(ctx context.Context) error {
 		}
 		return nil
 	}
-	o := occasion{reason: "sync " + j.w.Strategy + " to " + maskURL(j.t.String()), base: j.t.oid, also: append(j.also, flagged...), commits: j.res.ahead}
-	if j.tip != "" && j.tip != j.m.from {
-		o.tips = []string{j.tip}
+	o := backups.Occasion{Reason: "sync " + j.w.Strategy + " to " + worktree.MaskURL(j.t.String()), Base: j.t.Oid, Also: append(j.also, flagged...), Commits: j.res.ahead}
+	if j.tip != "" && j.tip != j.m.From {
+		o.Tips = []string{j.tip}
 	}
-	b, err := j.save(ctx, j.st, o)
+	b, err := j.Save(ctx, j.st, o)
 	if err != nil {
 		return err
 	}
 	j.res.backup = &b.Backup
-	for p, s := range b.seen {
-		if was, ok := j.m.seen[p]; ok && was != s {
-			return fmt.Errorf("%s was written while the work tree was being read: run it again", show(p))
+	for p, s := range b.Seen {
+		if was, ok := j.m.Seen[p]; ok && was != s {
+			return fmt.Errorf("%s was written while the work tree was being read: run it again", worktree.Show(p))
 		}
-		j.m.seen[p] = s
+		j.m.Seen[p] = s
 	}
 	return nil
 }
@@ -399,13 +402,13 @@ func (j *job) flagged(ctx context.Context) ([]string, error) {
 	if len(j.changed) == 0 {
 		return nil, nil
 	}
-	flags, err := j.flags(ctx, "")
+	flags, err := j.Flags(ctx, "")
 	if err != nil || len(flags) == 0 {
 		return nil, err
 	}
 	var out []string
 	for p := range j.changed {
-		if flags[p] != 0 && j.look(p).there {
+		if flags[p] != 0 && j.Look(p).There {
 			out = append(out, p)
 			if flags[p] >= 'a' {
 				j.assumed = append(j.assumed, p)
@@ -417,31 +420,31 @@ func (j *job) flagged(ctx context.Context) ([]string, error) {
 
 // emptyTree is the name of the tree without files, which git always knows.
 func (r *Repo) emptyTree() string {
-	if r.objects == "sha256" {
+	if r.Objects == "sha256" {
 		return "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321"
 	}
 	return "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 }
 
 // newIndex makes the index that is to be.
-func (j *job) newIndex(ctx context.Context, s *scratch) (err error) {
-	if j.m.index, err = s.indexOf(j.Repo); err != nil {
+func (j *job) newIndex(ctx context.Context, s *worktree.Scratch) (err error) {
+	if j.m.Index, err = s.IndexOf(j.Repo.Repo.Repo); err != nil {
 		return err
 	}
 	if len(j.assumed) > 0 {
-		if _, err := j.git(ctx, call{index: j.m.index, stdin: paths(j.assumed), args: []string{"update-index", "-z", "--no-assume-unchanged", "--stdin"}}); err != nil {
+		if _, err := j.Git(ctx, worktree.Call{Index: j.m.Index, Stdin: worktree.Paths(j.assumed), Args: []string{"update-index", "-z", "--no-assume-unchanged", "--stdin"}}); err != nil {
 			return err
 		}
 	}
-	args := []string{"read-tree", "--reset", j.m.to}
+	args := []string{"read-tree", "--reset", j.m.To}
 	if j.w.Strategy != hardreset {
-		from := j.m.from
+		from := j.m.From
 		if from == "" {
 			from = j.emptyTree()
 		}
-		args = []string{"read-tree", "-i", "-m", from, j.m.to}
+		args = []string{"read-tree", "-i", "-m", from, j.m.To}
 	}
-	_, err = j.git(ctx, call{index: j.m.index, args: args})
+	_, err = j.Git(ctx, worktree.Call{Index: j.m.Index, Args: args})
 	return err
 }
 
@@ -454,25 +457,25 @@ func (j *job) report() {
 	}
 	switch {
 	case j.idle():
-		r.say("%s is at %s already (%s)", j.t.branch, j.t, short(res.after))
+		r.Say("%s is at %s already (%s)", j.t.Branch, j.t, worktree.Short(res.after))
 	case res.before == res.after:
-		r.say("%s stays at %s; local changes of %d files were discarded%s", j.t.branch, short(res.after), res.files, saved)
+		r.Say("%s stays at %s; local changes of %d files were discarded%s", j.t.Branch, worktree.Short(res.after), res.files, saved)
 	default:
 		from := "nothing"
 		if res.before != "" {
-			from = short(res.before)
+			from = worktree.Short(res.before)
 		}
-		r.say("%s: %s moved from %s to %s (%s, %d ahead, %d behind), %d files%s", j.w.Strategy, j.t.branch, from, short(res.after), j.t, res.ahead, res.behind, res.files, saved)
+		r.Say("%s: %s moved from %s to %s (%s, %d ahead, %d behind), %d files%s", j.w.Strategy, j.t.Branch, from, worktree.Short(res.after), j.t, res.ahead, res.behind, res.files, saved)
 	}
 	for i, c := range res.dropped {
 		if i == 20 {
-			r.say("  and %d commits more", max(res.ahead, len(res.dropped))-i)
+			r.Say("  and %d commits more", max(res.ahead, len(res.dropped))-i)
 			break
 		}
-		r.say("  dropped %s%s", short(c[:strings.IndexByte(c+" ", ' ')])+c[strings.IndexByte(c+" ", ' '):], saved)
+		r.Say("  dropped %s%s", worktree.Short(c[:strings.IndexByte(c+" ", ' ')])+c[strings.IndexByte(c+" ", ' '):], saved)
 	}
-	if len(j.st.nested) > 0 && j.w.Clean && j.w.Strategy == hardreset {
-		r.say("left alone, being repositories of their own: %s", listed(j.st.nested))
+	if len(j.st.Nested) > 0 && j.w.Clean && j.w.Strategy == hardreset {
+		r.Say("left alone, being repositories of their own: %s", listed(j.st.Nested))
 	}
 }
 
@@ -487,7 +490,7 @@ func listed(list []string) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString(show(p))
+		b.WriteString(worktree.Show(p))
 	}
 	return b.String()
 }

@@ -1,4 +1,4 @@
-package git
+package backups
 
 import (
 	"bytes"
@@ -11,18 +11,20 @@ import (
 	"hash"
 	"strconv"
 	"strings"
+
+	"github.com/redundctl/redundctl/engine/kind/git/worktree"
 )
 
-// verify reads every object of a backup and compares its checksum: its trees,
+// Verify reads every object of a backup and compares its checksum: its trees,
 // and the commits that its base, or the remotes, do not have. With quick, the
 // content that the base holds is taken as read.
-func (r *Repo) verify(ctx context.Context, b *Backup, quick bool) error {
+func (r *Repo) Verify(ctx context.Context, b *Backup, quick bool) error {
 	list := []string{"rev-list", "--objects", "--no-object-names"}
-	whole := append(append(list[:3:3], "--no-walk=unsorted", b.Commit), b.parents...)
+	whole := append(append(list[:3:3], "--no-walk=unsorted", b.Commit), b.Parents...)
 	var calls [][]string
 	switch {
-	case b.meta.Base != "" && r.here(ctx, b.meta.Base):
-		calls = append(calls, append(list[:3:3], b.Commit, "--not", b.meta.Base))
+	case b.Meta.Base != "" && r.Here(ctx, b.Meta.Base):
+		calls = append(calls, append(list[:3:3], b.Commit, "--not", b.Meta.Base))
 		if !quick {
 			calls = append(calls, whole)
 		}
@@ -33,14 +35,14 @@ func (r *Repo) verify(ctx context.Context, b *Backup, quick bool) error {
 	}
 	var oids []byte
 	for _, args := range calls {
-		out, err := r.git(ctx, call{args: args})
+		out, err := r.Git(ctx, worktree.Call{Args: args})
 		if err != nil {
 			return err
 		}
 		oids = append(oids, out...)
 	}
-	c := &checker{algorithm: r.objects}
-	_, err := r.git(ctx, call{stdin: oids, out: c, args: []string{"cat-file", "--batch", "--buffer"}})
+	c := &checker{algorithm: r.Objects}
+	_, err := r.Git(ctx, worktree.Call{Stdin: oids, Out: c, Args: []string{"cat-file", "--batch", "--buffer"}})
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

@@ -1,4 +1,4 @@
-package git
+package worktree
 
 import (
 	"encoding/json"
@@ -16,14 +16,13 @@ import (
 	"github.com/redundctl/redundctl/engine/proc"
 )
 
-// undo keeps every file that a move takes away or replaces, as a second name
+// Undo keeps every file that a move takes away or replaces, as a second name
 // of the same file in the git directory, so that a move that fails, or whose
 // process dies, can be taken back byte for byte. It lies on the disk before
 // the first file is touched.
-type undo struct {
-	dir  string
-	made []string // folders that were made
-	note undoNote
+type Undo struct {
+	Dir  string
+	Note undoNote
 }
 
 // undoNote is the journal.
@@ -48,13 +47,13 @@ type undoDir struct {
 	Mode fs.FileMode `json:"mode"`
 }
 
-func (u *undo) kept(i int) string { return filepath.Join(u.dir, strconv.Itoa(i)) }
+func (u *Undo) kept(i int) string { return filepath.Join(u.Dir, strconv.Itoa(i)) }
 
 // undoRoot is where they lie.
-func (r *Repo) undoRoot() string { return filepath.Join(r.gitDir, "redund") }
+func (r *Repo) undoRoot() string { return filepath.Join(r.GitDir, "redund") }
 
-// prepare keeps the files of a move and writes the journal.
-func (r *Repo) prepare(m *move) (*undo, error) {
+// Prepare keeps the files of a move and writes the journal.
+func (r *Repo) Prepare(m *Move) (*Undo, error) {
 	if err := os.MkdirAll(r.undoRoot(), 0o700); err != nil {
 		return nil, err
 	}
@@ -62,46 +61,46 @@ func (r *Repo) prepare(m *move) (*undo, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &undo{dir: dir}
+	u := &Undo{Dir: dir}
 	start, _ := proc.StartTime(os.Getpid())
-	u.note = undoNote{Pid: os.Getpid(), Start: start, Head: m.from, Branch: m.fromBranch, To: m.to}
+	u.Note = undoNote{Pid: os.Getpid(), Start: start, Head: m.From, Branch: m.FromBranch, To: m.To}
 	// All are looked at before the first gets its second name, which changes
 	// the look of a file that has other names.
-	for _, p := range m.touched() {
-		s := r.look(p)
-		if was, ok := m.seen[p]; ok && was != s {
+	for _, p := range m.Touched() {
+		s := r.Look(p)
+		if was, ok := m.Seen[p]; ok && was != s {
 			os.RemoveAll(dir)
-			return nil, fmt.Errorf("%s was written while the work tree was being read: run it again", show(p))
+			return nil, fmt.Errorf("%s was written while the work tree was being read: run it again", Show(p))
 		}
-		u.note.Entries = append(u.note.Entries, undoEntry{Path: []byte(p), Taken: m.removes(p), Kept: s.there && !s.dir()})
+		u.Note.Entries = append(u.Note.Entries, undoEntry{Path: []byte(p), Taken: m.removes(p), Kept: s.There && !s.Dir()})
 	}
-	for i, e := range u.note.Entries {
+	for i, e := range u.Note.Entries {
 		if !e.Kept {
 			continue
 		}
-		if err := keep(r.abs(string(e.Path)), u.kept(i)); err != nil {
+		if err := keep(r.Abs(string(e.Path)), u.kept(i)); err != nil {
 			os.RemoveAll(dir)
 			return nil, err
 		}
 	}
-	u.note.Dirs = r.parents(m.touched())
-	if err := keep(filepath.Join(r.gitDir, "index"), filepath.Join(dir, "index")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	u.Note.Dirs = r.parents(m.Touched())
+	if err := keep(filepath.Join(r.GitDir, "index"), filepath.Join(dir, "index")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		os.RemoveAll(dir)
 		return nil, err
 	}
-	if err := u.write(); err != nil {
+	if err := u.Write(); err != nil {
 		os.RemoveAll(dir)
 		return nil, err
 	}
 	return u, nil
 }
 
-func (u *undo) write() error {
-	b, err := json.Marshal(u.note)
+func (u *Undo) Write() error {
+	b, err := json.Marshal(u.Note)
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(u.dir, "journal.tmp"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(filepath.Join(u.Dir, "journal.tmp"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -114,7 +113,7 @@ func (u *undo) write() error {
 	if err != nil {
 		return err
 	}
-	return os.Rename(filepath.Join(u.dir, "journal.tmp"), filepath.Join(u.dir, "journal"))
+	return os.Rename(filepath.Join(u.Dir, "journal.tmp"), filepath.Join(u.Dir, "journal"))
 }
 
 // keep gives a file a second name, or copies it where that is not possible.
@@ -144,10 +143,10 @@ func keep(from, to string) error {
 func (r *Repo) parents(list []string) []undoDir {
 	seen, out := map[string]bool{}, []undoDir{}
 	for _, p := range list {
-		for d := dirOf(p); d != "" && !seen[d]; d = dirOf(d) {
+		for d := DirOf(p); d != "" && !seen[d]; d = DirOf(d) {
 			seen[d] = true
-			if s := r.look(d); s.dir() {
-				out = append(out, undoDir{Path: []byte(d), Mode: s.mode.Perm()})
+			if s := r.Look(d); s.Dir() {
+				out = append(out, undoDir{Path: []byte(d), Mode: s.Mode.Perm()})
 			}
 		}
 	}
@@ -155,7 +154,7 @@ func (r *Repo) parents(list []string) []undoDir {
 	return out
 }
 
-func dirOf(p string) string {
+func DirOf(p string) string {
 	i := strings.LastIndexByte(p, '/')
 	if i < 0 {
 		return ""
@@ -164,9 +163,9 @@ func dirOf(p string) string {
 }
 
 // rewritten finds a kept file that somebody wrote after it was kept.
-func (u *undo) rewritten(m *move) (string, bool) {
-	for i, e := range u.note.Entries {
-		was, ok := m.seen[string(e.Path)]
+func (u *Undo) rewritten(m *Move) (string, bool) {
+	for i, e := range u.Note.Entries {
+		was, ok := m.Seen[string(e.Path)]
 		if !e.Kept || !ok {
 			continue
 		}
@@ -178,58 +177,58 @@ func (u *undo) rewritten(m *move) (string, bool) {
 	return "", false
 }
 
-// roll puts every file back as it was. It needs no git.
-func (r *Repo) roll(u *undo) error {
+// Roll puts every file back as it was. It needs no git.
+func (r *Repo) Roll(u *Undo) error {
 	var errs []error
 	was := map[string]bool{}
-	for _, d := range u.note.Dirs {
+	for _, d := range u.Note.Dirs {
 		was[string(d.Path)] = true
 	}
 	// What came new goes first, then the folders that it needed.
-	for _, e := range u.note.Entries {
+	for _, e := range u.Note.Entries {
 		p := string(e.Path)
-		if s := r.look(p); !e.Kept && !e.Taken && s.there && !s.dir() {
-			errs = append(errs, os.Remove(r.abs(p)))
+		if s := r.Look(p); !e.Kept && !e.Taken && s.There && !s.Dir() {
+			errs = append(errs, os.Remove(r.Abs(p)))
 		}
 	}
-	for _, e := range u.note.Entries {
-		for d := dirOf(string(e.Path)); d != ""; d = dirOf(d) {
+	for _, e := range u.Note.Entries {
+		for d := DirOf(string(e.Path)); d != ""; d = DirOf(d) {
 			if !was[d] && r.direct(d) {
-				os.Remove(r.abs(d)) // only when it is empty
+				os.Remove(r.Abs(d)) // only when it is empty
 			}
 		}
-		if p := string(e.Path); e.Kept && r.look(p).dir() {
-			os.Remove(r.abs(p))
+		if p := string(e.Path); e.Kept && r.Look(p).Dir() {
+			os.Remove(r.Abs(p))
 		}
 	}
-	for _, d := range u.note.Dirs {
+	for _, d := range u.Note.Dirs {
 		p := string(d.Path)
-		if s := r.look(p); s.there && !s.dir() {
-			errs = append(errs, os.Remove(r.abs(p)))
+		if s := r.Look(p); s.There && !s.Dir() {
+			errs = append(errs, os.Remove(r.Abs(p)))
 		}
-		if err := os.Mkdir(r.abs(p), d.Mode); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := os.Mkdir(r.Abs(p), d.Mode); err != nil && !errors.Is(err, fs.ErrExist) {
 			errs = append(errs, err)
 		}
 	}
-	for i, e := range u.note.Entries {
+	for i, e := range u.Note.Entries {
 		if !e.Kept {
 			continue
 		}
-		err := os.Rename(u.kept(i), r.abs(string(e.Path)))
+		err := os.Rename(u.kept(i), r.Abs(string(e.Path)))
 		// Two names of one file: rename leaves both, and the file is in place.
-		if err != nil && !(errors.Is(err, fs.ErrNotExist) && r.look(string(e.Path)).there) {
+		if err != nil && !(errors.Is(err, fs.ErrNotExist) && r.Look(string(e.Path)).There) {
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, u.rollIndex(filepath.Join(r.gitDir, "index")))
+	errs = append(errs, u.rollIndex(filepath.Join(r.GitDir, "index")))
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("not everything could be put back; what is missing lies in %s: %w", u.dir, err)
+		return fmt.Errorf("not everything could be put back; what is missing lies in %s: %w", u.Dir, err)
 	}
-	return os.RemoveAll(u.dir)
+	return os.RemoveAll(u.Dir)
 }
 
-func (u *undo) rollIndex(index string) error {
-	old := filepath.Join(u.dir, "index")
+func (u *Undo) rollIndex(index string) error {
+	old := filepath.Join(u.Dir, "index")
 	if _, err := os.Lstat(old); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = os.Remove(index)
@@ -242,20 +241,20 @@ func (u *undo) rollIndex(index string) error {
 	return os.Rename(old, index)
 }
 
-// leftovers are moves whose process died in the middle.
-func (r *Repo) leftovers() []*undo {
+// Leftovers are moves whose process died in the middle.
+func (r *Repo) Leftovers() []*Undo {
 	dirs, _ := filepath.Glob(filepath.Join(r.undoRoot(), "undo-*"))
-	var out []*undo
+	var out []*Undo
 	for _, dir := range dirs {
-		u := &undo{dir: dir}
+		u := &Undo{Dir: dir}
 		b, err := os.ReadFile(filepath.Join(dir, "journal"))
-		if err != nil || json.Unmarshal(b, &u.note) != nil {
+		if err != nil || json.Unmarshal(b, &u.Note) != nil {
 			if fi, e := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) && e == nil && time.Since(fi.ModTime()) > time.Hour {
 				os.RemoveAll(dir) // it died before it touched anything
 			}
 			continue
 		}
-		if !alive(u.note.Pid, u.note.Start) {
+		if !alive(u.Note.Pid, u.Note.Start) {
 			out = append(out, u)
 		}
 	}

@@ -1,4 +1,7 @@
-package git
+// Package backups saves states of a work tree as commits under
+// refs/redund/backups, reads them back, and removes old ones. Making one changes
+// nothing else.
+package backups
 
 import (
 	"bytes"
@@ -10,10 +13,15 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/redundctl/redundctl/engine/kind/git/worktree"
 )
 
-// backupRefs is where backups are kept. Nothing of ours ever pushes it.
-const backupRefs = "refs/redund/backups/"
+// Repo is a work tree whose states can be saved.
+type Repo struct{ *worktree.Repo }
+
+// BackupRefs is where backups are kept. Nothing of ours ever pushes it.
+const BackupRefs = "refs/redund/backups/"
 
 // idForm is the time of a backup as its id; ids sort by age.
 const idForm = "20060102T150405.000Z"
@@ -42,12 +50,12 @@ type Backup struct {
 	Problem   string    `json:"problem"` // why it is not readable, when that was asked
 	Reused    bool      `json:"-"`       // it was there before, with the same content
 
-	parents []string
-	meta    meta
+	Parents []string `json:"-"`
+	Meta    Meta     `json:"-"`
 }
 
-// meta is kept in the message of a backup's commit.
-type meta struct {
+// Meta is kept in the message of a backup's commit.
+type Meta struct {
 	Version   int       `json:"version"`
 	Reason    string    `json:"reason"`
 	Branch    string    `json:"branch"`
@@ -61,69 +69,69 @@ type meta struct {
 	Trees     [3]string `json:"trees"` // work tree, index, untracked
 }
 
-// occasion is why and of what a backup is made.
-type occasion struct {
-	reason  string
-	base    string   // commit that is safe elsewhere; "" none
-	tips    []string // more commits to keep
-	also    []string // ignored or flagged paths that are about to be replaced
-	commits int      // how many commits base lacks
-	corrupt bool     // the index cannot be read: st was made with that of HEAD
+// Occasion is why and of what a backup is made.
+type Occasion struct {
+	Reason  string
+	Base    string   // commit that is safe elsewhere; "" none
+	Tips    []string // more commits to keep
+	Also    []string // ignored or flagged paths that are about to be replaced
+	Commits int      // how many commits base lacks
+	Corrupt bool     // the index cannot be read: st was made with that of HEAD
 	covered bool     // the index holds something protected: it is not kept as a file
 }
 
-// saved is a backup with the look of the files that went into it.
-type saved struct {
+// Saved is a backup with the look of the files that went into it.
+type Saved struct {
 	Backup
-	seen map[string]stamp
+	Seen map[string]worktree.Stamp
 }
 
-// save makes a verified backup and changes nothing else.
-func (r *Repo) save(ctx context.Context, st *status, o occasion) (*saved, error) {
-	s, err := r.scratch()
+// Save makes a verified backup and changes nothing else.
+func (r *Repo) Save(ctx context.Context, st *worktree.Status, o Occasion) (*Saved, error) {
+	s, err := r.Scratch()
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
-	files, tracked := append([]string{}, st.untracked...), st.dirty()
-	known, err := r.knownIn(ctx, o.also)
+	defer s.Close()
+	files, tracked := append([]string{}, st.Untracked...), st.Dirty()
+	known, err := r.KnownIn(ctx, o.Also)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range o.also {
+	for _, p := range o.Also {
 		if known[p] {
 			tracked = append(tracked, p)
 		} else {
 			files = append(files, p)
 		}
 	}
-	o.covered = st.covered
-	b := &saved{seen: map[string]stamp{}}
+	o.covered = st.Covered
+	b := &Saved{Seen: map[string]worktree.Stamp{}}
 	var trees [3]string
 	for try := 0; ; try++ {
 		for _, p := range append(append([]string{}, files...), tracked...) {
-			b.seen[p] = r.look(p)
+			b.Seen[p] = r.Look(p)
 		}
-		if trees, err = r.trees(ctx, s, st, content{tracked: tracked, files: files, corrupt: o.corrupt}); err != nil {
+		if trees, err = r.trees(ctx, s, st, content{tracked: tracked, files: files, corrupt: o.Corrupt}); err != nil {
 			return nil, fmt.Errorf("no backup could be made, so nothing was changed: %w", err)
 		}
-		p, same := r.unchanged(b.seen)
+		p, same := r.unchanged(b.Seen)
 		if same {
 			break
 		}
 		if try == 2 {
-			return nil, fmt.Errorf("no backup could be made, so nothing was changed: %s is being written", show(p))
+			return nil, fmt.Errorf("no backup could be made, so nothing was changed: %s is being written", worktree.Show(p))
 		}
 	}
-	m := meta{Version: 1, Reason: o.reason, Branch: st.branch, Head: st.head, WorkTree: strings.ToValidUTF8(r.top, "?"),
-		Staged: st.count(isStaged), Unstaged: len(tracked), Untracked: len(files), Commits: o.commits, Base: o.base, Trees: trees}
-	if old := r.sameAsNewest(ctx, m, o.tips); old != nil {
+	m := Meta{Version: 1, Reason: o.Reason, Branch: st.Branch, Head: st.Head, WorkTree: strings.ToValidUTF8(r.Top, "?"),
+		Staged: st.Count(worktree.IsStaged), Unstaged: len(tracked), Untracked: len(files), Commits: o.Commits, Base: o.Base, Trees: trees}
+	if old := r.sameAsNewest(ctx, m, o.Tips); old != nil {
 		b.Backup = *old
-		b.Reused, b.meta.Base = true, o.base
+		b.Reused, b.Meta.Base = true, o.Base
 	} else if err := r.record(ctx, b, m, o); err != nil {
 		return nil, fmt.Errorf("no backup could be made, so nothing was changed: %w", err)
 	}
-	if err := r.verify(ctx, &b.Backup, true); err != nil {
+	if err := r.Verify(ctx, &b.Backup, true); err != nil {
 		return nil, fmt.Errorf("backup %s cannot be read back, so nothing was changed: %w", b.ID, err)
 	}
 	b.Verified = true
@@ -131,22 +139,22 @@ func (r *Repo) save(ctx context.Context, st *status, o occasion) (*saved, error)
 }
 
 // unchanged finds a file that no longer looks as it did.
-func (r *Repo) unchanged(seen map[string]stamp) (string, bool) {
+func (r *Repo) unchanged(seen map[string]worktree.Stamp) (string, bool) {
 	for p, s := range seen {
-		if r.look(p) != s {
+		if r.Look(p) != s {
 			return p, false
 		}
 	}
 	return "", true
 }
 
-// knownIn says which paths the index has.
-func (r *Repo) knownIn(ctx context.Context, list []string) (map[string]bool, error) {
+// KnownIn says which paths the index has.
+func (r *Repo) KnownIn(ctx context.Context, list []string) (map[string]bool, error) {
 	known := map[string]bool{}
 	if len(list) == 0 {
 		return known, nil
 	}
-	out, err := r.git(ctx, call{args: []string{"ls-files", "-z"}})
+	out, err := r.Git(ctx, worktree.Call{Args: []string{"ls-files", "-z"}})
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +172,7 @@ type content struct {
 }
 
 // trees writes the three trees of a backup: work tree, index, untracked.
-func (r *Repo) trees(ctx context.Context, s *scratch, st *status, c content) (t [3]string, err error) {
+func (r *Repo) trees(ctx context.Context, s *worktree.Scratch, st *worktree.Status, c content) (t [3]string, err error) {
 	index, err := r.indexTree(ctx, s, st, c.corrupt)
 	if err != nil {
 		return t, err
@@ -182,32 +190,32 @@ func (r *Repo) trees(ctx context.Context, s *scratch, st *status, c content) (t 
 // indexTree writes the tree of the index as it is. Unmerged paths, of which a
 // tree cannot hold three, and protected ones are as in HEAD: the first are
 // kept whole in the copy of the index file.
-func (r *Repo) indexTree(ctx context.Context, s *scratch, st *status, corrupt bool) (string, error) {
+func (r *Repo) indexTree(ctx context.Context, s *worktree.Scratch, st *worktree.Status, corrupt bool) (string, error) {
 	if corrupt {
-		if st.head == "" {
+		if st.Head == "" {
 			return r.addRaw(ctx, s, "", nil)
 		}
-		return r.text(ctx, "rev-parse", "--verify", st.head+"^{tree}")
+		return r.Text(ctx, "rev-parse", "--verify", st.Head+"^{tree}")
 	}
-	index, err := s.indexOf(r)
+	index, err := s.IndexOf(r.Repo)
 	if err != nil {
 		return "", err
 	}
 	var asHead []string
-	for _, c := range st.changes {
-		if isUnmerged(c) {
-			asHead = append(asHead, c.path)
+	for _, c := range st.Changes {
+		if worktree.IsUnmerged(c) {
+			asHead = append(asHead, c.Path)
 		}
 	}
-	if st.covered {
-		asHead = append(asHead, r.protected...)
+	if st.Covered {
+		asHead = append(asHead, r.Shielded...)
 	}
 	if len(asHead) > 0 {
-		if err := r.likeHead(ctx, index, st.head, asHead); err != nil {
+		if err := r.likeHead(ctx, index, st.Head, asHead); err != nil {
 			return "", err
 		}
 	}
-	out, err := r.git(ctx, call{index: index, args: []string{"write-tree"}})
+	out, err := r.Git(ctx, worktree.Call{Index: index, Args: []string{"write-tree"}})
 	return strings.TrimSpace(string(out)), err
 }
 
@@ -217,28 +225,28 @@ func (r *Repo) likeHead(ctx context.Context, index, head string, list []string) 
 	if head == "" {
 		args = []string{"rm", "--cached", "-r", "-q", "-f", "--ignore-unmatch"}
 	}
-	_, err := r.git(ctx, call{index: index, plain: true, stdin: paths(list), env: []string{"GIT_LITERAL_PATHSPECS=1"},
-		args: append(args, "--pathspec-from-file=-", "--pathspec-file-nul")})
+	_, err := r.Git(ctx, worktree.Call{Index: index, Plain: true, Stdin: worktree.Paths(list), Env: []string{"GIT_LITERAL_PATHSPECS=1"},
+		Args: append(args, "--pathspec-from-file=-", "--pathspec-file-nul")})
 	return err
 }
 
 // addRaw writes a tree: base ("" the empty one) with the files of list as they
 // lie on disk.
-func (r *Repo) addRaw(ctx context.Context, s *scratch, base string, list []string) (string, error) {
-	index := s.index()
-	steps := []call{}
+func (r *Repo) addRaw(ctx context.Context, s *worktree.Scratch, base string, list []string) (string, error) {
+	index := s.Index()
+	steps := []worktree.Call{}
 	if base != "" {
-		steps = append(steps, call{args: []string{"read-tree", base}})
+		steps = append(steps, worktree.Call{Args: []string{"read-tree", base}})
 	}
 	if len(list) > 0 {
-		steps = append(steps, call{stdin: paths(list), args: []string{"update-index", "-z", "--add", "--remove", "--replace", "--stdin"}})
+		steps = append(steps, worktree.Call{Stdin: worktree.Paths(list), Args: []string{"update-index", "-z", "--add", "--remove", "--replace", "--stdin"}})
 	}
-	steps = append(steps, call{args: []string{"write-tree"}})
+	steps = append(steps, worktree.Call{Args: []string{"write-tree"}})
 	var out []byte
 	for _, c := range steps {
-		c.scratch, c.index = s, index
+		c.Scratch, c.Index = s, index
 		var err error
-		if out, err = r.git(ctx, c); err != nil {
+		if out, err = r.Git(ctx, c); err != nil {
 			return "", err
 		}
 	}
@@ -246,7 +254,7 @@ func (r *Repo) addRaw(ctx context.Context, s *scratch, base string, list []strin
 }
 
 // sameAsNewest finds out whether the newest backup holds exactly this.
-func (r *Repo) sameAsNewest(ctx context.Context, m meta, tips []string) *Backup {
+func (r *Repo) sameAsNewest(ctx context.Context, m Meta, tips []string) *Backup {
 	all, err := r.Backups(ctx, false)
 	if err != nil || len(all) == 0 {
 		return nil
@@ -255,12 +263,12 @@ func (r *Repo) sameAsNewest(ctx context.Context, m meta, tips []string) *Backup 
 	if m.Head != "" {
 		n++
 	}
-	o := b.meta
-	if o.Trees != m.Trees || o.Head != m.Head || o.Branch != m.Branch || o.WorkTree != m.WorkTree || len(b.parents) != n+len(tips) {
+	o := b.Meta
+	if o.Trees != m.Trees || o.Head != m.Head || o.Branch != m.Branch || o.WorkTree != m.WorkTree || len(b.Parents) != n+len(tips) {
 		return nil
 	}
 	for i, t := range tips {
-		if b.parents[n+i] != t {
+		if b.Parents[n+i] != t {
 			return nil
 		}
 	}
@@ -268,11 +276,11 @@ func (r *Repo) sameAsNewest(ctx context.Context, m meta, tips []string) *Backup 
 }
 
 // record writes the commits and the ref of a backup with one process.
-func (r *Repo) record(ctx context.Context, b *saved, m meta, o occasion) error {
+func (r *Repo) record(ctx context.Context, b *Saved, m Meta, o Occasion) error {
 	at := r.Now().UTC().Truncate(time.Millisecond)
 	for {
 		// Two backups in one millisecond: the second gets the next.
-		if _, err := r.git(ctx, call{args: []string{"rev-parse", "--verify", "-q", backupRefs + at.Format(idForm)}}); err != nil {
+		if _, err := r.Git(ctx, worktree.Call{Args: []string{"rev-parse", "--verify", "-q", BackupRefs + at.Format(idForm)}}); err != nil {
 			break
 		}
 		at = at.Add(time.Millisecond)
@@ -282,7 +290,7 @@ func (r *Repo) record(ctx context.Context, b *saved, m meta, o occasion) error {
 	if err != nil {
 		return err
 	}
-	ref := backupRefs + id
+	ref := BackupRefs + id
 	var in bytes.Buffer
 	commit := func(mark int, message string, parents []string, tree string) {
 		fmt.Fprintf(&in, "reset %s\ncommit %s\nmark :%d\ncommitter %s %d +0000\n", ref, ref, mark, identity, at.Unix())
@@ -309,9 +317,9 @@ func (r *Repo) record(ctx context.Context, b *saved, m meta, o occasion) error {
 	if m.Head != "" {
 		parents = append([]string{m.Head}, parents...)
 	}
-	commit(4, "redundctl backup "+id+"\n\n"+string(text)+"\n", append(parents, o.tips...), m.Trees[0])
+	commit(4, "redundctl backup "+id+"\n\n"+string(text)+"\n", append(parents, o.Tips...), m.Trees[0])
 	in.WriteString("get-mark :1\nget-mark :2\nget-mark :3\nget-mark :4\ndone\n")
-	out, err := r.git(ctx, call{stdin: in.Bytes(), args: []string{"fast-import", "--quiet", "--done", "--date-format=raw"}})
+	out, err := r.Git(ctx, worktree.Call{Stdin: in.Bytes(), Args: []string{"fast-import", "--quiet", "--done", "--date-format=raw"}})
 	if err != nil {
 		return err
 	}
@@ -320,9 +328,9 @@ func (r *Repo) record(ctx context.Context, b *saved, m meta, o occasion) error {
 		return errors.New("git fast-import did not say what it wrote")
 	}
 	b.Backup = backupOf(m, id, marks[3])
-	b.parents = append(marks[:3:3], o.tips...)
+	b.Parents = append(marks[:3:3], o.Tips...)
 	if m.Head != "" {
-		b.parents = append([]string{m.Head}, b.parents...)
+		b.Parents = append([]string{m.Head}, b.Parents...)
 	}
 	return nil
 }
@@ -334,19 +342,19 @@ func data(w *bytes.Buffer, b []byte) {
 // extras are what no tree of git's holds: the index file byte for byte, with
 // its flags and conflicts, and the permissions of files that are not just
 // 644 or 755.
-func (r *Repo) extras(b *saved, m meta, o occasion) map[string][]byte {
+func (r *Repo) extras(b *Saved, m Meta, o Occasion) map[string][]byte {
 	out := map[string][]byte{}
-	shared, _ := filepath.Glob(filepath.Join(r.gitDir, "sharedindex.*"))
-	if index, err := os.ReadFile(filepath.Join(r.gitDir, "index")); err == nil && len(shared) == 0 && !o.covered {
+	shared, _ := filepath.Glob(filepath.Join(r.GitDir, "sharedindex.*"))
+	if index, err := os.ReadFile(filepath.Join(r.GitDir, "index")); err == nil && len(shared) == 0 && !o.covered {
 		name := "index"
-		if o.corrupt {
+		if o.Corrupt {
 			name = "index-corrupt"
 		}
 		out[name] = index
 	}
 	var modes bytes.Buffer
-	for p, s := range b.seen {
-		if perm := s.mode.Perm(); s.there && s.mode.IsRegular() && perm != 0o644 && perm != 0o755 {
+	for p, s := range b.Seen {
+		if perm := s.Mode.Perm(); s.There && s.Mode.IsRegular() && perm != 0o644 && perm != 0o755 {
 			fmt.Fprintf(&modes, "%o %s\x00", perm, p)
 		}
 	}
@@ -354,23 +362,23 @@ func (r *Repo) extras(b *saved, m meta, o occasion) map[string][]byte {
 	return out
 }
 
-func backupOf(m meta, id, commit string) Backup {
+func backupOf(m Meta, id, commit string) Backup {
 	at, _ := time.Parse(idForm, id)
 	return Backup{ID: id, At: at, Commit: commit, Branch: strings.TrimPrefix(m.Branch, "refs/heads/"), Head: m.Head, Reason: m.Reason, WorkTree: m.WorkTree,
-		Staged: m.Staged, Unstaged: m.Unstaged, Untracked: m.Untracked, Commits: m.Commits, meta: m}
+		Staged: m.Staged, Unstaged: m.Unstaged, Untracked: m.Untracked, Commits: m.Commits, Meta: m}
 }
 
 // Make makes a backup of the present state, or finds the newest one when that
 // holds all of it. It changes nothing else.
 func (r *Repo) Make(ctx context.Context, reason string) (*Backup, error) {
-	st, err := r.status(ctx, "")
+	st, err := r.Status(ctx, "")
 	if err != nil {
-		if bad := r.indexProblem(); bad != "" {
-			err = fmt.Errorf("the index of %s %s: git/repair rebuilds it", r.top, bad)
+		if bad := r.IndexProblem(); bad != "" {
+			err = fmt.Errorf("the index of %s %s: git/repair rebuilds it", r.Top, bad)
 		}
 		return nil, err
 	}
-	b, err := r.save(ctx, st, occasion{reason: reason})
+	b, err := r.Save(ctx, st, Occasion{Reason: reason})
 	if err != nil {
 		return nil, err
 	}
@@ -380,5 +388,5 @@ func (r *Repo) Make(ctx context.Context, reason string) (*Backup, error) {
 // Summary says in a few words what a backup holds.
 func (b *Backup) Summary() string {
 	return fmt.Sprintf("%s, %d staged, %d unstaged, %d untracked files, %d commits of its own",
-		(&status{head: b.Head, branch: b.meta.Branch}).where(), b.Staged, b.Unstaged, b.Untracked, b.Commits)
+		(&worktree.Status{Head: b.Head, Branch: b.Meta.Branch}).Where(), b.Staged, b.Unstaged, b.Untracked, b.Commits)
 }

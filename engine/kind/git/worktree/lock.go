@@ -1,4 +1,4 @@
-package git
+package worktree
 
 import (
 	"bytes"
@@ -13,29 +13,29 @@ import (
 	"time"
 )
 
-// lock is our own hold on the index: the file that git itself makes while it
+// Lock is our own hold on the index: the file that git itself makes while it
 // writes the index, so that nobody commits or adds while we work.
-type lock struct {
+type Lock struct {
 	path string
 	file *os.File
 }
 
 var errLocked = errors.New("locked")
 
-// lockIndex takes the lock. With repair, one that a dead process left is
+// LockIndex takes the lock. With repair, one that a dead process left is
 // removed first.
-func (r *Repo) lockIndex(ctx context.Context, repair bool) (*lock, error) {
-	path := filepath.Join(r.gitDir, "index.lock")
+func (r *Repo) LockIndex(ctx context.Context, repair bool) (*Lock, error) {
+	path := filepath.Join(r.GitDir, "index.lock")
 	for try := 0; ; try++ {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
 		if err == nil {
-			return &lock{path: path, file: f}, nil
+			return &Lock{path: path, file: f}, nil
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("the index cannot be locked: %w", err)
 		}
 		if !repair || try > 0 {
-			return nil, fmt.Errorf("%w: %s exists: another git works in %s, or one that died left it (git/repair removes it then)", errLocked, path, r.top)
+			return nil, fmt.Errorf("%w: %s exists: another git works in %s, or one that died left it (git/repair removes it then)", errLocked, path, r.Top)
 		}
 		who, err := r.abandoned(ctx, path)
 		if err != nil {
@@ -47,11 +47,11 @@ func (r *Repo) lockIndex(ctx context.Context, repair bool) (*lock, error) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		r.say("removed %s, which a dead process had left", path)
+		r.Say("removed %s, which a dead process had left", path)
 	}
 }
 
-func (l *lock) release() {
+func (l *Lock) Release() {
 	if l.file != nil {
 		l.file.Close()
 		os.Remove(l.path)
@@ -59,8 +59,8 @@ func (l *lock) release() {
 	}
 }
 
-// publish makes the file at from the index, in one step, and ends the lock.
-func (l *lock) publish(from string) error {
+// Publish makes the file at from the index, in one step, and ends the lock.
+func (l *Lock) Publish(from string) error {
 	b, err := os.ReadFile(from)
 	if err != nil {
 		return err
@@ -88,9 +88,9 @@ const settle = 200 * time.Millisecond
 func (r *Repo) abandoned(ctx context.Context, path string) (string, error) {
 	before, err := os.Lstat(path)
 	if err != nil {
-		return "", nil //nolint:nilerr // gone by itself
+		return "", nil // gone by itself
 	}
-	if who := r.holder(path); who != "" {
+	if who := r.Holder(path); who != "" {
 		return who, nil
 	}
 	t := time.NewTimer(settle)
@@ -102,23 +102,23 @@ func (r *Repo) abandoned(ctx context.Context, path string) (string, error) {
 	}
 	after, err := os.Lstat(path)
 	if err != nil {
-		return "", nil //nolint:nilerr // gone by itself
+		return "", nil // gone by itself
 	}
 	if !os.SameFile(before, after) || !before.ModTime().Equal(after.ModTime()) || before.Size() != after.Size() {
 		return "a process that is writing it", nil
 	}
-	return r.holder(path), nil
+	return r.Holder(path), nil
 }
 
-// holder finds a process that has the file open, or a git that works in this
+// Holder finds a process that has the file open, or a git that works in this
 // repository, or one of which that cannot be known.
-func (r *Repo) holder(path string) string {
+func (r *Repo) Holder(path string) string {
 	procs, err := os.ReadDir("/proc")
 	if err != nil {
 		return "a process, as far as can be known without /proc"
 	}
-	top, _ := filepath.EvalSymlinks(r.top)
-	dir, _ := filepath.EvalSymlinks(r.gitDir)
+	top, _ := filepath.EvalSymlinks(r.Top)
+	dir, _ := filepath.EvalSymlinks(r.GitDir)
 	path = filepath.Join(dir, filepath.Base(path))
 	for _, p := range procs {
 		pid, err := strconv.Atoi(p.Name())

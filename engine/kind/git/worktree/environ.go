@@ -1,4 +1,4 @@
-package git
+package worktree
 
 import (
 	"regexp"
@@ -38,18 +38,18 @@ func environment(env []string) []string {
 
 // config is what `git config --list` says.
 type config struct {
-	values map[string]string // the last one wins
+	Values map[string]string // the last one wins
 	plain  []string          // arguments that turn off every content filter
 }
 
 func parseConfig(b []byte) config {
-	c := config{values: map[string]string{}}
+	c := config{Values: map[string]string{}}
 	for _, kv := range strings.Split(string(b), "\x00") {
 		name, value, _ := strings.Cut(kv, "\n")
 		if name == "" {
 			continue
 		}
-		c.values[name] = value
+		c.Values[name] = value
 		if f, ok := strings.CutPrefix(name, "filter."); ok {
 			if i := strings.LastIndexByte(f, '.'); i > 0 {
 				name := "filter." + f[:i]
@@ -68,7 +68,7 @@ var (
 	urlQuery = regexp.MustCompile(`(?i)([?&;](?:[a-z_-]*(?:token|key|secret|password|auth|signature)[a-z_-]*)=)[^&\s'"]+`)
 )
 
-// maskURL hides credentials in every URL of a text.
-func maskURL(s string) string {
+// MaskURL hides credentials in every URL of a text.
+func MaskURL(s string) string {
 	return urlQuery.ReplaceAllString(urlUser.ReplaceAllString(s, "${1}***@"), "${1}***")
 }

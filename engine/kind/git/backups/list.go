@@ -1,4 +1,4 @@
-package git
+package backups
 
 import (
 	"context"
@@ -9,30 +9,31 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/kind/git/worktree"
 )
 
 // Backups lists the backups of a repository, the newest first; with verify,
 // every object of each is read and its checksum compared.
 func (r *Repo) Backups(ctx context.Context, verify bool) ([]Backup, error) {
-	out, err := r.git(ctx, call{args: []string{"for-each-ref", "--format=%(refname)%00%(objectname)%00%(parent)%00%(contents:body)%00", backupRefs}})
+	out, err := r.Git(ctx, worktree.Call{Args: []string{"for-each-ref", "--format=%(refname)%00%(objectname)%00%(parent)%00%(contents:body)%00", BackupRefs}})
 	if err != nil {
 		return nil, err
 	}
 	list := []Backup{}
 	f := strings.Split(string(out), "\x00")
 	for ; len(f) >= 4; f = f[4:] {
-		id := strings.TrimPrefix(strings.TrimSpace(f[0]), backupRefs)
+		id := strings.TrimPrefix(strings.TrimSpace(f[0]), BackupRefs)
 		if _, err := time.Parse(idForm, id); err != nil {
 			continue // a ref of somebody else's
 		}
-		var m meta
+		var m Meta
 		err := json.Unmarshal([]byte(f[3]), &m)
 		b := backupOf(m, id, f[1])
-		b.parents = strings.Fields(f[2])
+		b.Parents = strings.Fields(f[2])
 		if err != nil || m.Version != 1 {
 			b.Problem = "it was not written by this version of redundctl"
 		} else if verify {
-			if err := r.verify(ctx, &b, false); err != nil {
+			if err := r.Verify(ctx, &b, false); err != nil {
 				if ctx.Err() != nil {
 					return nil, context.Cause(ctx)
 				}
@@ -62,19 +63,19 @@ func (r *Repo) Prune(ctx context.Context, rt Retention, dry bool) ([]Backup, err
 	for i, b := range all {
 		if i > 0 && (rt.Keep > 0 && i >= rt.Keep || rt.MaxAge > 0 && r.Now().Sub(b.At) > rt.MaxAge) {
 			gone = append(gone, b)
-			fmt.Fprintf(&in, "delete %s%s %s\n", backupRefs, b.ID, b.Commit)
+			fmt.Fprintf(&in, "delete %s%s %s\n", BackupRefs, b.ID, b.Commit)
 		}
 	}
 	if len(gone) > 0 && !dry {
-		if _, err := r.git(ctx, call{stdin: []byte(in.String()), args: []string{"update-ref", "--stdin"}}); err != nil {
+		if _, err := r.Git(ctx, worktree.Call{Stdin: []byte(in.String()), Args: []string{"update-ref", "--stdin"}}); err != nil {
 			return nil, err
 		}
 	}
 	return gone, nil
 }
 
-// find is the backup of an id, which may be shortened.
-func (r *Repo) find(ctx context.Context, id string) (*Backup, error) {
+// Find is the backup of an id, which may be shortened.
+func (r *Repo) Find(ctx context.Context, id string) (*Backup, error) {
 	all, err := r.Backups(ctx, false)
 	if err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func (r *Repo) find(ctx context.Context, id string) (*Backup, error) {
 	case len(hit) > 1:
 		return nil, fmt.Errorf("%d backups begin with %q: give the whole id, as %s", len(hit), id, hit[0].ID)
 	case len(all) == 0:
-		return nil, fmt.Errorf("there is no backup %q: %s has none", id, r.top)
+		return nil, fmt.Errorf("there is no backup %q: %s has none", id, r.Top)
 	}
 	return nil, fmt.Errorf("there is no backup %q; the newest is %s", id, all[0].ID)
 }

@@ -1,4 +1,4 @@
-package git
+package worktree
 
 import (
 	"fmt"
@@ -8,29 +8,29 @@ import (
 	"path/filepath"
 )
 
-// scratch is a folder outside the repository with a git directory that shares
+// Scratch is a folder outside the repository with a git directory that shares
 // nothing but the objects of the repository and whose attributes turn every
 // conversion off: content is read and written as it lies on disk, whatever
 // filters, line endings and encodings the work tree asks for.
-type scratch struct {
+type Scratch struct {
 	dir    string
 	gitDir string
 	n      int
 }
 
-func (r *Repo) scratch() (*scratch, error) {
+func (r *Repo) Scratch() (*Scratch, error) {
 	dir, err := os.MkdirTemp("", "redundctl-git-")
 	if err != nil {
 		return nil, fmt.Errorf("no folder for temporary files: %w", err)
 	}
-	s := &scratch{dir: dir, gitDir: filepath.Join(dir, "git")}
+	s := &Scratch{dir: dir, gitDir: filepath.Join(dir, "git")}
 	format := "\trepositoryformatversion = 0\n"
-	if r.objects != "sha1" {
-		format = "\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = " + r.objects + "\n[core]\n"
+	if r.Objects != "sha1" {
+		format = "\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = " + r.Objects + "\n[core]\n"
 	}
 	text := "[core]\n" + format + "\tbare = false\n"
 	for _, key := range []string{"filemode", "symlinks", "ignorecase", "precomposeunicode", "bigfilethreshold", "compression", "loosecompression"} {
-		if v, ok := r.config.values["core."+key]; ok {
+		if v, ok := r.Config.Values["core."+key]; ok {
 			text += fmt.Sprintf("\t%s = %s\n", key, v)
 		}
 	}
@@ -49,30 +49,30 @@ func (r *Repo) scratch() (*scratch, error) {
 		}
 	}
 	if err != nil {
-		s.close()
+		s.Close()
 		return nil, fmt.Errorf("no folder for temporary files: %w", err)
 	}
 	return s, nil
 }
 
-func (s *scratch) close() { os.RemoveAll(s.dir) }
+func (s *Scratch) Close() { os.RemoveAll(s.dir) }
 
-// index is a name for a new index.
-func (s *scratch) index() string {
+// Index is a name for a new index.
+func (s *Scratch) Index() string {
 	s.n++
 	return filepath.Join(s.dir, fmt.Sprintf("index-%d", s.n))
 }
 
-// indexOf is a copy of the repository's index; a name without a file when
+// IndexOf is a copy of the repository's index; a name without a file when
 // there is none.
-func (s *scratch) indexOf(r *Repo) (string, error) {
-	name := s.index()
-	err := copyFile(filepath.Join(r.gitDir, "index"), name, 0o600)
+func (s *Scratch) IndexOf(r *Repo) (string, error) {
+	name := s.Index()
+	err := copyFile(filepath.Join(r.GitDir, "index"), name, 0o600)
 	if err != nil && !os.IsNotExist(err) {
 		return "", err
 	}
 	// A split index names its other half by a file beside it.
-	shared, _ := filepath.Glob(filepath.Join(r.gitDir, "sharedindex.*"))
+	shared, _ := filepath.Glob(filepath.Join(r.GitDir, "sharedindex.*"))
 	for _, f := range shared {
 		if err := copyFile(f, filepath.Join(s.gitDir, filepath.Base(f)), 0o600); err != nil {
 			return "", err
