@@ -51,6 +51,7 @@ func (r *Repo) LockIndex(ctx context.Context, repair bool) (*Lock, error) {
 	}
 }
 
+// Release ends the lock, unless it was published.
 func (l *Lock) Release() {
 	if l.file != nil {
 		l.file.Close()

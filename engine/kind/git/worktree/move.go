@@ -81,7 +81,9 @@ func (r *Repo) Apply(ctx context.Context, m *Move, l *Lock) error {
 		err = r.moveHead(context.WithoutCancel(ctx), m)
 	}
 	if err == nil {
-		return os.RemoveAll(u.Dir)
+		err = os.RemoveAll(u.Dir)
+		os.Remove(r.undoRoot()) // when nothing else lies in it
+		return err
 	}
 	if e := r.Roll(u); e != nil {
 		return fmt.Errorf("%w; %w", err, e)
@@ -261,7 +263,7 @@ func (r *Repo) moveHead(ctx context.Context, m *Move) error {
 }
 
 // Diff are the paths in which two trees differ, with A, D, M or T. Protected
-// Paths and submodules are left out.
+// paths and submodules are left out.
 func (r *Repo) Diff(ctx context.Context, a, b string) (map[string]byte, error) {
 	out := map[string]byte{}
 	if a == b {

@@ -15,8 +15,10 @@ type Target struct {
 	Oid            string
 }
 
+// Ref is the branch as the remote calls it.
 func (t Target) Ref() string { return "refs/heads/" + t.Branch }
 
+// String is remote/branch.
 func (t Target) String() string { return t.Remote + "/" + t.Branch }
 
 // Target finds out which branch of a remote is meant, without asking it; want

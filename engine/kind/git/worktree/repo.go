@@ -202,6 +202,7 @@ func (r *Repo) Text(ctx context.Context, args ...string) (string, error) {
 // Clean takes secrets and credentials out of a message.
 func (r *Repo) Clean(s string) string { return MaskURL(r.Mask(s)) }
 
+// Say tells Out one line, without secrets.
 func (r *Repo) Say(format string, args ...any) {
 	fmt.Fprintln(r.Out, r.Clean(fmt.Sprintf(format, args...)))
 }
@@ -226,6 +227,7 @@ func (e *gitError) Error() string {
 	return s
 }
 
+// ExitCode is that of git, -1 when the error is another one.
 func ExitCode(err error) int {
 	var g *gitError
 	if errors.As(err, &g) {

@@ -18,6 +18,7 @@ type Scratch struct {
 	n      int
 }
 
+// Scratch makes a scratch, which the caller closes.
 func (r *Repo) Scratch() (*Scratch, error) {
 	dir, err := os.MkdirTemp("", "redundctl-git-")
 	if err != nil {
@@ -55,6 +56,7 @@ func (r *Repo) Scratch() (*Scratch, error) {
 	return s, nil
 }
 
+// Close removes it.
 func (s *Scratch) Close() { os.RemoveAll(s.dir) }
 
 // Index is a name for a new index.

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// change is one tracked path that is not as HEAD has it.
-type change struct {
+// Change is one tracked path that is not as HEAD has it.
+type Change struct {
 	Path      string
 	staged    byte // '.' unchanged, else A M D T; 'U' unmerged
 	unstaged  byte
@@ -24,7 +24,7 @@ type change struct {
 type Status struct {
 	Head      string // commit; "" when there is none yet
 	Branch    string // full name of the branch; "" when HEAD is detached
-	Changes   []change
+	Changes   []Change
 	Untracked []string
 	Nested    []string // other repositories, untracked here
 	Covered   bool     // a protected path is staged
@@ -33,7 +33,7 @@ type Status struct {
 const NoMode = "000000"
 
 // Status reads the work tree with the given index ("": the repository's) and
-// Changes nothing.
+// changes nothing.
 func (r *Repo) Status(ctx context.Context, index string) (*Status, error) {
 	out, err := r.Git(ctx, Call{Plain: true, Index: index, Args: []string{"status", "--porcelain=v2", "-z", "--branch", "--no-ahead-behind",
 		"--untracked-files=all", "--no-renames", "--ignore-submodules=all"}})
@@ -76,7 +76,7 @@ func (r *Repo) statusLine(st *Status, line string) error {
 		if len(f) != fields || len(f[0]) != 2 {
 			return fmt.Errorf("git status gave a line that is not understood: %q", line)
 		}
-		c := change{Path: f[fields-1], staged: f[0][0], unstaged: f[0][1], Head: f[2], submodule: f[1][0] == 'S'}
+		c := Change{Path: f[fields-1], staged: f[0][0], unstaged: f[0][1], Head: f[2], submodule: f[1][0] == 'S'}
 		if kind == "u" {
 			c.staged, c.unstaged = 'U', 'U'
 		}
@@ -93,7 +93,8 @@ func (r *Repo) statusLine(st *Status, line string) error {
 // Clean reports whether there is nothing that HEAD does not hold.
 func (s *Status) Clean() bool { return len(s.Changes) == 0 && len(s.Untracked) == 0 }
 
-func (s *Status) Count(is func(change) bool) int {
+// Count counts the changes that are so.
+func (s *Status) Count(is func(Change) bool) int {
 	n := 0
 	for _, c := range s.Changes {
 		if is(c) {
@@ -103,9 +104,14 @@ func (s *Status) Count(is func(change) bool) int {
 	return n
 }
 
-func IsStaged(c change) bool   { return c.staged != '.' }
-func IsUnstaged(c change) bool { return c.unstaged != '.' }
-func IsUnmerged(c change) bool { return c.staged == 'U' }
+// IsStaged reports whether the index differs from HEAD.
+func IsStaged(c Change) bool { return c.staged != '.' }
+
+// IsUnstaged reports whether the file differs from the index.
+func IsUnstaged(c Change) bool { return c.unstaged != '.' }
+
+// IsUnmerged reports whether a conflict was left in the index.
+func IsUnmerged(c Change) bool { return c.staged == 'U' }
 
 // Dirty are the tracked paths whose file is not as the index has it.
 func (s *Status) Dirty() []string {
@@ -130,6 +136,7 @@ func (s *Status) Where() string {
 	return name + " at " + Short(s.Head)
 }
 
+// Short is the beginning of a commit's name.
 func Short(oid string) string {
 	if len(oid) > 10 {
 		return oid[:10]
@@ -159,6 +166,7 @@ func (r *Repo) Look(path string) Stamp {
 	return s
 }
 
+// Dir reports whether it is a folder.
 func (s Stamp) Dir() bool { return s.There && s.Mode.IsDir() }
 
 // direct reports whether every folder on the way to path is one, not a link.
@@ -174,6 +182,7 @@ func (r *Repo) direct(path string) bool {
 	return true
 }
 
+// Abs is a path below the top as an absolute one.
 func (r *Repo) Abs(path string) string { return filepath.Join(r.Top, filepath.FromSlash(path)) }
 
 // Unfinished are the operations of git that keep their state in files.
@@ -192,6 +201,7 @@ func (r *Repo) Unfinished() error {
 	return nil
 }
 
+// Paths are paths as git reads them with -z.
 func Paths(list []string) []byte {
 	return []byte(strings.Join(list, "\x00") + "\x00")
 }

@@ -95,6 +95,7 @@ func (r *Repo) Prepare(m *Move) (*Undo, error) {
 	return u, nil
 }
 
+// Write puts the journal on the disk.
 func (u *Undo) Write() error {
 	b, err := json.Marshal(u.Note)
 	if err != nil {
@@ -154,6 +155,7 @@ func (r *Repo) parents(list []string) []undoDir {
 	return out
 }
 
+// DirOf is the folder of a path, "" at the top.
 func DirOf(p string) string {
 	i := strings.LastIndexByte(p, '/')
 	if i < 0 {
