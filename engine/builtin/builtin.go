@@ -13,6 +13,7 @@ import (
 	"github.com/redundctl/redundctl/engine/kind/netlify"
 	"github.com/redundctl/redundctl/engine/kind/notify"
 	"github.com/redundctl/redundctl/engine/kind/pm2"
+	"github.com/redundctl/redundctl/engine/kind/shell"
 	"github.com/redundctl/redundctl/engine/kind/web"
 )
 
@@ -22,6 +23,7 @@ import (
 func Kinds() *kind.Set {
 	return &kind.Set{
 		Actions: slices.Concat(
+			shell.Kinds(),
 			[]kind.Action{web.Kind()},
 			git.Kinds(),
 			[]kind.Action{pm2.Kind()},
@@ -36,6 +38,7 @@ func Kinds() *kind.Set {
 			[]kind.Primary{netlify.Primary()},
 			[]kind.Primary{web.Primary()},
 			heartbeat.Primaries(),
+			[]kind.Primary{shell.Primary()},
 		),
 	}
 }

@@ -1,0 +1,96 @@
+package shell
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mattn/go-shellwords"
+)
+
+// placeholder stands for the script's file in a shell's command.
+const placeholder = "{0}"
+
+// command is how a script is run.
+type command struct {
+	template  []string // with {0}
+	extension string   // of the script's file, where the program asks for one
+	before    string   // goes before and after the script
+	after     string
+}
+
+// findShell gives the command of what `shell:` says, as GitHub Actions knows
+// it: a name with the options that it gives it, or a command with {0}.
+func findShell(shell string, env []string) (command, error) {
+	switch strings.TrimSpace(shell) {
+	case "":
+		if onPath("bash", env) {
+			return command{template: []string{"bash", "-eo", "pipefail", placeholder}}, nil
+		}
+		return command{template: []string{"sh", "-e", placeholder}}, nil
+	case "bash":
+		return command{template: []string{"bash", "--noprofile", "--norc", "-eo", "pipefail", placeholder}}, nil
+	case "sh":
+		return command{template: []string{"sh", "-e", placeholder}}, nil
+	case "python":
+		name := "python"
+		if !onPath(name, env) && onPath("python3", env) {
+			name = "python3"
+		}
+		return command{template: []string{name, placeholder}, extension: ".py"}, nil
+	case "node":
+		return command{template: []string{"node", placeholder}}, nil
+	case "pwsh":
+		return command{
+			template:  []string{"pwsh", "-command", ". '" + placeholder + "'"},
+			extension: ".ps1",
+			before:    "$ErrorActionPreference = 'stop'\n",
+			after:     "\nif ((Test-Path -LiteralPath variable:\\LASTEXITCODE)) { exit $LASTEXITCODE }\n",
+		}, nil
+	}
+	if !strings.Contains(shell, placeholder) {
+		return command{}, fmt.Errorf("shell: %q is none of bash, sh, python, node and pwsh, and names no place for the script: write it as a command with {0}, as in %q", shell, shell+" {0}")
+	}
+	words, err := shellwords.Parse(shell)
+	if err != nil || len(words) == 0 {
+		return command{}, fmt.Errorf("shell: %q cannot be split into words: check its quotes", shell)
+	}
+	return command{template: words}, nil
+}
+
+func (c command) argv(file string) []string {
+	argv := make([]string, len(c.template))
+	for i, w := range c.template {
+		argv[i] = strings.ReplaceAll(w, placeholder, file)
+	}
+	return argv
+}
+
+func (c command) wrap(text string) string { return c.before + text + c.after }
+
+// String is the command without the script's place.
+func (c command) String() string {
+	last := len(c.template) - 1
+	if last > 0 && c.template[last] == placeholder {
+		return strings.Join(c.template[:last], " ")
+	}
+	return strings.Join(c.template, " ")
+}
+
+// onPath reports whether the step would find the program.
+func onPath(name string, env []string) bool {
+	path := ""
+	for _, v := range env {
+		if p, ok := strings.CutPrefix(v, "PATH="); ok {
+			path = p
+		}
+	}
+	for _, dir := range filepath.SplitList(path) {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if dir != "" && err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return true
+		}
+	}
+	return false
+}
