@@ -1,0 +1,227 @@
+// Package plugin runs `uses: plugin:<name>`: an executable of the user's that
+// gets one JSON request on its standard input and answers with JSON lines.
+package plugin
+
+import (
+	"bytes"
+	"context"
+	_ "embed" // the schema fragment
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/proc"
+)
+
+//go:embed plugin.json
+var fragment []byte
+
+const (
+	protocol = 1
+	// lineLimit and answerLimit bound one line and all of an answer, in bytes.
+	lineLimit, answerLimit = 2 << 20, 64 << 20
+)
+
+// New gives what kind.Set.Plugin is: the kind of the plugin of a name. paths
+// are those of redund.yaml, relative to root; path is the PATH that others are
+// looked up in.
+func New(paths map[string]string, root, path string) func(name string) kind.Action {
+	return func(name string) kind.Action {
+		return kind.Action{Name: kind.PluginPrefix + name, Fragment: fragment,
+			Build: func(with map[string]any, d kind.Deps) (pipeline.Action, error) {
+				file, err := find(name, paths, root, path)
+				return &action{name: name, file: file, with: with, proc: d.Proc}, err
+			}}
+	}
+}
+
+// find names the executable. An entry of PATH that is relative or lies within
+// the project is passed over: what a checkout brings must not become a program
+// by its name alone.
+func find(name string, paths map[string]string, root, path string) (string, error) {
+	if p, ok := paths[name]; ok {
+		if !filepath.IsAbs(p) {
+			p = filepath.Join(root, p)
+		}
+		return p, nil
+	}
+	if name == "" || strings.ContainsAny(name, "/\x00") {
+		return "", fmt.Errorf("%q cannot be the name of a plugin", name)
+	}
+	if real, err := filepath.EvalSymlinks(root); err == nil {
+		root = real
+	}
+	for _, dir := range filepath.SplitList(path) {
+		file, err := filepath.EvalSymlinks(filepath.Join(dir, "redund-step-"+name))
+		if err != nil || !filepath.IsAbs(dir) || within(root, dir) || within(root, file) {
+			continue
+		}
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return file, nil
+		}
+	}
+	return "", fmt.Errorf("there is no plugin %s: name it under plugins: in redund.yaml, or put redund-step-%s into a folder of PATH outside the project", name, name)
+}
+
+func within(root, path string) bool {
+	rel, err := filepath.Rel(root, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+}
+
+type action struct {
+	name, file string
+	with       map[string]any
+	proc       *proc.Spawner
+}
+
+// Run has the plugin do its work.
+func (a *action) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, error) {
+	ans, err := a.ask(ctx, s, "run")
+	return ans.out, err
+}
+
+// Plan asks the plugin what it would do.
+func (a *action) Plan(ctx context.Context, s *pipeline.Scope) ([]pipeline.Effect, error) {
+	ans, err := a.ask(ctx, s, "plan")
+	return ans.effects, err
+}
+
+type request struct {
+	Protocol int               `json:"protocol"`
+	Op       string            `json:"op"`
+	With     map[string]any    `json:"with"`
+	Env      map[string]string `json:"env"`
+	Secrets  map[string]string `json:"secrets"`
+}
+
+func (a *action) ask(ctx context.Context, s *pipeline.Scope, op string) (*answer, error) {
+	env := make(map[string]string, len(s.Env))
+	for _, v := range s.Env {
+		name, value, _ := strings.Cut(v, "=")
+		env[name] = value
+	}
+	if s.Out == nil {
+		quiet := *s
+		quiet.Out, s = io.Discard, &quiet
+	}
+	secrets := s.Secrets
+	if secrets == nil {
+		secrets = map[string]string{}
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ans := &answer{scope: s, stop: stop, out: pipeline.Outputs{Values: map[string]any{}}}
+	text, err := json.Marshal(request{protocol, op, a.with, env, secrets})
+	if err != nil {
+		return ans, err
+	}
+	r, err := a.proc.Run(ctx, proc.Command{Argv: []string{a.file}, Env: s.Env, Dir: s.Dir, Stdin: text,
+		Out: ans, Err: s.Out, MemoryLimit: int64(s.MemoryLimit), Started: s.Started})
+	switch {
+	case err != nil:
+		return ans, err
+	case ans.err != nil:
+		return ans, fmt.Errorf("plugin %s: line %d of its answer: %w", a.name, ans.line, ans.err)
+	case r.OverMemory:
+		return ans, &pipeline.Exit{Code: -1, Signal: "SIGKILL", Reason: "it used more than memory-limit"}
+	case r.Killed:
+		return ans, context.Cause(ctx)
+	case r.Code != 0 || r.Signal != "":
+		return ans, &pipeline.Exit{Code: r.Code, Signal: r.Signal, Reason: ans.failure}
+	case !ans.done:
+		return ans, fmt.Errorf("plugin %s ended without a result: its last line must be {\"type\": \"result\", \"ok\": true}", a.name)
+	case ans.failure != "":
+		return ans, errors.New(ans.failure)
+	}
+	return ans, nil
+}
+
+// message is one line of an answer.
+type message struct {
+	Type     string `json:"type"`
+	Protocol int    `json:"protocol"`
+	Text     string `json:"text"`  // log, effect
+	Name     string `json:"name"`  // output
+	Value    any    `json:"value"` // output
+	OK       *bool  `json:"ok"`    // result
+	Error    string `json:"error"` // result
+}
+
+// answer reads JSON lines as they come.
+type answer struct {
+	scope   *pipeline.Scope
+	stop    context.CancelCauseFunc
+	rest    []byte
+	line    int
+	total   int
+	out     pipeline.Outputs
+	effects []pipeline.Effect
+	failure string
+	done    bool
+	err     error
+}
+
+// Write takes what the plugin wrote; after the first mistake it takes nothing.
+func (a *answer) Write(b []byte) (int, error) {
+	if a.total += len(b); a.total > answerLimit && a.err == nil {
+		a.fail(errors.New("it is over 64 MiB in all"))
+	}
+	if a.err != nil {
+		return len(b), nil
+	}
+	a.rest = append(a.rest, b...)
+	for a.err == nil {
+		line, after, ok := bytes.Cut(a.rest, []byte("\n"))
+		if !ok {
+			break
+		}
+		a.rest = after
+		a.line++
+		if len(bytes.TrimSpace(line)) > 0 {
+			a.take(line)
+		}
+	}
+	if len(a.rest) > lineLimit && a.err == nil {
+		a.line++
+		a.fail(errors.New("it is over 2 MiB"))
+	}
+	return len(b), nil
+}
+
+func (a *answer) fail(err error) {
+	a.err, a.rest = err, nil
+	a.stop(err)
+}
+
+func (a *answer) take(line []byte) {
+	var m message
+	if json.Unmarshal(line, &m) != nil {
+		a.fail(errors.New("not a JSON object; text for people belongs to its standard error"))
+		return
+	}
+	switch {
+	case m.Protocol != 0 && m.Protocol != protocol:
+		a.fail(fmt.Errorf("protocol %d; this redundctl speaks %d", m.Protocol, protocol))
+	case a.done:
+		a.fail(errors.New("something follows the result"))
+	case m.Type == "log":
+		fmt.Fprintln(a.scope.Out, m.Text)
+	case m.Type == "effect":
+		a.effects = append(a.effects, pipeline.Effect(a.scope.Mask(m.Text)))
+	case m.Type == "output" && m.Name != "":
+		a.out.Values[m.Name] = m.Value
+	case m.Type == "result" && m.OK != nil:
+		a.done = true
+		if a.failure = m.Error; !*m.OK && a.failure == "" {
+			a.failure = "the plugin says that it failed"
+		}
+	default:
+		a.fail(fmt.Errorf("type %q with these keys is no answer", m.Type))
+	}
+}
