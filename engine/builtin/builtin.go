@@ -10,6 +10,7 @@ import (
 	"github.com/redundctl/redundctl/engine/kind/git"
 	"github.com/redundctl/redundctl/engine/kind/github"
 	"github.com/redundctl/redundctl/engine/kind/heartbeat"
+	"github.com/redundctl/redundctl/engine/kind/nested"
 	"github.com/redundctl/redundctl/engine/kind/netlify"
 	"github.com/redundctl/redundctl/engine/kind/notify"
 	"github.com/redundctl/redundctl/engine/kind/pm2"
@@ -30,7 +31,7 @@ func Kinds() *kind.Set {
 			github.Kinds(),
 			artifact.Kinds(),
 			[]kind.Action{netlify.Kind()},
-			[]kind.Action{notify.Kind()},
+			[]kind.Action{nested.Kind(), notify.Kind()},
 		),
 		Primaries: slices.Concat(
 			[]kind.Primary{github.Primary()},
