@@ -112,3 +112,15 @@ func scope(tree string) *pipeline.Scope {
 		},
 	}
 }
+
+// TestKeysAreNoUses holds that `run` and `exec` are keys of a step alone.
+func TestKeysAreNoUses(t *testing.T) {
+	t.Parallel()
+	for _, uses := range []string{"run", "exec"} {
+		step := map[string]any{"uses": uses, "with": map[string]any{uses: "true"}}
+		got := Kinds().Schemas().Pipeline(map[string]any{"name": "a", "steps": []any{step}})
+		if len(got) != 1 || !strings.Contains(got[0].Message, "unknown step kind") {
+			t.Errorf("uses: %s: %v", uses, got)
+		}
+	}
+}

@@ -38,6 +38,9 @@ type Retention struct {
 // Kind is one word that `uses:` (T is pipeline.Action) may hold.
 type Kind[T any] struct {
 	Name string
+	// Key is set for a kind that is written as a key of the step, as `run:`,
+	// and that `uses` does not name.
+	Key bool
 	// Fragment is the JSON Schema of `with`: an object with
 	// additionalProperties false and a description, type and default for each
 	// key. Its "x-outputs" maps the outputs that the kind sets to their
@@ -108,7 +111,9 @@ func (s *Set) Schemas() *schema.Set {
 	s.once.Do(func() {
 		f := schema.Fragments{Steps: map[string][]byte{}, Primaries: map[string][]byte{}}
 		for _, k := range s.Actions {
-			f.Steps[k.Name] = k.Fragment
+			if !k.Key {
+				f.Steps[k.Name] = k.Fragment
+			}
 		}
 		for _, k := range s.Primaries {
 			f.Primaries[k.Name] = k.Fragment

@@ -28,7 +28,7 @@ var primaryFragment []byte
 
 // Kinds are `run` and `exec`, as the runner names steps with these keys.
 func Kinds() []kind.Action {
-	return []kind.Action{
+	kinds := []kind.Action{
 		kind.Define("run", runFragment, func(w script, d kind.Deps) (pipeline.Action, error) {
 			w.proc = d.Proc
 			return &w, nil
@@ -41,6 +41,10 @@ func Kinds() []kind.Action {
 			return &w, nil
 		}),
 	}
+	for i := range kinds {
+		kinds[i].Key = true
+	}
+	return kinds
 }
 
 // Primary is the primary kind `command`.
