@@ -264,7 +264,7 @@ func quoted(word string) string {
 	if word == `"` {
 		return `'"'`
 	}
-	return `"` + word + `"`
+	return strconv.Quote(word)
 }
 
 // lastText is where the last character stands that is not white space.
