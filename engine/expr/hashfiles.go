@@ -140,7 +140,7 @@ func hashBelow(dir string, list []pattern) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	all, found := sha256.New(), false
 	for _, base := range bases(list) {
 		err := fs.WalkDir(root.FS(), base, func(name string, d fs.DirEntry, err error) error {

@@ -49,7 +49,7 @@ type envFile struct {
 // error says which source cannot be read, and never shows a value.
 func (s *Sources) Lookup(name string) (value string, ok bool, err error) {
 	if !plain(name) {
-		return "", false, fmt.Errorf("%q cannot be the name of a secret: use letters, digits, _, - and .", name)
+		return "", false, fmt.Errorf("%q cannot be the name of a secret: use letters, digits, dots, _ and -", name)
 	}
 	if s.Environ != nil {
 		if v, ok := s.Environ(name); ok {
@@ -155,7 +155,7 @@ func inDirectory(dir, name string) (value string, ok bool, err error) {
 	if err != nil {
 		return "", false, cause(err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if missing(err) {
 		return "", false, nil
