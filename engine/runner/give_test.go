@@ -2,6 +2,8 @@ package runner
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/secret"
 )
 
 func TestEnvironment(t *testing.T) {
@@ -289,4 +292,30 @@ func TestErrorsAreOneLine(t *testing.T) {
 	if got := r.line("a\n  b\t\x1bc" + strings.Repeat("x", 2000)); strings.ContainsAny(got, "\n\t") || len(got) > lineLimit+4 {
 		t.Errorf("%q", got)
 	}
+}
+
+// TestSecrets holds that nothing that is recorded or shown holds a secret,
+// while the steps pass it on.
+func TestSecrets(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const token = "s3cret-token-123"
+		var shown strings.Builder
+		j, w, b := setup(t, &pipeline.Pipeline{Secrets: []string{"T"}, Steps: []pipeline.Step{
+			step("a", "say:${{secrets.T}} out v=${{secrets.T}} fine=x"), step("b", "${{steps.a.outputs.v}} env:E=${{secrets.T}}"),
+			step("c", "${{matrix.k}}", matrix(pipeline.Matrix{Axes: []pipeline.Axis{axis("k", "${{secrets.T}}")}})),
+			{ID: "d", Uses: "no-${{secrets.T}}", ContinueOnError: true}, step("e", "", anyway, when("fromJSON(secrets.T) == 1")),
+			{ID: "f", Uses: "with", With: map[string]any{"v": "${{ fromJSON(format('[\"{0}\"]', secrets.T)) }}"}}}})
+		j.Secrets, j.Masker = map[string]string{"T": token}, secret.NewMasker(token)
+		j.Open = func(string) io.WriteCloser { return nopCloser{&shown} }
+		r := Run(t.Context(), j, b)
+		if r.Steps[0].Outputs["v"] != Withheld || r.Steps[0].Outputs["fine"] != "x" {
+			t.Errorf("outputs %v", r.Steps[0].Outputs)
+		}
+		if text := fmt.Sprintf("%+v %+v %s", r, b.events, shown.String()); strings.Contains(text, token) || !strings.Contains(shown.String(), "***") {
+			t.Errorf("recorded: %s", text)
+		}
+		if !slices.Contains(w.env["c(k=***)"], "E="+token) {
+			t.Error("the secret was not passed on")
+		}
+	})
 }

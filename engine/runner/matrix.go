@@ -174,7 +174,7 @@ func matrixOf(v any) (m pipeline.Matrix, err error) {
 	if !ok {
 		return m, errors.New("the expression must give a mapping of lists")
 	}
-	maps2 := func(v any) (out []map[string]any, ok bool) {
+	mappings := func(v any) (out []map[string]any, ok bool) {
 		list, ok := v.([]any)
 		for _, x := range list {
 			c, is := x.(map[string]any)
@@ -186,12 +186,12 @@ func matrixOf(v any) (m pipeline.Matrix, err error) {
 		return out, ok
 	}
 	for _, k := range slices.Sorted(maps.Keys(values)) {
-		ok := true
+		var ok bool
 		switch k {
 		case "include":
-			m.Include, ok = maps2(values[k])
+			m.Include, ok = mappings(values[k])
 		case "exclude":
-			m.Exclude, ok = maps2(values[k])
+			m.Exclude, ok = mappings(values[k])
 		default:
 			a := pipeline.Axis{Name: k}
 			a.Values, ok = values[k].([]any)

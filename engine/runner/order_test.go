@@ -217,21 +217,50 @@ func model(p *pipeline.Pipeline, graph bool) string {
 
 func TestRecordedBeforeStartAndBeforeTold(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		j, w, b := setup(t, &pipeline.Pipeline{Steps: []pipeline.Step{step("a", ""), step("b", "", needs("a"))}})
+		steps := func() *pipeline.Pipeline {
+			return &pipeline.Pipeline{Steps: []pipeline.Step{step("a", ""), step("b", "", needs("a"))}}
+		}
+		j, _, b := setup(t, steps())
 		Run(t.Context(), j, b)
-		want := []string{"a>", "<a succeeded", "b>", "<b succeeded"}
-		if diff := cmp.Diff(want, b.order); diff != "" {
+		if diff := cmp.Diff([]string{"a>", "<a succeeded", "b>", "<b succeeded"}, b.order); diff != "" {
 			t.Error(diff)
 		}
-		j, w, b = setup(t, &pipeline.Pipeline{Steps: []pipeline.Step{step("a", ""), step("b", "", needs("a"))}})
+		j, w, b := setup(t, steps())
 		b.startErr = context.DeadlineExceeded
 		if r := Run(t.Context(), j, b); r.State != pipeline.Failed || len(w.ran) > 0 {
 			t.Errorf("what could not be recorded started: %s, %v", r.State, w.ran)
 		}
-		j, w, b = setup(t, &pipeline.Pipeline{Steps: []pipeline.Step{step("a", ""), step("b", "", needs("a"))}})
+		j, w, b = setup(t, steps())
 		b.endErr = context.DeadlineExceeded
 		if r := Run(t.Context(), j, b); r.State != pipeline.Failed || len(w.ran) != 1 {
 			t.Errorf("a success that was not recorded was told: %s, %v", r.State, w.ran)
 		}
 	})
 }
+
+// BenchmarkSteps is what the runner adds to each step of a long list.
+func BenchmarkSteps(b *testing.B) {
+	p := &pipeline.Pipeline{Name: "p", System: "s"}
+	for i := range b.N {
+		p.Steps = append(p.Steps, step(fmt.Sprintf("s%d", i), ""))
+	}
+	j := Job{Pipeline: p, Build: func(string, map[string]any) (pipeline.Action, error) { return nothing{}, nil }}
+	b.ReportAllocs()
+	b.ResetTimer()
+	if r := Run(b.Context(), j, silent{}); r.State != pipeline.Succeeded {
+		b.Fatal(r.Error)
+	}
+}
+
+type nothing struct{}
+
+func (nothing) Plan(context.Context, *pipeline.Scope) ([]pipeline.Effect, error) { return nil, nil }
+func (nothing) Run(context.Context, *pipeline.Scope) (pipeline.Outputs, error) {
+	return pipeline.Outputs{}, nil
+}
+
+type silent struct{}
+
+func (silent) StartStep(context.Context, *pipeline.StepRecord) error { return nil }
+func (silent) EndStep(context.Context, *pipeline.StepRecord) error   { return nil }
+func (silent) Event(context.Context, pipeline.Event) error           { return nil }

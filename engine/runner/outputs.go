@@ -24,18 +24,16 @@ func limited(values map[string]any) (map[string]any, bool) {
 	left, cut := allOutputs, false
 	var out map[string]any
 	for _, k := range slices.Sorted(maps.Keys(values)) {
-		v, n := values[k], size(values[k])
+		n := size(values[k])
 		if room := min(oneOutput, left); n > room {
-			cut = true
+			cut, n = true, 0
 			if out == nil {
 				out = maps.Clone(values)
 			}
-			v, n = nil, 0
+			out[k] = nil
 			if s, ok := values[k].(string); ok {
-				v = strings.ToValidUTF8(s[:room], "")
-				n = room
+				out[k], n = strings.ToValidUTF8(s[:room], ""), room
 			}
-			out[k] = v
 		}
 		left -= n
 	}
