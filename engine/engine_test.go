@@ -59,7 +59,7 @@ func project(t *testing.T, files map[string]string) *config.Project {
 }
 
 func load(ctx context.Context, fail func(string, ...any), root string) *config.Project {
-	p := config.Load(ctx, config.Options{Dir: root, Fixed: true, Kinds: builtin.Kinds()})
+	p := config.Load(ctx, config.Options{Dir: root, Kinds: builtin.Kinds()})
 	for _, x := range p.Problems {
 		if x.Severity == diag.Error {
 			fail("%s:%d: %s", x.File, x.Line, x.Message)

@@ -126,15 +126,15 @@ func asStep(p *pipeline.Pipeline) *pipeline.Pipeline {
 	return &out
 }
 
-// build makes the action of one attempt. What the file says of `run` and
-// `exec` was checked when it was loaded and has no other form; of the others,
-// expressions may have made anything.
+// build makes the action of one attempt. What is a key of the step itself was
+// checked when the file was loaded and has no other form; of what stands in
+// `with`, expressions may have made anything.
 func (e *Engine) build(uses string, with map[string]any) (pipeline.Action, error) {
 	k, ok := e.o.Kinds.Action(uses)
 	if !ok {
 		return nil, fmt.Errorf("uses: there is no kind %s", uses)
 	}
-	if uses != "run" && uses != "exec" {
+	if !k.Key {
 		schemas := e.o.Kinds.Schemas()
 		schemas.FillWith(uses, with)
 		var wrong []error

@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/store"
+)
+
+// TestKeep holds that a record which finds no room is tried again until there
+// is some, also after a cancellation for a while, and that other errors are
+// told at once.
+func TestKeep(t *testing.T) {
+	t.Parallel()
+	full := fmt.Errorf("the disk is full: %w", store.ErrFull)
+	other := errors.New("other")
+	for _, c := range []struct {
+		name   string
+		fails  int // so many times with err
+		err    error
+		cancel time.Duration
+		want   error
+		took   time.Duration
+	}{
+		{"there is room", 0, full, 0, nil, 0},
+		{"room comes", 90, full, 0, nil, 90 * tryAgain},
+		{"room comes after a cancellation", 5, full, time.Second, nil, 5 * tryAgain},
+		{"no room comes after a cancellation", 1 << 20, full, 90 * time.Second, store.ErrFull, 90*time.Second + lastTries},
+		{"another error", 1, other, 0, other, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if c.cancel > 0 {
+					time.AfterFunc(c.cancel, cancel)
+				}
+				told, tries := 0, 0
+				r := &recorder{log: slog.New(slog.DiscardHandler), note: func(string, ...any) { told++ }, ctx: ctx}
+				from := time.Now()
+				err := r.keep(context.WithoutCancel(ctx), "it", func(context.Context) error {
+					if tries++; tries <= c.fails {
+						return c.err
+					}
+					return nil
+				})
+				if !errors.Is(err, c.want) || time.Since(from) != c.took || told > 1 {
+					t.Errorf("%v after %s, told %d times; want %v after %s", err, time.Since(from), told, c.want, c.took)
+				}
+			})
+		})
+	}
+}
