@@ -6,6 +6,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/redundctl/redundctl/engine/expr/value"
 )
 
 // Check finds what is wrong with a template where these types hold: names
@@ -103,7 +105,7 @@ func (c *checker) link(n *node) *Type {
 	case opRoot:
 		t, ok := c.types.Roots[n.name]
 		if !ok {
-			c.errs = append(c.errs, *unknownContext(n, keys(c.types.Roots)))
+			c.errs = append(c.errs, *unknownContext(n, value.Keys(c.types.Roots)))
 			return AnyType()
 		}
 		return c.use(t)
@@ -144,7 +146,7 @@ func (c *checker) field(t *Type, n *node, name string) *Type {
 	case Object:
 		return c.fieldOfObject(t, n, name)
 	case Array:
-		if n.op == opIndex && !math.IsNaN(parseNumber(name)) {
+		if n.op == opIndex && !math.IsNaN(value.ParseNumber(name)) {
 			return c.use(t.Elem)
 		}
 		c.at(n, RuleType, "a list has no field "+strconv.Quote(name), "write [0] for its first element, or .* for all of them")
@@ -164,7 +166,7 @@ func (c *checker) fieldOfElement(elem *Type, n *node, name string) *Type {
 }
 
 func (c *checker) fieldOfObject(t *Type, n *node, name string) *Type {
-	if f, ok := lookup(t.Fields, name); ok {
+	if f, ok := value.Lookup(t.Fields, name); ok {
 		return c.use(f)
 	}
 	if t.Open {
@@ -177,7 +179,7 @@ func (c *checker) fieldOfObject(t *Type, n *node, name string) *Type {
 	if rule == "" {
 		rule = RuleField
 	}
-	names := keys(t.Fields)
+	names := value.Keys(t.Fields)
 	hint := suggest(name, names, what+"s")
 	if t.Hint != "" && !strings.HasPrefix(hint, "did you mean") {
 		hint = t.Hint
@@ -249,7 +251,7 @@ func (c *checker) merge(t *Type) *Type {
 	}
 	var usable []*Type
 	var refused *Type
-	for _, k := range keys(t.Fields) {
+	for _, k := range value.Keys(t.Fields) {
 		if f := t.Fields[k]; f != nil && f.Refuse != nil {
 			refused = f
 		} else {
@@ -421,5 +423,5 @@ func typeOf(v any) *Type {
 		}
 		return Closed(fields)
 	}
-	return &Type{Kind: kindOf(v)}
+	return &Type{Kind: value.KindOf(v)}
 }

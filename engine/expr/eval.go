@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/expr/value"
 )
 
 // maxMade bounds what one evaluation may build, in bytes: a short expression
@@ -26,7 +27,7 @@ func (t *Template) Eval(e *Env) (any, error) {
 		return t.Text(e)
 	}
 	v, err := (&evaluation{env: e}).node(t.parts[0].node)
-	if list, ok := v.(filtered); ok {
+	if list, ok := v.(value.Filtered); ok {
 		return []any(list), err
 	}
 	return v, err
@@ -48,7 +49,7 @@ func (t *Template) Text(e *Env) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		s := text(v)
+		s := value.Text(v)
 		if err := ev.make(p.node, len(s)); err != nil {
 			return "", err
 		}
@@ -61,7 +62,7 @@ func (t *Template) Text(e *Env) (string, error) {
 // are false, everything else is true. The error is an *Error.
 func (t *Template) Truth(e *Env) (bool, error) {
 	v, err := t.Eval(e)
-	return err == nil && truthy(v), err
+	return err == nil && value.Truthy(v), err
 }
 
 // EvalTree evaluates every string below v, which is made of map[string]any,
@@ -97,7 +98,7 @@ func evalString(s string, e *Env) (any, error) {
 
 func evalMap[V any](m map[string]V, e *Env) (any, error) {
 	out := make(map[string]any, len(m))
-	for _, k := range keys(m) { // in order, so that one mistake of several is always the same
+	for _, k := range value.Keys(m) { // in order, so that one mistake of several is always the same
 		v, err := EvalTree(m[k], e)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", k, err)
@@ -126,9 +127,9 @@ func (ev *evaluation) node(n *node) (any, error) {
 		return n.val, nil
 	case opRoot:
 		if v, ok := ev.env.Contexts[n.name]; ok {
-			return basic(v), nil
+			return value.Basic(v), nil
 		}
-		return nil, unknownContext(n, keys(ev.env.Contexts))
+		return nil, unknownContext(n, value.Keys(ev.env.Contexts))
 	case opCall:
 		return ev.call(n)
 	}
@@ -139,16 +140,16 @@ func (ev *evaluation) node(n *node) (any, error) {
 	switch n.op {
 	case opField:
 		if m, ok := a.(map[string]any); ok {
-			v, _ := lookup(m, n.name)
-			return basic(v), nil
+			v, _ := value.Lookup(m, n.name)
+			return value.Basic(v), nil
 		}
-		return member(a, n.name), nil
+		return value.Member(a, n.name), nil
 	case opStar:
-		return elements(a), nil
+		return value.Elements(a), nil
 	case opNot:
-		return !truthy(a), nil
+		return !value.Truthy(a), nil
 	case opAnd, opOr:
-		if truthy(a) == (n.op == opOr) {
+		if value.Truthy(a) == (n.op == opOr) {
 			return a, nil
 		}
 		return ev.node(n.b)
@@ -158,7 +159,7 @@ func (ev *evaluation) node(n *node) (any, error) {
 		return nil, err
 	}
 	if n.op == opIndex {
-		return member(a, b), nil
+		return value.Member(a, b), nil
 	}
 	return compare(n.op, a, b), nil
 }
@@ -166,15 +167,15 @@ func (ev *evaluation) node(n *node) (any, error) {
 func compare(kind op, a, b any) bool {
 	switch kind {
 	case opEqual:
-		return equal(a, b)
+		return value.Equal(a, b)
 	case opUnequal:
-		return !equal(a, b)
+		return !value.Equal(a, b)
 	case opLessEqual, opGreaterEqual:
-		if equal(a, b) {
+		if value.Equal(a, b) {
 			return true
 		}
 	}
-	c, ok := order(a, b)
+	c, ok := value.Order(a, b)
 	if kind == opLess || kind == opLessEqual {
 		return ok && c < 0
 	}

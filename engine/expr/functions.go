@@ -6,6 +6,9 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/redundctl/redundctl/engine/expr/hashfiles"
+	"github.com/redundctl/redundctl/engine/expr/value"
 )
 
 // function is one function of the language.
@@ -77,53 +80,42 @@ func status(pick func(Status) bool) func(*evaluation, *node, []any) (any, error)
 
 // contains looks for an element of an array, or for a part of a text.
 func contains(_ *evaluation, _ *node, a []any) (any, error) {
-	switch kindOf(a[0]) {
+	switch value.KindOf(a[0]) {
 	case Object:
 		return false, nil
 	case Array:
-		for _, e := range elementsOf(a[0]) {
-			if equal(e, a[1]) {
+		for _, e := range value.List(a[0]) {
+			if value.Equal(e, a[1]) {
 				return true, nil
 			}
 		}
 		return false, nil
 	}
-	return kindOf(a[1]) < Array && strings.Contains(upperText(text(a[0])), upperText(text(a[1]))), nil
-}
-
-// elementsOf are the elements of an array itself.
-func elementsOf(v any) []any {
-	switch x := v.(type) {
-	case []any:
-		return x
-	case filtered:
-		return x
-	}
-	return appendElements(nil, v)
+	return value.KindOf(a[1]) < Array && strings.Contains(value.Upper(value.Text(a[0])), value.Upper(value.Text(a[1]))), nil
 }
 
 func startsWith(_ *evaluation, _ *node, a []any) (any, error) {
-	return kindOf(a[0]) < Array && kindOf(a[1]) < Array && strings.HasPrefix(upperText(text(a[0])), upperText(text(a[1]))), nil
+	return value.KindOf(a[0]) < Array && value.KindOf(a[1]) < Array && strings.HasPrefix(value.Upper(value.Text(a[0])), value.Upper(value.Text(a[1]))), nil
 }
 
 func endsWith(_ *evaluation, _ *node, a []any) (any, error) {
-	return kindOf(a[0]) < Array && kindOf(a[1]) < Array && strings.HasSuffix(upperText(text(a[0])), upperText(text(a[1]))), nil
+	return value.KindOf(a[0]) < Array && value.KindOf(a[1]) < Array && strings.HasSuffix(value.Upper(value.Text(a[0])), value.Upper(value.Text(a[1]))), nil
 }
 
 func join(ev *evaluation, n *node, a []any) (any, error) {
-	if kindOf(a[0]) == Object {
+	if value.KindOf(a[0]) == Object {
 		return "", nil
 	}
-	if kindOf(a[0]) != Array {
-		return text(a[0]), nil
+	if value.KindOf(a[0]) != Array {
+		return value.Text(a[0]), nil
 	}
 	between := ","
-	if len(a) == 2 && kindOf(a[1]) < Array {
-		between = text(a[1])
+	if len(a) == 2 && value.KindOf(a[1]) < Array {
+		between = value.Text(a[1])
 	}
 	var b strings.Builder
-	for i, e := range elementsOf(a[0]) {
-		s := text(basic(e))
+	for i, e := range value.List(a[0]) {
+		s := value.Text(value.Basic(e))
 		if i > 0 {
 			s = between + s
 		}
@@ -184,13 +176,13 @@ const (
 )
 
 func format(ev *evaluation, n *node, a []any) (any, error) {
-	list, _, ok := pieces(text(a[0]))
+	list, _, ok := pieces(value.Text(a[0]))
 	if !ok {
 		return nil, failed(n.args[0], badFormat, formatHint)
 	}
 	values := make([]string, len(a)-1)
 	for i := range values {
-		values[i] = text(a[i+1])
+		values[i] = value.Text(a[i+1])
 	}
 	var b strings.Builder
 	for _, p := range list {
@@ -223,8 +215,31 @@ func given(n int) string {
 	return fmt.Sprintf("there are %d", n)
 }
 
+func toJSON(ev *evaluation, n *node, a []any) (any, error) {
+	s, ok := value.JSON(a[0], maxMade)
+	if !ok {
+		return nil, failed(n, "toJSON was given more than it can print", "")
+	}
+	return s, ev.make(n, len(s))
+}
+
+func hashFiles(ev *evaluation, n *node, a []any) (any, error) {
+	if ev.env.Root == "" {
+		return nil, failed(n, "hashFiles cannot read files here", "")
+	}
+	patterns := make([]string, len(a))
+	for i, x := range a {
+		patterns[i] = value.Text(x)
+	}
+	sum, err := hashfiles.Below(ev.env.Root, patterns)
+	if err != nil {
+		return nil, failed(n, "hashFiles "+err.Error(), "")
+	}
+	return sum, nil
+}
+
 func fromJSON(ev *evaluation, n *node, a []any) (any, error) {
-	s := text(a[0])
+	s := value.Text(a[0])
 	if err := ev.make(n, len(s)); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/redundctl/redundctl/engine/expr/value"
 )
 
 // writer writes random expressions.
@@ -90,7 +92,7 @@ func TestRandom(t *testing.T) {
 		}
 		if typ.Kind != Any && got != nil {
 			known++
-			if k := kindOf(got); k != typ.Kind {
+			if k := value.KindOf(got); k != typ.Kind {
 				t.Fatalf("%s gave %#v, which is not of kind %d", text, got, typ.Kind)
 			}
 		}
@@ -174,7 +176,7 @@ func FuzzEval(f *testing.F) {
 			}
 			return
 		}
-		if kindOf(got) == String && !reflect.DeepEqual(got, mustText(t, x, e)) {
+		if value.KindOf(got) == String && !reflect.DeepEqual(got, mustText(t, x, e)) {
 			t.Fatalf("%q is %#v, but not as text", body, got)
 		}
 	})

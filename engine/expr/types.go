@@ -1,17 +1,19 @@
 package expr
 
+import "github.com/redundctl/redundctl/engine/expr/value"
+
 // Kind is the kind of value that a Type stands for.
-type Kind uint8
+type Kind = value.Kind
 
 // The kinds of values. Any is not known before evaluation.
 const (
-	Any Kind = iota
-	Null
-	Bool
-	Number
-	String
-	Array
-	Object
+	Any    = value.Any
+	Null   = value.Null
+	Bool   = value.Bool
+	Number = value.Number
+	String = value.String
+	Array  = value.Array
+	Object = value.Object
 )
 
 // Type is what is known of a value before evaluation. The zero value is any

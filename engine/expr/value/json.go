@@ -1,4 +1,4 @@
-package expr
+package value
 
 import (
 	"bytes"
@@ -6,25 +6,22 @@ import (
 	"strings"
 )
 
-// toJSON prints a value with an indent of two and its keys in order.
-func toJSON(ev *evaluation, n *node, a []any) (any, error) {
-	p := printer{}
+// JSON prints a value with an indent of two and its keys in order. It is not
+// ok for more than limit bytes, or a depth that no JSON has.
+func JSON(v any, limit int) (text string, ok bool) {
+	p := printer{limit: limit}
 	p.enc = json.NewEncoder(&p.word)
 	p.enc.SetEscapeHTML(false)
-	if !p.value(a[0], 0) {
-		return nil, failed(n, "toJSON was given more than it can print", "")
-	}
-	if err := ev.make(n, p.out.Len()); err != nil {
-		return nil, err
-	}
-	return p.out.String(), nil
+	ok = p.value(v, 0)
+	return p.out.String(), ok
 }
 
 // printer prints values as JSON.
 type printer struct {
-	out  strings.Builder
-	word bytes.Buffer
-	enc  *json.Encoder
+	out   strings.Builder
+	word  bytes.Buffer
+	enc   *json.Encoder
+	limit int
 }
 
 // maxDepth is how deep a value may be to be printed; fromJSON reads no deeper
@@ -33,8 +30,8 @@ const maxDepth = 10_000
 
 // value prints v and reports whether all of it could be.
 func (p *printer) value(v any, depth int) bool {
-	v = basic(v)
-	if depth > maxDepth || p.out.Len() > maxMade {
+	v = Basic(v)
+	if depth > maxDepth || p.out.Len() > p.limit {
 		return false
 	}
 	switch x := v.(type) {
@@ -47,13 +44,13 @@ func (p *printer) value(v any, depth int) bool {
 	case map[string]string:
 		return printObject(p, x, depth)
 	default:
-		switch kindOf(v) {
+		switch KindOf(v) {
 		case Array:
-			return p.array(elementsOf(v), depth)
+			return p.array(List(v), depth)
 		case Object:
 			p.out.WriteString("{}")
 		default:
-			p.out.WriteString(text(v))
+			p.out.WriteString(Text(v))
 		}
 	}
 	return true
@@ -87,7 +84,7 @@ func printObject[V any](p *printer, m map[string]V, depth int) bool {
 		p.out.WriteString("{}")
 		return true
 	}
-	for i, k := range keys(m) {
+	for i, k := range Keys(m) {
 		p.line("{,"[min(i, 1)], depth+1)
 		p.string(k)
 		p.out.WriteString(": ")

@@ -1,4 +1,6 @@
-package expr
+// Package hashfiles is the function hashFiles of GitHub Actions, kept below one
+// directory.
+package hashfiles
 
 import (
 	"crypto/sha256"
@@ -23,29 +25,27 @@ type pattern struct {
 	negate bool
 }
 
-// hashFiles is GitHub's: the SHA-256 of the SHA-256 of each matching file, in
-// the order of a walk; "" when nothing matches. Files that are not below the
-// root, also by a link, never match.
-func hashFiles(ev *evaluation, n *node, a []any) (any, error) {
-	if ev.env.Root == "" {
-		return nil, failed(n, "hashFiles cannot read files here", "")
-	}
+// Below is the SHA-256 of the SHA-256 of each file that matches, in the order
+// of a walk; "" when nothing matches. Each pattern may have several lines.
+// Files that are not below the root, also by a link, never match. The error
+// tells no pattern, which may have been made of a secret.
+func Below(root string, patterns []string) (string, error) {
 	var list []pattern
-	for i, x := range a {
-		for line := range strings.Lines(text(x)) {
-			p, ok := parsePattern(line, ev.env.Root)
+	for _, x := range patterns {
+		for line := range strings.Lines(x) {
+			p, ok := parsePattern(line, root)
 			if !ok {
 				continue
 			}
 			if !doublestar.ValidatePattern(p.glob) {
-				return nil, failed(n.args[i], "the pattern of hashFiles is not valid", "")
+				return "", errors.New("was given a pattern that is not valid")
 			}
 			list = append(list, p)
 		}
 	}
-	sum, err := hashBelow(ev.env.Root, list)
+	sum, err := hashBelow(root, list)
 	if err != nil {
-		return nil, failed(n, "hashFiles cannot read a file: "+reason(err), "")
+		return "", errors.New("cannot read a file: " + reason(err))
 	}
 	return sum, nil
 }

@@ -1,4 +1,7 @@
-package expr
+// Package value is what the expressions of GitHub Actions calculate with:
+// values of any Go type that YAML and JSON decode to, with GitHub's coercions
+// to the letter.
+package value
 
 import (
 	"encoding/json"
@@ -11,12 +14,26 @@ import (
 	"unicode/utf8"
 )
 
-// filtered is what `.*` gives: an array whose fields are those of its
-// elements.
-type filtered []any
+// Kind is the kind of a value.
+type Kind uint8
 
-// kindOf is the kind of a value; of what the language does not know, Object.
-func kindOf(v any) Kind {
+// The kinds of values. Any is not known before evaluation.
+const (
+	Any Kind = iota
+	Null
+	Bool
+	Number
+	String
+	Array
+	Object
+)
+
+// Filtered is what `.*` gives: an array whose fields are those of its
+// elements.
+type Filtered []any
+
+// KindOf is the kind of a value; of what the language does not know, Object.
+func KindOf(v any) Kind {
 	switch v.(type) {
 	case nil:
 		return Null
@@ -26,15 +43,15 @@ func kindOf(v any) Kind {
 		return String
 	case float64, float32, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, json.Number:
 		return Number
-	case []any, []string, filtered:
+	case []any, []string, Filtered:
 		return Array
 	}
 	return Object
 }
 
-// basic is v as one of the types that kindOf knows, for values that a context
+// Basic is v as one of the types that kindOf knows, for values that a context
 // holds under a type of its own.
-func basic(v any) any {
+func Basic(v any) any {
 	switch v.(type) {
 	case nil, bool, string, float64, int, int64, []any, []string, map[string]any, map[string]string, json.Number:
 		return v
@@ -54,8 +71,8 @@ func basic(v any) any {
 	return v
 }
 
-// truthy is a value as a condition: false, 0, NaN, null and the empty text are false.
-func truthy(v any) bool {
+// Truthy is a value as a condition: false, 0, NaN, null and the empty text are false.
+func Truthy(v any) bool {
 	switch x := v.(type) {
 	case nil:
 		return false
@@ -64,15 +81,15 @@ func truthy(v any) bool {
 	case string:
 		return x != ""
 	}
-	if kindOf(v) == Number {
-		f := number(v)
+	if KindOf(v) == Number {
+		f := AsNumber(v)
 		return f != 0 && !math.IsNaN(f)
 	}
 	return true
 }
 
-// number is a value as a number; NaN when it is none.
-func number(v any) float64 {
+// AsNumber is a value as a number; NaN when it is none.
+func AsNumber(v any) float64 {
 	switch x := v.(type) {
 	case nil:
 		return 0
@@ -88,10 +105,10 @@ func number(v any) float64 {
 	case int64:
 		return float64(x)
 	case string:
-		return parseNumber(x)
+		return ParseNumber(x)
 	case json.Number:
-		return parseNumber(string(x))
-	case []any, []string, filtered, map[string]any, map[string]string:
+		return ParseNumber(string(x))
+	case []any, []string, Filtered, map[string]any, map[string]string:
 		return math.NaN()
 	}
 	switch r := reflect.ValueOf(v); {
@@ -105,9 +122,9 @@ func number(v any) float64 {
 	return math.NaN()
 }
 
-// parseNumber reads what GitHub reads: a decimal with an exponent, 32 bits in
+// ParseNumber reads what GitHub reads: a decimal with an exponent, 32 bits in
 // 0x or 0o form, or Infinity, with white space around it. No text is 0.
-func parseNumber(s string) float64 {
+func ParseNumber(s string) float64 {
 	s = strings.TrimSpace(s)
 	switch {
 	case s == "":
@@ -138,9 +155,9 @@ func parseBits(s string, base int) float64 {
 	return float64(int32(n))
 }
 
-// text is a value as text. Numbers have 15 digits at most, as on GitHub; only
+// Text is a value as text. Numbers have 15 digits at most, as on GitHub; only
 // Go's integers keep all of theirs.
-func text(v any) string {
+func Text(v any) string {
 	switch x := v.(type) {
 	case nil:
 		return ""
@@ -158,9 +175,9 @@ func text(v any) string {
 		if n, err := strconv.ParseInt(string(x), 10, 64); err == nil {
 			return strconv.FormatInt(n, 10)
 		}
-		return formatNumber(number(x))
+		return formatNumber(AsNumber(x))
 	}
-	switch kindOf(v) {
+	switch KindOf(v) {
 	case Array:
 		return "Array"
 	case Object:
@@ -172,7 +189,7 @@ func text(v any) string {
 	case r.CanUint():
 		return strconv.FormatUint(r.Uint(), 10)
 	}
-	return formatNumber(number(v))
+	return formatNumber(AsNumber(v))
 }
 
 func formatNumber(f float64) string {
@@ -187,19 +204,19 @@ func formatNumber(f float64) string {
 	return strconv.FormatFloat(f, 'G', 15, 64)
 }
 
-// equal is ==. Values of one kind are compared as such, texts in any letter
+// Equal is ==. Values of one kind are compared as such, texts in any letter
 // case, objects and arrays by identity; others as numbers.
-func equal(a, b any) bool {
-	ka, kb := kindOf(a), kindOf(b)
+func Equal(a, b any) bool {
+	ka, kb := KindOf(a), KindOf(b)
 	switch {
 	case ka != kb:
-		return ka < Array && kb < Array && number(a) == number(b)
+		return ka < Array && kb < Array && AsNumber(a) == AsNumber(b)
 	case ka == Null:
 		return true
 	case ka == String:
 		return a == b || compareFold(a.(string), b.(string)) == 0
 	case ka < Array:
-		return number(a) == number(b)
+		return AsNumber(a) == AsNumber(b)
 	}
 	return same(a, b)
 }
@@ -219,17 +236,17 @@ func same(a, b any) bool {
 	return false
 }
 
-// order compares by size: -1, 0 or 1. What has no order, as null with null,
+// Order compares by size: -1, 0 or 1. What has no order, as null with null,
 // an object or NaN, is not ok.
-func order(a, b any) (c int, ok bool) {
-	ka, kb := kindOf(a), kindOf(b)
+func Order(a, b any) (c int, ok bool) {
+	ka, kb := KindOf(a), KindOf(b)
 	if ka == String && kb == String {
 		return compareFold(a.(string), b.(string)), true
 	}
 	if ka >= Array || kb >= Array || ka == Null && kb == Null {
 		return 0, false
 	}
-	switch x, y := number(a), number(b); {
+	switch x, y := AsNumber(a), AsNumber(b); {
 	case x < y:
 		return -1, true
 	case x > y:
@@ -287,17 +304,18 @@ func upper(r rune) rune {
 	return r
 }
 
-func upperText(s string) string { return strings.Map(upper, s) }
+// Upper is a text in capital letters, in which texts are compared.
+func Upper(s string) string { return strings.Map(upper, s) }
 
-// member is v[key]. Of an array that `.*` gave it is the members of its
+// Member is v[key]. Of an array that `.*` gave it is the members of its
 // elements.
-func member(v, key any) any {
-	list, ok := v.(filtered)
+func Member(v, key any) any {
+	list, ok := v.(Filtered)
 	if !ok {
 		m, _ := memberOf(v, key)
 		return m
 	}
-	out := filtered{}
+	out := Filtered{}
 	for _, e := range list {
 		if m, ok := memberOf(e, key); ok {
 			out = append(out, m)
@@ -307,21 +325,21 @@ func member(v, key any) any {
 }
 
 func memberOf(v, key any) (any, bool) {
-	if kindOf(key) >= Array {
+	if KindOf(key) >= Array {
 		return nil, false
 	}
 	switch x := v.(type) {
 	case map[string]any:
-		if m, ok := lookup(x, text(key)); ok {
-			return basic(m), true
+		if m, ok := Lookup(x, Text(key)); ok {
+			return Basic(m), true
 		}
 	case map[string]string:
-		if m, ok := lookup(x, text(key)); ok {
+		if m, ok := Lookup(x, Text(key)); ok {
 			return m, true
 		}
 	case []any:
 		if i, ok := position(key, len(x)); ok {
-			return basic(x[i]), true
+			return Basic(x[i]), true
 		}
 	case []string:
 		if i, ok := position(key, len(x)); ok {
@@ -333,16 +351,16 @@ func memberOf(v, key any) (any, bool) {
 
 // position is a key as the index of an array.
 func position(key any, length int) (int, bool) {
-	f := number(key)
+	f := AsNumber(key)
 	if !(f >= 0 && f < float64(length)) {
 		return 0, false
 	}
 	return int(f), true
 }
 
-// lookup finds a key: the exact one, else the first that differs in letter
+// Lookup finds a key: the exact one, else the first that differs in letter
 // case alone.
-func lookup[V any](m map[string]V, key string) (V, bool) {
+func Lookup[V any](m map[string]V, key string) (V, bool) {
 	if v, ok := m[key]; ok {
 		return v, true
 	}
@@ -355,11 +373,11 @@ func lookup[V any](m map[string]V, key string) (V, bool) {
 	return m[name], found
 }
 
-// elements is v.*: all that an array or object holds, objects in the order of
+// Elements is v.*: all that an array or object holds, objects in the order of
 // their keys.
-func elements(v any) filtered {
-	out := filtered{}
-	if list, ok := v.(filtered); ok {
+func Elements(v any) Filtered {
+	out := Filtered{}
+	if list, ok := v.(Filtered); ok {
 		for _, e := range list {
 			out = appendElements(out, e)
 		}
@@ -368,33 +386,45 @@ func elements(v any) filtered {
 	return appendElements(out, v)
 }
 
-func appendElements(out filtered, v any) filtered {
+func appendElements(out Filtered, v any) Filtered {
 	switch x := v.(type) {
 	case []any:
 		for _, e := range x {
-			out = append(out, basic(e))
+			out = append(out, Basic(e))
 		}
 	case []string:
 		for _, e := range x {
 			out = append(out, e)
 		}
 	case map[string]any:
-		for _, k := range keys(x) {
-			out = append(out, basic(x[k]))
+		for _, k := range Keys(x) {
+			out = append(out, Basic(x[k]))
 		}
 	case map[string]string:
-		for _, k := range keys(x) {
+		for _, k := range Keys(x) {
 			out = append(out, x[k])
 		}
 	}
 	return out
 }
 
-func keys[V any](m map[string]V) []string {
+// Keys are the keys of a map in order.
+func Keys[V any](m map[string]V) []string {
 	out := make([]string, 0, len(m))
 	for k := range m {
 		out = append(out, k)
 	}
 	sort.Strings(out)
 	return out
+}
+
+// List is the elements of an array, as they are.
+func List(v any) []any {
+	switch x := v.(type) {
+	case []any:
+		return x
+	case Filtered:
+		return x
+	}
+	return appendElements(nil, v)
 }
