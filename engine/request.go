@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/runner"
+	"github.com/redundctl/redundctl/engine/runner/params"
 	"github.com/redundctl/redundctl/engine/secret"
 )
 
@@ -50,7 +50,7 @@ func (e *Engine) request(r RunRequest) (*request, error) {
 // complete converts the parameters and reads the secrets.
 func (e *Engine) complete(q *request, given map[string]any) error {
 	var err error
-	if q.params, err = runner.Params(q.pipeline.Params, given); err != nil {
+	if q.params, err = params.Of(q.pipeline.Params, given); err != nil {
 		return &UsageError{fmt.Sprintf("parameters of %s: %v", q.pipeline.ID(), err)}
 	}
 	q.secrets, err = e.secrets(q.pipeline)

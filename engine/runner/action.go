@@ -10,6 +10,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/params"
 )
 
 // fileAction is a step that uses a file of `kind: action`: its steps, as a
@@ -33,7 +34,7 @@ func (u *unit) file() (*fileAction, error) {
 	if err != nil {
 		return nil, err
 	}
-	inputs, err := Params(f.Inputs, u.with)
+	inputs, err := params.Of(f.Inputs, u.with)
 	if err != nil {
 		return nil, within("with", err)
 	}

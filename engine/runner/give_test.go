@@ -165,43 +165,6 @@ func TestPathsOfSteps(t *testing.T) {
 	})
 }
 
-func TestParams(t *testing.T) {
-	t.Parallel()
-	declared := map[string]pipeline.Param{
-		"s": {Type: "string"}, "i": {Type: "integer", Default: int64(4)}, "n": {Type: "number"}, "b": {Type: "boolean"},
-		"c": {Type: "choice", Options: []any{"x", int64(2)}, Default: "x"},
-	}
-	got, err := Params(declared, map[string]any{"i": "12", "n": "1.5", "b": "true", "c": "2", "s": int64(3)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(map[string]any{"s": "3", "i": int64(12), "n": 1.5, "b": true, "c": int64(2)}, got); diff != "" {
-		t.Error(diff)
-	}
-	got, err = Params(declared, nil)
-	if diff := cmp.Diff(map[string]any{"s": "", "i": int64(4), "n": nil, "b": nil, "c": "x"}, got); diff != "" || err != nil {
-		t.Error(diff, err)
-	}
-	for _, c := range []struct {
-		given map[string]any
-		want  string
-	}{
-		{map[string]any{"i": "1.5"}, `i must be an integer, not "1.5"`},
-		{map[string]any{"n": "NaN"}, `n must be a number, not "NaN"`},
-		{map[string]any{"b": "yes"}, `b must be true or false, not "yes"`},
-		{map[string]any{"c": "y"}, `c must be one of x, 2, not "y"`},
-		{map[string]any{"s": []any{}}, `s must be a string, not []`},
-		{map[string]any{"z": "y"}, `there is no z; declared: b, c, i, n, s`},
-	} {
-		if _, err := Params(declared, c.given); err == nil || err.Error() != c.want {
-			t.Errorf("%v: %v, want %s", c.given, err, c.want)
-		}
-	}
-	if _, err := Params(map[string]pipeline.Param{"r": {Type: "string", Required: true}}, nil); err == nil {
-		t.Error("a required parameter may be missing")
-	}
-}
-
 func action(f *pipeline.ActionFile) func(string) (*pipeline.ActionFile, error) {
 	return func(path string) (*pipeline.ActionFile, error) {
 		if path != "./actions/a.yaml" {
@@ -258,9 +221,9 @@ func TestPlan(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		j, w, _ := setup(t, &pipeline.Pipeline{Steps: []pipeline.Step{
 			step("a", "${{params.p}}"), step("b", "${{steps.a.outputs.text}}", needs("a")), step("c", "", needs("a"), when("failure()")),
-			step("d", "", needs("a"), when("steps.a.outcome == 'failed'")), step("e", "${{matrix.k}}", matrix(pipeline.Matrix{Axes: []pipeline.Axis{axis("k", "x", "y")}})),
+			step("d", "", needs("a"), when("steps.a.outcome == 'failed'")), step("e", "${{matrix.k}}", over(pipeline.Matrix{Axes: []pipeline.Axis{axis("k", "x", "y")}})),
 			{ID: "f", Uses: "nosuch"}, {ID: "g", Uses: "./actions/a.yaml"},
-			step("h", "", matrix(pipeline.Matrix{Expr: "${{ fromJSON(steps.a.outputs.m) }}"}))}})
+			step("h", "", over(pipeline.Matrix{Expr: "${{ fromJSON(steps.a.outputs.m) }}"}))}})
 		j.Params = map[string]any{"p": "word"}
 		j.Action = action(&pipeline.ActionFile{Steps: []pipeline.Step{step("in", "deep")}})
 		got, err := Plan(t.Context(), j)
@@ -302,7 +265,7 @@ func TestSecrets(t *testing.T) {
 		var shown strings.Builder
 		j, w, b := setup(t, &pipeline.Pipeline{Secrets: []string{"T"}, Steps: []pipeline.Step{
 			step("a", "say:${{secrets.T}} out v=${{secrets.T}} fine=x"), step("b", "${{steps.a.outputs.v}} env:E=${{secrets.T}}"),
-			step("c", "${{matrix.k}}", matrix(pipeline.Matrix{Axes: []pipeline.Axis{axis("k", "${{secrets.T}}")}})),
+			step("c", "${{matrix.k}}", over(pipeline.Matrix{Axes: []pipeline.Axis{axis("k", "${{secrets.T}}")}})),
 			{ID: "d", Uses: "no-${{secrets.T}}", ContinueOnError: true}, step("e", "", anyway, when("fromJSON(secrets.T) == 1")),
 			{ID: "f", Uses: "with", With: map[string]any{"v": "${{ fromJSON(format('[\"{0}\"]', secrets.T)) }}"}}}})
 		j.Secrets, j.Masker = map[string]string{"T": token}, secret.NewMasker(token)

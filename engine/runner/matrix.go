@@ -2,51 +2,18 @@ package runner
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
-	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/matrix"
 )
 
-// combination is one choice of values, one of each axis.
-type combination struct {
-	values map[string]any
-	label  string // "os=a, node=20": axes in order, then what `include` added
-	axes   bool   // it came from the axes, so `include` may add to it
-}
-
-// matrixRoom is how many records are kept free for a matrix whose size is not
-// known before the step is due.
-const matrixRoom = 1 << 15
-
 var errSibling = errors.New("another combination failed")
-
-// room is how many positions a step takes among the records of its run.
-func room(s *pipeline.Step) int {
-	m := s.Matrix
-	if m == nil {
-		return 1
-	}
-	n := 1
-	for _, a := range m.Axes {
-		if a.Expr != "" {
-			return matrixRoom
-		}
-		n *= max(len(a.Values), 1)
-	}
-	if m.Expr != "" {
-		return matrixRoom
-	}
-	return n + len(m.Include)
-}
 
 // matrix does the step once for each combination.
 func (t *task) matrix() ending {
@@ -106,7 +73,7 @@ func together(ends []ending) ending {
 }
 
 // combinations evaluates the matrix and multiplies it out.
-func (t *task) combinations() ([]combination, error) {
+func (t *task) combinations() ([]matrix.Combination, error) {
 	view := t.view(nil, t.env.with(t.wrote).shown)
 	m := *t.step.Matrix
 	if m.Expr != "" {
@@ -114,7 +81,7 @@ func (t *task) combinations() ([]combination, error) {
 		if err != nil {
 			return nil, err
 		}
-		if m, err = matrixOf(v); err != nil {
+		if m, err = matrix.Of(v); err != nil {
 			return nil, err
 		}
 	}
@@ -144,7 +111,7 @@ func (t *task) combinations() ([]combination, error) {
 	if err != nil {
 		return nil, within("exclude", err)
 	}
-	return expand(axes, include, exclude), nil
+	return matrix.Expand(axes, include, exclude), nil
 }
 
 func evalAny(s string, view *expr.Env) (any, error) {
@@ -165,148 +132,4 @@ func evalList(list []map[string]any, view *expr.Env) ([]map[string]any, error) {
 		out[i], _ = v.(map[string]any)
 	}
 	return out, nil
-}
-
-// matrixOf reads a matrix that one expression gave. A mapping that came from
-// JSON has lost the order of its keys: the axes are then in alphabetical order.
-func matrixOf(v any) (m pipeline.Matrix, err error) {
-	values, ok := v.(map[string]any)
-	if !ok {
-		return m, errors.New("the expression must give a mapping of lists")
-	}
-	mappings := func(v any) (out []map[string]any, ok bool) {
-		list, ok := v.([]any)
-		for _, x := range list {
-			c, is := x.(map[string]any)
-			if !is {
-				return nil, false
-			}
-			out = append(out, c)
-		}
-		return out, ok
-	}
-	for _, k := range slices.Sorted(maps.Keys(values)) {
-		var ok bool
-		switch k {
-		case "include":
-			m.Include, ok = mappings(values[k])
-		case "exclude":
-			m.Exclude, ok = mappings(values[k])
-		default:
-			a := pipeline.Axis{Name: k}
-			a.Values, ok = values[k].([]any)
-			m.Axes = append(m.Axes, a)
-		}
-		if !ok {
-			return m, fmt.Errorf("%s must be a list", k)
-		}
-	}
-	return m, nil
-}
-
-// expand is what GitHub makes of a matrix: the product of the axes, the first
-// one slowest; without what `exclude` matches; each `include` then adds to
-// every combination whose axis values it does not contradict, and where there
-// is none becomes one of its own.
-func expand(axes []pipeline.Axis, include, exclude []map[string]any) []combination {
-	var all []combination
-	if len(axes) > 0 {
-		all = []combination{{axes: true}}
-	}
-	for _, a := range axes {
-		next := make([]combination, 0, len(all)*len(a.Values))
-		for _, c := range all {
-			for _, v := range a.Values {
-				values := maps.Clone(c.values)
-				if values == nil {
-					values = map[string]any{}
-				}
-				values[a.Name] = v
-				next = append(next, combination{values: values, axes: true})
-			}
-		}
-		all = next
-	}
-	all = slices.DeleteFunc(all, func(c combination) bool {
-		return slices.ContainsFunc(exclude, func(x map[string]any) bool { return len(x) > 0 && matches(x, c.values) })
-	})
-	isAxis := func(name string) bool {
-		return slices.ContainsFunc(axes, func(a pipeline.Axis) bool { return a.Name == name })
-	}
-	for _, add := range include {
-		choice := map[string]any{} // what it says of the axes
-		for k, v := range add {
-			if isAxis(k) {
-				choice[k] = v
-			}
-		}
-		added := false
-		for i := range all {
-			if all[i].axes && matches(choice, all[i].values) {
-				maps.Copy(all[i].values, add)
-				added = true
-			}
-		}
-		if !added {
-			all = append(all, combination{values: maps.Clone(add)})
-		}
-	}
-	for i := range all {
-		all[i].label = label(axes, all[i].values)
-	}
-	return all
-}
-
-// matches reports whether values holds all that want says.
-func matches(want, values map[string]any) bool {
-	for k, v := range want {
-		if w, ok := values[k]; !ok || !same(v, w) {
-			return false
-		}
-	}
-	return true
-}
-
-// same compares as JSON does: 1 and 1.0 are the same number.
-func same(a, b any) bool {
-	if reflect.DeepEqual(a, b) {
-		return true
-	}
-	x, xerr := json.Marshal(a)
-	y, yerr := json.Marshal(b)
-	return xerr == nil && yerr == nil && string(x) == string(y)
-}
-
-func label(axes []pipeline.Axis, values map[string]any) string {
-	names := make([]string, 0, len(values))
-	for _, a := range axes {
-		if _, ok := values[a.Name]; ok {
-			names = append(names, a.Name)
-		}
-	}
-	n := len(names)
-	for k := range values {
-		if !slices.Contains(names[:n], k) {
-			names = append(names, k)
-		}
-	}
-	slices.Sort(names[n:])
-	for i, k := range names {
-		names[i] = k + "=" + short(values[k])
-	}
-	return strings.Join(names, ", ")
-}
-
-// short is a value of a matrix for people.
-func short(v any) string {
-	switch x := v.(type) {
-	case string:
-		return x
-	case map[string]any, []any:
-		b, err := json.Marshal(x)
-		if err == nil {
-			return string(b)
-		}
-	}
-	return fmt.Sprint(v)
 }

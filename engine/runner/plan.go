@@ -77,10 +77,10 @@ func (t *task) plan() ([]string, error) {
 	for i := range all {
 		more, err := newUnit(t, &all[i], i).plan()
 		for _, e := range more {
-			effects = append(effects, all[i].label+": "+e)
+			effects = append(effects, all[i].Label+": "+e)
 		}
 		if err != nil {
-			failed = append(failed, within(all[i].label, err))
+			failed = append(failed, within(all[i].Label, err))
 		}
 	}
 	return effects, errors.Join(failed...)

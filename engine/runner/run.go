@@ -13,6 +13,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/matrix"
 	"github.com/redundctl/redundctl/engine/secret"
 )
 
@@ -107,7 +108,7 @@ func (g *graph) number(first int) int {
 	g.index = make([]int, len(g.steps))
 	for i := range g.steps {
 		g.index[i] = first
-		first += room(&g.steps[i])
+		first += matrix.Room(&g.steps[i])
 	}
 	return first
 }

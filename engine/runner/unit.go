@@ -10,6 +10,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/matrix"
 )
 
 // known is how long a process must have lived before its identity is worth a
@@ -22,7 +23,7 @@ type unit struct {
 	*task
 	ctx    context.Context
 	holds  bool
-	combo  *combination
+	combo  *matrix.Combination
 	full   *environ // the environment, complete
 	where  string   // the working directory
 	with   map[string]any
@@ -45,14 +46,14 @@ type verdict struct {
 	final  bool          // another attempt would say the same
 }
 
-func newUnit(t *task, c *combination, n int) *unit {
+func newUnit(t *task, c *matrix.Combination, n int) *unit {
 	u := &unit{task: t, ctx: t.ctx, holds: t.holds, combo: c}
 	u.rec = pipeline.StepRecord{Run: t.run.job.Run.ID, Index: t.index + n, ID: t.id, Uses: uses(t.step)}
 	if u.rec.Uses == actionKind {
 		u.rec.Uses = t.step.Uses
 	}
 	if c != nil {
-		u.rec.Matrix = t.run.mask(c.label)
+		u.rec.Matrix = t.run.mask(c.Label)
 	}
 	return u
 }
@@ -74,7 +75,7 @@ func (u *unit) do(ctx context.Context) ending {
 		return u.end(u.stopped(""), pipeline.Outputs{})
 	}
 	if u.each != nil {
-		run, err := u.judge(u.each, u.combo.values)
+		run, err := u.judge(u.each, u.combo.Values)
 		switch {
 		case err != nil:
 			return u.end(verdict{state: pipeline.Failed, err: u.run.line("if: " + err.Error())}, pipeline.Outputs{})
@@ -105,7 +106,7 @@ func (u *unit) prepare() error {
 	if u.reads.some {
 		var values map[string]any
 		if u.combo != nil {
-			values = u.combo.values
+			values = u.combo.Values
 		}
 		u.sees = u.view(values, env.shown)
 		var err error

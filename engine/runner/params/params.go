@@ -1,4 +1,6 @@
-package runner
+// Package params fits the values that are given to a pipeline or an action to
+// the parameters that it declares.
+package params
 
 import (
 	"encoding/json"
@@ -12,11 +14,11 @@ import (
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
-// Params are the values of all declared parameters: those that are given,
+// Of gives the values of all declared parameters: those that are given,
 // converted to their types, and the defaults of the others. A name that is not
 // declared, a value that does not fit and a missing one that is required are
 // errors.
-func Params(declared map[string]pipeline.Param, given map[string]any) (map[string]any, error) {
+func Of(declared map[string]pipeline.Param, given map[string]any) (map[string]any, error) {
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if _, ok := declared[name]; !ok {
 			return nil, fmt.Errorf("there is no %s; %s", name, those(declared))
