@@ -15,6 +15,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/paths"
 	"github.com/redundctl/redundctl/engine/secret"
 )
 
@@ -219,7 +220,7 @@ func (u *unit) inside(path string) (string, error) {
 	if u.sees == nil || written(u.step.With, path) {
 		return filepath.Clean(abs), nil
 	}
-	return inside(u.run.job.Root, abs)
+	return paths.Inside(u.run.job.Root, abs)
 }
 
 // written reports whether a text stands as it is somewhere in a tree.

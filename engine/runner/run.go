@@ -14,6 +14,7 @@ import (
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/matrix"
+	"github.com/redundctl/redundctl/engine/runner/paths"
 	"github.com/redundctl/redundctl/engine/secret"
 )
 
@@ -95,7 +96,7 @@ func (r *run) place() (*place, error) {
 	}
 	p.dir = filepath.Clean(text)
 	if expr.HasExpr(dir) {
-		if p.dir, err = inside(r.job.Root, text); err != nil {
+		if p.dir, err = paths.Inside(r.job.Root, text); err != nil {
 			return nil, within("working-directory", err)
 		}
 	}

@@ -14,12 +14,13 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/outputs"
 	"github.com/redundctl/redundctl/engine/secret"
 )
 
 // Withheld stands in the record for an output that holds a secret; the value
 // itself is passed on in memory alone.
-const Withheld = "(withheld: holds a secret)"
+const Withheld = outputs.Withheld
 
 // HandlerLimit bounds each list of handlers, and the steps that a cancelled
 // graph still runs because of always() or cancelled().

@@ -11,6 +11,8 @@ import (
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/matrix"
+	"github.com/redundctl/redundctl/engine/runner/outputs"
+	"github.com/redundctl/redundctl/engine/runner/paths"
 )
 
 // known is how long a process must have lived before its identity is worth a
@@ -193,7 +195,7 @@ func (u *unit) directory(dir string, built bool) (string, error) {
 		dir = filepath.Join(u.dir, dir)
 	}
 	if built {
-		return inside(u.run.job.Root, dir)
+		return paths.Inside(u.run.job.Root, dir)
 	}
 	return filepath.Clean(dir), nil
 }
@@ -234,14 +236,14 @@ func (u *unit) end(v verdict, out pipeline.Outputs) ending {
 	u.mu.Unlock()
 	e := ending{state: v.state, err: v.err, exit: v.exit, env: out.Env}
 	var cut bool
-	e.outputs, cut = limited(out.Values)
+	e.outputs, cut = outputs.Limit(out.Values)
 	e.continued = u.step.ContinueOnError && (v.state == pipeline.Failed || v.state == pipeline.TimedOut)
 	if u.place.index == nil {
 		return e
 	}
 	rec := &u.rec
 	rec.State, rec.Error, rec.ExitCode, rec.Signal, rec.Continued = v.state, v.err, v.exit, v.signal, e.continued
-	rec.Outputs, rec.Truncated = u.run.withheld(e.outputs), out.Truncated || cut
+	rec.Outputs, rec.Truncated = outputs.Record(u.run.job.Masker, e.outputs), out.Truncated || cut
 	rec.Finished = time.Now()
 	if err := u.run.rec.EndStep(context.WithoutCancel(u.ctx), rec); err != nil {
 		if rec.State == pipeline.Succeeded {

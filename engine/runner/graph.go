@@ -10,6 +10,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/order"
 )
 
 // graph is a list of steps on its way to its end: a pipeline's, an action's or
@@ -18,7 +19,7 @@ import (
 type graph struct {
 	*place
 	steps []pipeline.Step
-	edges *edges // nil: a list, one step after another
+	edges *order.Edges // nil: a list, one step after another
 	ends  []ending
 	ids   map[string]int // by id in lower case
 
@@ -59,117 +60,22 @@ func (e *ending) conclusion() pipeline.State {
 	return e.state
 }
 
-// edges are the needs of a graph's steps as positions.
-type edges struct {
-	needs, next [][]int
-	waves       [][]int
-	rank        []int // the place of a step in an order that keeps every need
-}
-
 func newGraph(p *place, steps []pipeline.Step) (*graph, error) {
 	g := &graph{place: p, steps: steps, ends: make([]ending, len(steps)), ids: make(map[string]int, len(steps))}
 	for i := range steps {
 		g.ids[strings.ToLower(steps[i].ID)] = i
 	}
-	if !slices.ContainsFunc(steps, needy) {
-		return g, nil
-	}
 	var err error
-	g.edges, err = newEdges(steps)
+	g.edges, err = order.Of(steps)
 	return g, err
-}
-
-func needy(s pipeline.Step) bool { return s.HasNeeds || len(s.Needs) > 0 }
-
-// newEdges sorts a graph into waves. Files are checked for cycles and unknown
-// names while they are loaded; here it is the last line of defence.
-func newEdges(steps []pipeline.Step) (*edges, error) {
-	e := &edges{needs: make([][]int, len(steps)), next: make([][]int, len(steps)), rank: make([]int, len(steps))}
-	at := make(map[string]int, len(steps))
-	for i := range steps {
-		at[steps[i].ID] = i
-	}
-	left := make([]int, len(steps))
-	for i := range steps {
-		for _, need := range steps[i].Needs {
-			k, ok := at[need]
-			if !ok {
-				return nil, fmt.Errorf("step %s needs %s, which does not exist", steps[i].ID, need)
-			}
-			if !slices.Contains(e.needs[i], k) {
-				e.needs[i], e.next[k] = append(e.needs[i], k), append(e.next[k], i)
-			}
-		}
-		left[i] = len(e.needs[i])
-	}
-	var wave []int
-	for i, n := range left {
-		if n == 0 {
-			wave = append(wave, i)
-		}
-	}
-	seen := 0
-	for len(wave) > 0 {
-		e.waves = append(e.waves, wave)
-		var next []int
-		for _, i := range wave {
-			e.rank[i] = seen
-			seen++
-			for _, k := range e.next[i] {
-				if left[k]--; left[k] == 0 {
-					next = append(next, k)
-				}
-			}
-		}
-		slices.Sort(next)
-		wave = next
-	}
-	if seen < len(steps) {
-		i := slices.IndexFunc(left, func(n int) bool { return n > 0 })
-		return nil, fmt.Errorf("step %s needs itself through its needs", steps[i].ID)
-	}
-	return e, nil
 }
 
 // Waves are the ids of the steps in the order in which they may run: each wave
 // waits for the ones before it. A graph with a cycle has none.
-func Waves(p *pipeline.Pipeline) [][]string {
-	out := [][]string{}
-	if !slices.ContainsFunc(p.Steps, needy) {
-		for i := range p.Steps {
-			out = append(out, []string{p.Steps[i].ID})
-		}
-		return out
-	}
-	e, err := newEdges(p.Steps)
-	if err != nil {
-		return out
-	}
-	for _, wave := range e.waves {
-		ids := make([]string, len(wave))
-		for k, i := range wave {
-			ids[k] = p.Steps[i].ID
-		}
-		out = append(out, ids)
-	}
-	return out
-}
+func Waves(p *pipeline.Pipeline) [][]string { return order.Waves(p) }
 
-// Edges are the pairs of a step and one that waits for it: what the steps
-// need, or in a list each step and the next.
-func Edges(p *pipeline.Pipeline) [][]string {
-	out := [][]string{}
-	list := !slices.ContainsFunc(p.Steps, needy)
-	for i := range p.Steps {
-		if list && i > 0 {
-			out = append(out, []string{p.Steps[i-1].ID, p.Steps[i].ID})
-		}
-		for _, need := range p.Steps[i].Needs {
-			out = append(out, []string{need, p.Steps[i].ID})
-		}
-	}
-	return out
-}
+// Edges are the pairs of a step and one that waits for it.
+func Edges(p *pipeline.Pipeline) [][]string { return order.Pairs(p) }
 
 // finish runs the graph to its end.
 func (g *graph) finish(ctx context.Context) {
@@ -196,7 +102,7 @@ func (g *graph) finish(ctx context.Context) {
 func (g *graph) parallel(ctx context.Context) {
 	left := make([]int, len(g.steps))
 	var ready []int
-	for i, n := range g.edges.needs {
+	for i, n := range g.edges.Needs {
 		if left[i] = len(n); left[i] == 0 {
 			ready = append(ready, i)
 		}
@@ -208,7 +114,7 @@ func (g *graph) parallel(ctx context.Context) {
 	ends := make(chan done)
 	settle := func(i int, end ending) {
 		g.settle(i, end)
-		for _, k := range g.edges.next[i] {
+		for _, k := range g.edges.Next[i] {
 			if left[k]--; left[k] == 0 {
 				ready = append(ready, k)
 			}
@@ -259,7 +165,7 @@ func (g *graph) settle(i int, end ending) {
 	end.clear = end.conclusion() == pipeline.Succeeded
 	end.broken = end.failed()
 	if g.edges != nil {
-		for _, k := range g.edges.needs[i] {
+		for _, k := range g.edges.Needs[i] {
 			end.clear = end.clear && g.ends[k].clear
 			end.broken = end.broken || g.ends[k].broken
 		}
@@ -292,7 +198,7 @@ func (g *graph) status(ctx context.Context, i int) (s expr.Status, reason string
 		}
 	} else {
 		s.Success = true
-		for _, k := range g.edges.needs[i] {
+		for _, k := range g.edges.Needs[i] {
 			end := &g.ends[k]
 			s.Failure = s.Failure || end.broken
 			if s.Success && !end.clear {
@@ -310,11 +216,11 @@ func (g *graph) status(ctx context.Context, i int) (s expr.Status, reason string
 // blame says which step above is why those below k do not run.
 func (g *graph) blame(k int) string {
 	for g.ends[k].conclusion() == pipeline.Succeeded {
-		i := slices.IndexFunc(g.edges.needs[k], func(n int) bool { return !g.ends[n].clear })
+		i := slices.IndexFunc(g.edges.Needs[k], func(n int) bool { return !g.ends[n].clear })
 		if i < 0 {
 			break
 		}
-		k = g.edges.needs[k][i]
+		k = g.edges.Needs[k][i]
 	}
 	switch state := g.ends[k].state; state {
 	case pipeline.Skipped, pipeline.Cancelled:
@@ -345,14 +251,14 @@ func (g *graph) written(i int) map[string]string {
 	}
 	seen := map[int]bool{}
 	var above []int
-	todo := slices.Clone(g.edges.needs[i])
+	todo := slices.Clone(g.edges.Needs[i])
 	for len(todo) > 0 {
 		k := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		if !seen[k] {
 			seen[k] = true
 			above = append(above, k)
-			todo = append(todo, g.edges.needs[k]...)
+			todo = append(todo, g.edges.Needs[k]...)
 		}
 	}
 	return g.gather(above)
@@ -374,7 +280,7 @@ func (g *graph) everything() map[string]string {
 }
 
 func (g *graph) gather(steps []int) map[string]string {
-	slices.SortFunc(steps, func(a, b int) int { return cmp.Compare(g.edges.rank[a], g.edges.rank[b]) })
+	slices.SortFunc(steps, func(a, b int) int { return cmp.Compare(g.edges.Rank[a], g.edges.Rank[b]) })
 	var out map[string]string
 	for _, k := range steps {
 		if len(g.ends[k].env) > 0 {
