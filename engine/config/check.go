@@ -1,0 +1,258 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/schedule"
+	"github.com/redundctl/redundctl/engine/secret"
+)
+
+// check holds what the schema cannot say of one pipeline.
+func (f *file) check(written map[string]any) {
+	p := f.pipeline
+	f.checkSystem(written)
+	f.checkSchedules(written)
+	f.checkParams(p.Params, place("params"))
+	for _, list := range []string{"steps", "on-success", "on-failure", "on-cancel", "always"} {
+		steps := lists(p)[list]
+		f.checkIDs(steps, place(list))
+		f.checkKinds(steps, place(list))
+		f.checkPrograms(steps, place(list))
+	}
+	f.checkGraph(p.Steps, place("steps"))
+	f.checkHandlers()
+	f.checkPrimary()
+	f.checkDrill()
+	f.checkExpressions(written)
+	f.checkSecrets()
+	if f.bad() {
+		f.reject(p.Name)
+	}
+}
+
+func (f *file) checkSystem(written map[string]any) {
+	system := f.pipeline.System
+	if _, ok := f.Config.Systems[system]; ok {
+		return
+	}
+	known := slices.Sorted(maps.Keys(f.Config.Systems))
+	if written["system"] == nil {
+		f.say(object(f.source, nil), diag.Error, "unknown-system", "the pipeline does not say which system it belongs to",
+			"add system: "+strings.Join(known, ", or ")+"; or move the file into a folder of that name")
+		return
+	}
+	f.say(f.source.At(place("system")), diag.Error, "unknown-system", fmt.Sprintf("there is no system %q", system),
+		choice(system, known)+"; any name may be added under systems in "+FileName)
+}
+
+// checkSchedules parses every schedule of the file.
+func (f *file) checkSchedules(written map[string]any) {
+	_, list := written["schedule"].([]any)
+	for i, s := range f.pipeline.Schedule {
+		at := place("schedule")
+		if list {
+			at = place("schedule", i)
+		}
+		f.checkSchedule(s, at)
+	}
+	if d := f.pipeline.Drill; d != nil {
+		f.checkSchedule(pipeline.Schedule{Cron: d.Cron, Timezone: d.Timezone, DST: pipeline.DST{Gap: "shift", Fold: "first"}}, place("drill"))
+	}
+	if s := f.pipeline.Service; s != nil && s.CronRestart != "" {
+		if _, err := f.zones.Parse(pipeline.Schedule{Cron: s.CronRestart, Timezone: "UTC"}); err != nil {
+			f.schedule(err, place("service"), "cron-restart")
+		}
+	}
+}
+
+func (f *file) checkSchedule(s pipeline.Schedule, at []any) {
+	if _, err := f.zones.Parse(s); err != nil {
+		f.schedule(err, at, "")
+	}
+}
+
+// schedule is the problem of a schedule; field is where its cron stands when
+// that is not `cron`.
+func (f *file) schedule(err error, at []any, field string) {
+	var e *schedule.Error
+	if !errors.As(err, &e) {
+		f.say(f.source.At(at), diag.Error, schedule.RuleSyntax, err.Error())
+		return
+	}
+	if field == "" {
+		field = e.Field
+	}
+	f.say(f.source.InString(below(at, field), e.Offset, e.Width), diag.Error, e.Rule, e.Message, e.Hint)
+}
+
+// checkParams holds that the default of a choice is one of its options.
+func (f *file) checkParams(params map[string]pipeline.Param, at []any) {
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		p := params[name]
+		if p.Type != "choice" || p.Default == nil || slices.ContainsFunc(p.Options, func(o any) bool { return fmt.Sprint(o) == fmt.Sprint(p.Default) }) {
+			continue
+		}
+		var options []string
+		for _, o := range p.Options {
+			options = append(options, fmt.Sprint(o))
+		}
+		f.say(f.source.At(below(at, name, "default")), diag.Error, "param-default",
+			fmt.Sprintf("the default %v is none of the options", p.Default), choice(fmt.Sprint(p.Default), options))
+	}
+}
+
+// checkIDs holds that no two steps of a list have one id.
+func (f *file) checkIDs(steps []pipeline.Step, at []any) {
+	seen := map[string]int{}
+	for i, s := range steps {
+		if first, twice := seen[s.ID]; twice {
+			pos := f.source.At(below(at, i, "id"))
+			if f.source.Keys(below(at, i)) != nil && !slices.Contains(f.source.Keys(below(at, i)), "id") {
+				pos = object(f.source, below(at, i))
+			}
+			f.say(pos, diag.Error, "duplicate-id",
+				fmt.Sprintf("the id %q is taken by the step in line %d", s.ID, object(f.source, below(at, first)).Line), "give each step an id of its own")
+			continue
+		}
+		seen[s.ID] = i
+	}
+	if n := f.Config.Limits.Steps; len(steps) > n {
+		f.say(f.source.KeyAt(at), diag.Error, "too-many-steps", fmt.Sprintf("%d steps are more than the limit of %d", len(steps), n), "raise limits.steps in "+FileName)
+	}
+}
+
+// checkHandlers holds that handlers have no order of their own.
+func (f *file) checkHandlers() {
+	for list, steps := range lists(f.pipeline) {
+		if list == "steps" {
+			continue
+		}
+		for i, s := range steps {
+			if s.HasNeeds {
+				f.say(f.source.KeyAt(place(list, i, "needs")), diag.Error, "handler-needs", "handlers run one after another and need nothing", "take needs out")
+			}
+		}
+	}
+}
+
+// checkPrimary holds what asks for the primary's kind.
+func (f *file) checkPrimary() {
+	p := f.pipeline
+	if p.Primary == nil {
+		return
+	}
+	at := place("primary", p.Primary.Kind)
+	if url, ok := p.Primary.With["url"].(string); ok && p.Primary.Kind == "netlify-function" && strings.Contains(url, "/.netlify/functions/") {
+		f.say(f.source.At(below(at, "url")), diag.Error, "primary-url", "asking this address would run the function",
+			"name a page that shows what the function did, or let the function send heartbeats")
+	}
+	usual := map[string]time.Duration{"github-workflow": 30 * time.Minute, "netlify-function": 2 * time.Minute}[p.Primary.Kind]
+	if d := p.Grace.For.Std(); !p.Grace.Auto && len(p.Schedule) > 0 && p.Mode == pipeline.Standby && d < usual && slices.Contains(f.source.Keys(nil), "grace") {
+		f.say(f.source.At(place("grace")), diag.Warning, "short-grace",
+			fmt.Sprintf("%s is shorter than what is usual for %s (%s): the backup would often run although the primary comes", p.Grace.For, p.Primary.Kind, pipeline.Duration(usual)),
+			"write grace: auto, or a longer time")
+	}
+}
+
+// checkDrill holds that a drill that runs for real may run at any time.
+func (f *file) checkDrill() {
+	p := f.pipeline
+	if p.Drill == nil || p.Drill.DryRun {
+		return
+	}
+	for i, s := range p.Steps {
+		if !s.Idempotent {
+			f.say(f.source.At(place("drill", "dry-run")), diag.Error, "drill-idempotent",
+				fmt.Sprintf("a drill that runs for real needs idempotent steps, and %s in line %d is none", s.ID, object(f.source, place("steps", i)).Line),
+				"write dry-run: true, or idempotent: true on every step")
+			return
+		}
+	}
+}
+
+// checkSecrets says which declared secrets this machine does not have.
+func (f *file) checkSecrets() {
+	if len(f.pipeline.Secrets) == 0 {
+		return
+	}
+	src := f.secrets
+	for i, name := range f.pipeline.Secrets {
+		if slices.Contains(f.pipeline.Secrets[:i], name) {
+			f.say(f.source.At(place("secrets", i)), diag.Error, "duplicate-name", fmt.Sprintf("the secret %s is declared twice", name))
+			continue
+		}
+		v, ok, err := src.Lookup(name)
+		switch {
+		case err != nil:
+			f.say(f.source.At(place("secrets", i)), diag.Warning, "missing-secret", fmt.Sprintf("the secret %s cannot be read: %s", name, err))
+		case !ok:
+			f.say(f.source.At(place("secrets", i)), diag.Warning, "missing-secret", fmt.Sprintf("the secret %s is not set on this machine", name),
+				"set it in the environment, in an env file, or in a directory of secrets")
+		case secret.Weak(v):
+			f.say(f.source.At(place("secrets", i)), diag.Warning, "short-secret", fmt.Sprintf("the secret %s has fewer than 6 characters", name),
+				"it is masked all the same, and much else that looks like it")
+		}
+	}
+}
+
+// together holds what only all files together show: names that are taken
+// twice, and overrides of pipelines that there are not.
+func (l *loader) together() {
+	first := map[string]*file{}
+	for _, f := range l.loaded {
+		if f.pipeline == nil {
+			l.Problems = append(l.Problems, f.problems...)
+			continue
+		}
+		id := f.pipeline.ID()
+		if other, twice := first[id]; twice {
+			f.say(f.source.At(place("name")), diag.Error, "duplicate-name", fmt.Sprintf("%s is the name of %s already", id, other.name), "give one of them another name")
+			f.reject(f.pipeline.Name)
+		} else {
+			first[id] = f
+			l.Pipelines = append(l.Pipelines, f.pipeline)
+		}
+	}
+	for _, f := range l.loaded {
+		if f.pipeline != nil {
+			f.checkCalls(first)
+			l.Problems = append(l.Problems, f.problems...)
+		}
+		f.source = nil
+	}
+	l.Pipelines = slices.DeleteFunc(l.Pipelines, func(p *pipeline.Pipeline) bool {
+		f := first[p.ID()]
+		return f == nil || f.pipeline == nil
+	})
+	slices.SortFunc(l.Pipelines, func(a, b *pipeline.Pipeline) int { return strings.Compare(a.ID(), b.ID()) })
+	if len(l.options.Paths) == 0 {
+		l.checkOverrides()
+	}
+}
+
+// checkOverrides finds what an environment says of pipelines that there are
+// not.
+func (l *loader) checkOverrides() {
+	var known []string
+	for _, p := range l.Pipelines {
+		known = append(known, p.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.overrides)) {
+		if l.used[name] || l.rejected[name] != nil {
+			continue
+		}
+		p := diag.Problem{File: FileName, Severity: diag.Error, Rule: "unknown-pipeline",
+			Message: fmt.Sprintf("the environment %s sets keys of %s, which is no pipeline", l.Config.Environment, name), Hint: choice(name, known)}
+		if s := l.open(FileName, true); s != nil {
+			p = s.Problem(s.KeyAt(place("environments", l.Config.Environment, "pipelines", name)), p.Severity, p.Rule, p.Message, p.Hint)
+		}
+		l.add(p)
+	}
+}

@@ -1,0 +1,206 @@
+// Package config turns the files of a project into pipelines, or into problems
+// with their places. Load is the one way in: `validate`, `run` and every other
+// command read files through it. It runs nothing and reaches neither network
+// nor database.
+//
+// Start with Load; project.go reads redund.yaml, discover.go finds the files,
+// file.go reads one of them, and the check files hold what no schema can say.
+package config
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+
+	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/secret"
+)
+
+// FileName is the name of the project file.
+const FileName = "redund.yaml"
+
+// Options say what to load.
+type Options struct {
+	Dir         string // the project root; "": that of the nearest redund.yaml upwards, else the current folder
+	Environment string // of redund.yaml; "": the one that it names
+	Kinds       *kind.Set
+	Paths       []string // only these files, and those below these folders; none: all
+	// Env is the environment that declared secrets are looked for in and PATH
+	// is taken from; nil: os.LookupEnv.
+	Env func(string) (string, bool)
+}
+
+// Project is what was loaded. It is never changed and may be shared.
+type Project struct {
+	Root       string // absolute
+	State      string // absolute
+	ConfigFile string // redund.yaml, relative to Root
+	Config     Config
+	// ConfigInvalid is set when redund.yaml has errors; Config then holds
+	// what could be understood, with defaults for the rest.
+	ConfigInvalid bool
+	Pipelines     []*pipeline.Pipeline // the valid ones, by ID
+	Files         int                  // how many files were read
+	Problems      []diag.Problem       // sorted
+
+	env      func(string) (string, bool)
+	kinds    *kind.Set
+	rejected map[string][]string // name and system/name of invalid pipelines, to their files
+	actions  actions
+}
+
+// Load reads the project. It always returns one; what is wrong with it stands
+// in its Problems.
+func Load(ctx context.Context, o Options) *Project {
+	p := &Project{ConfigFile: FileName, env: o.Env, kinds: o.Kinds, rejected: map[string][]string{}}
+	if p.env == nil {
+		p.env = os.LookupEnv
+	}
+	p.Root = root(o.Dir)
+	p.actions = actions{project: p, files: map[string]*actionFile{}}
+	l := &loader{Project: p, options: o, overrides: map[string]map[string]any{}}
+	l.config()
+	l.secrets = p.Secrets(p.env)
+	files := l.discover()
+	p.Files += len(files)
+	l.load(ctx, files)
+	l.together()
+	diag.Sort(p.Problems)
+	p.Problems = slices.CompactFunc(p.Problems, func(a, b diag.Problem) bool { return a == b })
+	return p
+}
+
+// root is the absolute project root.
+func root(dir string) string {
+	if dir != "" {
+		if abs, err := filepath.Abs(dir); err == nil {
+			return abs
+		}
+		return dir
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return "."
+	}
+	for d := here; ; d = filepath.Dir(d) {
+		if _, err := os.Lstat(filepath.Join(d, FileName)); err == nil {
+			return d
+		}
+		if d == filepath.Dir(d) {
+			return here
+		}
+	}
+}
+
+// Find gives the pipelines that a name means: system/name, a name, or the
+// camelCase that other tools' users write. More than one: it is ambiguous.
+func (p *Project) Find(name string) []*pipeline.Pipeline {
+	found := p.named(name)
+	if kebab := kebabCase(name); found == nil && kebab != name {
+		found = p.named(kebab)
+	}
+	return found
+}
+
+func (p *Project) named(name string) []*pipeline.Pipeline {
+	var out []*pipeline.Pipeline
+	for _, x := range p.Pipelines {
+		if x.Name == name || x.ID() == name {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// kebabCase turns marketingSync and githubActions/marketingSync into the
+// names of the language.
+func kebabCase(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if unicode.IsUpper(r) {
+			if i > 0 && !strings.HasSuffix(b.String(), "/") {
+				b.WriteByte('-')
+			}
+			r = unicode.ToLower(r)
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// Rejected lists the files of invalid pipelines of a name.
+func (p *Project) Rejected(name string) []string {
+	if files := p.rejected[name]; files != nil {
+		return files
+	}
+	return p.rejected[kebabCase(name)]
+}
+
+// Definition is the canonical content of a pipeline as JSON, and its SHA-256
+// in hex: two definitions with the same hash behave alike.
+func (p *Project) Definition(x *pipeline.Pipeline) (hash string, body []byte) {
+	body, err := json.Marshal(x)
+	if err != nil {
+		// Only values that YAML can hold stand in a pipeline.
+		body = []byte("null")
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:]), body
+}
+
+// Secrets are the places that secrets are read from.
+func (p *Project) Secrets(env func(string) (string, bool)) *secret.Sources {
+	s := &secret.Sources{Environ: env}
+	for _, f := range p.Config.Secrets.EnvFiles {
+		s.EnvFiles = append(s.EnvFiles, p.abs(f))
+	}
+	for _, d := range p.Config.Secrets.Directories {
+		s.Directories = append(s.Directories, p.abs(d))
+	}
+	return s
+}
+
+// Protected are the absolute paths that no git kind cleans, saves or shows:
+// the state directory and the env files.
+func (p *Project) Protected() []string {
+	out := []string{p.State}
+	for _, f := range p.Config.Secrets.EnvFiles {
+		out = append(out, p.abs(f))
+	}
+	return out
+}
+
+// abs is a path of redund.yaml, which is relative to the project root.
+func (p *Project) abs(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(p.Root, path)
+}
+
+// loader is one Load.
+type loader struct {
+	*Project
+	options   Options
+	overrides map[string]map[string]any // of the environment, by the name that is written
+	used      map[string]bool
+	loaded    []*file
+	secrets   *secret.Sources
+	programs  sync.Map   // of PATH, by name: where they are, or ""
+	mu        sync.Mutex // guards Problems while files are read side by side
+}
+
+func (l *loader) add(ps ...diag.Problem) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Problems = append(l.Problems, ps...)
+}
