@@ -213,7 +213,7 @@ func (l *loader) together() {
 		}
 		id := f.pipeline.ID()
 		if other, twice := first[id]; twice {
-			f.say(f.source.At(place("name")), diag.Error, "duplicate-name", fmt.Sprintf("%s is the name of %s already", id, other.name), "give one of them another name")
+			f.say(f.text().At(place("name")), diag.Error, "duplicate-name", fmt.Sprintf("%s is the name of %s already", id, other.name), "give one of them another name")
 			f.reject(f.pipeline.Name)
 		} else {
 			first[id] = f
@@ -225,7 +225,7 @@ func (l *loader) together() {
 			f.checkCalls(first)
 			l.Problems = append(l.Problems, f.problems...)
 		}
-		f.source = nil
+		f.finish()
 	}
 	l.Pipelines = slices.DeleteFunc(l.Pipelines, func(p *pipeline.Pipeline) bool {
 		f := first[p.ID()]

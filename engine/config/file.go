@@ -52,9 +52,22 @@ func (l *loader) load(ctx context.Context, files []found) {
 	l.loaded = slices.DeleteFunc(l.loaded, func(f *file) bool { return f == nil })
 }
 
-// finish lets go of what is not needed once the file alone has been checked.
+// finish lets go of what is not needed once the file alone has been checked:
+// the text and its tree take ten times the room of the pipeline.
 func (f *file) finish() {
-	f.value = nil
+	f.value, f.source = nil, nil
+}
+
+// text reads the file once more, for the place of a mistake that only shows
+// beside other files.
+func (f *file) text() *source.File {
+	if f.source == nil {
+		f.source = f.open(f.name, false)
+	}
+	if f.source == nil {
+		f.source = &source.File{Name: f.name}
+	}
+	return f.source
 }
 
 // read parses, checks and decodes the file, by itself.

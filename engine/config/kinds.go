@@ -11,6 +11,7 @@ import (
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/source"
 )
 
 // checkKinds asks each step's kind what its schema cannot say, and looks at
@@ -141,21 +142,21 @@ func (f *file) checkCalls(all map[string]*file) {
 			if s.Uses != "pipeline" || !ok || strings.Contains(name, "${{") || len(f.options.Paths) > 0 {
 				continue
 			}
-			at := f.source.At(place(list, i, "with", "name"))
 			found := f.Find(name)
+			at := func() source.Pos { return f.text().At(place(list, i, "with", "name")) }
 			switch {
 			case len(found) == 1:
 				if circle := calls(found[0], f.pipeline, all, nil); circle != nil {
-					f.say(at, diag.Error, "cycle", "the pipelines run each other in a circle: "+strings.Join(append([]string{f.pipeline.ID()}, circle...), " → "), "take one of these steps out")
+					f.say(at(), diag.Error, "cycle", "the pipelines run each other in a circle: "+strings.Join(append([]string{f.pipeline.ID()}, circle...), " → "), "take one of these steps out")
 				}
 			case len(found) > 1:
-				f.say(at, diag.Error, "ambiguous-name", fmt.Sprintf("the name %q means %s and %s", name, found[0].ID(), found[1].ID()), "write system/name")
+				f.say(at(), diag.Error, "ambiguous-name", fmt.Sprintf("the name %q means %s and %s", name, found[0].ID(), found[1].ID()), "write system/name")
 			case f.Rejected(name) == nil:
 				var known []string
 				for _, p := range f.Pipelines {
 					known = append(known, p.Name)
 				}
-				f.say(at, diag.Error, "unknown-pipeline", fmt.Sprintf("there is no pipeline %q", name), choice(name, known))
+				f.say(at(), diag.Error, "unknown-pipeline", fmt.Sprintf("there is no pipeline %q", name), choice(name, known))
 			}
 		}
 	}
