@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redundctl/redundctl/engine"
+	"github.com/redundctl/redundctl/engine/builtin"
+	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/console"
+	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// app is what every command has: the global flags and the streams.
+type app struct {
+	*streams
+	dir         string // -C
+	environment string
+	level       string
+	output      string // -o
+}
+
+// exitCode ends the program with a code when all has been said.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// usageError is a wrong use of the program: exit code 2.
+type usageError struct {
+	message string
+	hint    string
+}
+
+func (e *usageError) Error() string {
+	if e.hint == "" {
+		return e.message
+	}
+	return e.message + "\n  " + e.hint
+}
+
+func usagef(hint, format string, args ...any) error {
+	return &usageError{message: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// fail prints an error as people read it: one line, and its hint.
+func (a *app) fail(err error) {
+	prefix := "redundctl: "
+	if console.Color(a.err) {
+		prefix = "\x1b[31mredundctl:\x1b[0m "
+	}
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	for i := range lines {
+		lines[i] = console.Clean(lines[i])
+	}
+	fmt.Fprintln(a.err, prefix+strings.Join(lines, "\n"))
+}
+
+// command is the root with all commands.
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "redundctl",
+		Short: "The backup of your automations",
+		Long: `redundctl is the backup of automations that you do not control: PM2 processes,
+GitHub Actions schedules, Netlify Functions. Each one is a pipeline in a YAML
+file; redundctl checks the files, runs their steps as a graph, and keeps an
+account of what it did.`,
+		Example: `  redundctl init                      begin a project in this folder
+  redundctl validate                  check every file, without running anything
+  redundctl run git-sync --dry-run    what a run would do
+  redundctl run git-sync              run it
+  redundctl runs                      what ran, and how it ended`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkFlags() },
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("see redundctl --help", "there is no command %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error {
+			_ = c.Help()
+			return exitCode(2)
+		},
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("see "+c.CommandPath()+" --help", "%s", err)
+	})
+	root.SetHelpTemplate(helpTemplate)
+	f := root.PersistentFlags()
+	f.StringVarP(&a.dir, "directory", "C", "", "the project's folder (default: that of the nearest redund.yaml upwards)")
+	f.StringVar(&a.environment, "environment", "", "the environment of redund.yaml to use")
+	f.StringVar(&a.level, "log-level", "warn", "what is logged to the terminal: debug, info, warn or error")
+	root.AddGroup(
+		&cobra.Group{ID: "write", Title: "Write and check:"},
+		&cobra.Group{ID: "run", Title: "Run:"},
+		&cobra.Group{ID: "look", Title: "Look back:"},
+		&cobra.Group{ID: "care", Title: "Take care:"},
+	)
+	add := func(group string, cs ...*cobra.Command) {
+		for _, c := range cs {
+			c.GroupID = group
+			if c.Args == nil {
+				c.Args = cobra.NoArgs
+			}
+			c.Args = asUsage(c.Args)
+			root.AddCommand(c)
+		}
+	}
+	add("write", a.initCommand(), a.validateCommand(), a.listCommand(), a.nextCommand(), a.graphCommand(), a.explainCommand(), a.schemaCommand())
+	add("run", a.runCommand())
+	add("look", a.runsCommand(), a.showCommand(), a.logsCommand(), a.reportCommand())
+	add("care", a.backupsCommand(), a.restoreCommand(), a.cleanupCommand(), a.doctorCommand(), a.versionCommand())
+	return root
+}
+
+const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
+
+{{end}}{{if or .Runnable .HasSubCommands}}{{.UsageString}}{{end}}`
+
+// asUsage makes wrong arguments a wrong use.
+func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usagef("see "+c.CommandPath()+" --help", "%s", err)
+		}
+		return nil
+	}
+}
+
+func (a *app) checkFlags() error {
+	switch a.level {
+	case "debug", "info", "warn", "error":
+	default:
+		return usagef("", "--log-level is debug, info, warn or error, not %q", a.level)
+	}
+	switch a.output {
+	case "", "text", "json":
+	default:
+		return usagef("", "-o is text or json, not %q", a.output)
+	}
+	if a.dir != "" {
+		if info, err := os.Stat(a.dir); err != nil || !info.IsDir() {
+			return usagef("", "-C: %s is not a folder", a.dir)
+		}
+	}
+	return nil
+}
+
+// prints gives a command that prints data its -o flag.
+func (a *app) prints(c *cobra.Command) *cobra.Command {
+	c.Flags().StringVarP(&a.output, "output", "o", "text", "what to print: text or json")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func (a *app) json() bool { return a.output == "json" }
+
+// printJSON prints one value.
+func (a *app) printJSON(v any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("printing JSON: %w", err)
+	}
+	_, err := a.out.Write(b.Bytes())
+	return quiet(err)
+}
+
+// table prints rows for people.
+func (a *app) table(head []string, rows [][]string) error {
+	return quiet(console.Table(a.out, console.Color(a.out), head, rows))
+}
+
+// quiet drops the error of a reader that has gone, as `head` does.
+func quiet(err error) error {
+	if errors.Is(err, os.ErrClosed) || err != nil && strings.HasSuffix(err.Error(), "broken pipe") {
+		return nil
+	}
+	return err
+}
+
+func (a *app) logger() *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(a.level)) // checked by checkFlags
+	return console.NewLogger(a.err, console.LogOptions{Level: level, Color: console.Color(a.err)})
+}
+
+// project loads the project, whatever is wrong with it.
+func (a *app) project(ctx context.Context, paths ...string) (*config.Project, *kind.Set) {
+	kinds := builtin.Kinds()
+	return config.Load(ctx, config.Options{
+		Dir: a.dir, Environment: a.environment, Kinds: kinds, Paths: paths, Env: os.LookupEnv,
+	}), kinds
+}
+
+// usable is project for commands that need a valid redund.yaml: its problems
+// are shown and end the command.
+func (a *app) usable(ctx context.Context) (*config.Project, *kind.Set, error) {
+	p, kinds := a.project(ctx)
+	if p.ConfigInvalid {
+		a.problems(p, func(x diag.Problem) bool { return x.File == p.ConfigFile })
+		return nil, nil, exitCode(1)
+	}
+	return p, kinds, nil
+}
+
+// problems shows some of the problems on stderr.
+func (a *app) problems(p *config.Project, which func(diag.Problem) bool) {
+	r := diag.Report{Files: p.Files, Problems: []diag.Problem{}}
+	for _, x := range p.Problems {
+		if which(x) {
+			r.Problems = append(r.Problems, x)
+		}
+	}
+	_ = diag.WriteText(a.err, r, console.Color(a.err))
+}
+
+// pipeline finds the one pipeline that a name means.
+func (a *app) pipeline(p *config.Project, name string) (*pipeline.Pipeline, error) {
+	switch found := p.Find(name); len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, a.unknown(p, name)
+	default:
+		var ids []string
+		for _, f := range found {
+			ids = append(ids, f.ID())
+		}
+		return nil, usagef("write one of them", "the name %q means %s", name, strings.Join(ids, " and "))
+	}
+}
+
+// unknown says why there is no such pipeline: its file is invalid, or nobody
+// wrote it.
+func (a *app) unknown(p *config.Project, name string) error {
+	if files := p.Rejected(name); len(files) > 0 {
+		a.problems(p, func(x diag.Problem) bool { return x.Severity == diag.Error && x.File == files[0] })
+		return exitCode(1)
+	}
+	var names []string
+	for _, x := range p.Pipelines {
+		names = append(names, x.Name, x.ID())
+	}
+	hint := "redundctl list shows those that there are"
+	if n := diag.Nearest(name, names); n != "" {
+		hint = fmt.Sprintf("did you mean %q?", n)
+	}
+	return usagef(hint, "there is no pipeline %q in %s", name, p.Root)
+}
+
+// history opens what was recorded.
+func (a *app) history(ctx context.Context, p *config.Project) (*engine.History, error) {
+	return engine.OpenHistory(ctx, p)
+}
+
+// completeNames offers the names of pipelines.
+func (a *app) completeNames(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	p, _ := a.project(c.Context())
+	var out []string
+	for _, x := range p.Pipelines {
+		out = append(out, x.Name+"\t"+x.Description)
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/kind/git"
+	"github.com/redundctl/redundctl/engine/proc"
+)
+
+// repository opens the git work tree of the project, or the one in a folder.
+func (a *app) repository(ctx context.Context, p *config.Project, dir string) (*git.Repo, func(), error) {
+	s, err := proc.New(proc.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	top := p.Root
+	if dir != "" {
+		if top, err = filepath.Abs(dir); err != nil {
+			return nil, nil, fmt.Errorf("finding %s: %w", dir, err)
+		}
+	}
+	r, err := git.Open(ctx, git.Options{Dir: top, Proc: s, Env: os.Environ(), Protected: p.Protected(), Out: a.err})
+	if err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	return r, func() { s.Close() }, nil
+}
+
+func (a *app) backupsCommand() *cobra.Command {
+	var verify bool
+	var dir string
+	c := &cobra.Command{
+		Use:   "backups",
+		Short: "List the git backups of the work tree",
+		Long: `List the backups that the git kinds made before they changed something: commits
+under refs/redund/backups that hold HEAD, what was staged, what was not, and the
+untracked files. With --verify each one is read whole; the exit code is 1 when
+one cannot be read.`,
+		Example: `  redundctl backups
+  redundctl backups --verify -o json`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			p, _, err := a.usable(c.Context())
+			if err != nil {
+				return err
+			}
+			r, done, err := a.repository(c.Context(), p, dir)
+			if err != nil {
+				return err
+			}
+			defer done()
+			list, err := r.Backups(c.Context(), verify)
+			if err != nil {
+				return err
+			}
+			if err := a.printBackups(list, verify); err != nil {
+				return err
+			}
+			for _, b := range list {
+				if verify && !b.Verified {
+					return exitCode(1)
+				}
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&verify, "verify", false, "read each backup whole")
+	c.Flags().StringVar(&dir, "repository", "", "the top of another work tree (default: the project's)")
+	return a.prints(c)
+}
+
+func (a *app) printBackups(list []git.Backup, verified bool) error {
+	if a.json() {
+		if list == nil {
+			list = []git.Backup{}
+		}
+		return a.printJSON(list)
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(a.out, "there are no backups; a git/sync makes one before it changes anything")
+		return nil
+	}
+	head := []string{"BACKUP", "MADE", "BRANCH", "HEAD", "STAGED", "UNSTAGED", "UNTRACKED", "COMMITS", "REASON"}
+	if verified {
+		head = append(head, "READABLE")
+	}
+	var rows [][]string
+	for _, b := range list {
+		row := []string{
+			b.ID, clock(b.At), cmp.Or(b.Branch, "(detached)"), cmp.Or(b.Head[:min(len(b.Head), 12)], "-"), fmt.Sprint(b.Staged),
+			fmt.Sprint(b.Unstaged), fmt.Sprint(b.Untracked), fmt.Sprint(b.Commits), b.Reason,
+		}
+		if verified {
+			row = append(row, cmp.Or(b.Problem, "yes"))
+		}
+		rows = append(rows, row)
+	}
+	return a.table(head, rows)
+}
+
+func (a *app) restoreCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "restore ID",
+		Short: "Bring a git backup back, after making one of what is there now",
+		Example: `  redundctl backups
+  redundctl restore 20261124T081315.123456Z`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			p, _, err := a.usable(c.Context())
+			if err != nil {
+				return err
+			}
+			r, done, err := a.repository(c.Context(), p, dir)
+			if err != nil {
+				return err
+			}
+			defer done()
+			list, err := r.Backups(c.Context(), false)
+			if err != nil {
+				return err
+			}
+			if !known(list, args[0]) {
+				return usagef("redundctl backups lists them", "there is no backup %q", args[0])
+			}
+			got, err := r.Restore(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if a.json() {
+				return a.printJSON(map[string]any{"restored": got.Of.ID, "before": got.ID, "files": got.Files, "note": got.Note})
+			}
+			fmt.Fprintf(a.out, "restored %s, %d files; what was there before is backup %s\n", got.Of.ID, got.Files, got.ID)
+			if got.Note != "" {
+				fmt.Fprintln(a.out, got.Note)
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&dir, "repository", "", "the top of another work tree (default: the project's)")
+	return a.prints(c)
+}
+
+func known(list []git.Backup, id string) bool {
+	for _, b := range list {
+		if b.ID == id {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redundctl/redundctl/engine/graph"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+func (a *app) graphCommand() *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use:   "graph NAME",
+		Short: "Draw the steps of a pipeline",
+		Long: `Draw the steps of a pipeline: what runs side by side, and what waits for what.
+A wave is what may run once the waves before it have finished.`,
+		Example: `  redundctl graph release
+  redundctl graph release --format mermaid     to paste into Markdown
+  redundctl graph release --format dot | dot -Tsvg > release.svg`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeNames,
+		RunE: func(c *cobra.Command, args []string) error {
+			p, _, err := a.usable(c.Context())
+			if err != nil {
+				return err
+			}
+			x, err := a.pipeline(p, args[0])
+			if err != nil {
+				return err
+			}
+			s := graph.Of(x)
+			if a.json() {
+				return a.printJSON(s)
+			}
+			draw, ok := map[string]func(*pipeline.Pipeline, graph.Shape) string{"text": graph.Text, "mermaid": graph.Mermaid, "dot": graph.Dot}[format]
+			if !ok {
+				return usagef("", "--format is text, mermaid or dot, not %q", format)
+			}
+			_, err = fmt.Fprint(a.out, draw(x, s))
+			return quiet(err)
+		},
+	}
+	c.Flags().StringVar(&format, "format", "text", "how to draw: text, mermaid or dot")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "mermaid", "dot"}, cobra.ShellCompDirectiveNoFileComp))
+	return a.prints(c)
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redundctl/redundctl/engine"
+	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/console"
+	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner"
+)
+
+// runFlags are the flags of `run`.
+type runFlags struct {
+	params, env    []string
+	slot           string
+	dryRun, detach bool
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run NAME",
+		Short: "Run a pipeline now, in the foreground",
+		Long: `Run a pipeline in this process, with or without an engine, and show what its
+steps print. The run is recorded like any other: redundctl show and logs have it
+afterwards. Ctrl-C cancels it and ends all that it started.
+
+With --dry-run nothing is changed anywhere: each step says what it would do.
+
+The exit code is 0 when the run succeeded, 1 when it did not, 2 when the name or
+a parameter is wrong, 130 when it was interrupted.`,
+		Example: `  redundctl run git-sync
+  redundctl run github-actions/marketing-sync --dry-run
+  redundctl run marketingSync --param message="We shipped"
+  AUTO_SYNC_STRATEGY=merge redundctl run git-sync`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeNames,
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.detach {
+				a.fail(errors.New("no engine is running in this project\n  --detach hands the run to the engine; run it in the foreground without it"))
+				return exitCode(3)
+			}
+			p, kinds, err := a.usable(c.Context())
+			if err != nil {
+				return err
+			}
+			x, err := a.pipeline(p, args[0])
+			if err != nil {
+				return err
+			}
+			r, err := f.request(x)
+			if err != nil {
+				return err
+			}
+			if f.dryRun {
+				return a.plan(c.Context(), engine.Options{Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.logger()}, r)
+			}
+			return a.runNow(c.Context(), p, kinds, r)
+		},
+	}
+	c.Flags().StringArrayVar(&f.params, "param", nil, "a parameter as `name=value`; may be given several times")
+	c.Flags().StringArrayVar(&f.env, "env", nil, "a variable for the steps as `NAME=value`; may be given several times")
+	c.Flags().StringVar(&f.slot, "slot", "", "serve this slot: RFC 3339; it fails when the slot is served already")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and change nothing")
+	c.Flags().BoolVar(&f.detach, "detach", false, "let the running engine do it, and return at once")
+	return a.prints(c)
+}
+
+// request reads the flags.
+func (f *runFlags) request(p *pipeline.Pipeline) (engine.RunRequest, error) {
+	r := engine.RunRequest{Pipeline: p, Params: map[string]string{}, Env: map[string]string{}}
+	for _, part := range []struct {
+		flag string
+		list []string
+		into map[string]string
+	}{{"--param", f.params, r.Params}, {"--env", f.env, r.Env}} {
+		for _, x := range part.list {
+			k, v, ok := strings.Cut(x, "=")
+			if !ok || k == "" {
+				return r, usagef("", "%s is name=value, not %q", part.flag, x)
+			}
+			if _, twice := part.into[k]; twice {
+				return r, usagef("", "%s %s is given twice", part.flag, k)
+			}
+			part.into[k] = v
+		}
+	}
+	if f.slot != "" {
+		t, err := time.Parse(time.RFC3339, f.slot)
+		if err != nil {
+			return r, usagef("", "--slot is a time as 2027-03-28T00:00:00Z, not %q", f.slot)
+		}
+		r.Slot = t
+	}
+	return r, nil
+}
+
+// runNow runs with live output: on stdout for people, on stderr beside JSON.
+func (a *app) runNow(ctx context.Context, p *config.Project, kinds *kind.Set, r engine.RunRequest) error {
+	live := a.out
+	if a.json() {
+		live = a.err
+	}
+	o := console.OutputOptions{Color: console.Color(live), Steps: len(r.Pipeline.Steps)}
+	if console.IsTerminal(live) {
+		o.Terminal = live
+	}
+	out := console.NewOutput(live, o)
+	report, err := run1(ctx, engine.Options{
+		Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.logger(), Output: out, Subreaper: true,
+	}, r)
+	if cerr := out.Close(); err == nil {
+		err = quiet(cerr)
+	}
+	var wrong *engine.UsageError
+	var taken *history.SlotTaken
+	switch {
+	case errors.As(err, &wrong):
+		return usagef("", "%s", wrong.Message)
+	case errors.As(err, &taken):
+		a.fail(taken)
+		return exitCode(1)
+	case err != nil:
+		return err
+	}
+	if err := a.ended(report); err != nil {
+		return err
+	}
+	switch {
+	case ctx.Err() != nil && report.Run.State == pipeline.Cancelled:
+		return exitCode(130)
+	case report.Run.State != pipeline.Succeeded:
+		return exitCode(1)
+	}
+	return nil
+}
+
+// run1 opens an engine for one run.
+func run1(ctx context.Context, o engine.Options, r engine.RunRequest) (engine.Report, error) {
+	e, err := engine.Open(ctx, o)
+	if err != nil {
+		return engine.Report{}, err
+	}
+	report, err := e.Run(ctx, r)
+	return report, errors.Join(err, e.Close())
+}
+
+func (a *app) ended(r engine.Report) error {
+	if a.json() {
+		return a.printJSON(api.Show(r.Run, r.Steps))
+	}
+	fmt.Fprintln(a.out)
+	return a.printRun(r.Run, r.Steps)
+}
+
+// planned is `run --dry-run -o json`.
+type planned struct {
+	Pipeline string            `json:"pipeline"`
+	Waves    [][]string        `json:"waves"`
+	Steps    []runner.PlanStep `json:"steps"`
+}
+
+func (a *app) plan(ctx context.Context, o engine.Options, r engine.RunRequest) error {
+	got, err := engine.Plan(ctx, o, r)
+	var wrong *engine.UsageError
+	switch {
+	case errors.As(err, &wrong):
+		return usagef("", "%s", wrong.Message)
+	case err != nil:
+		return err
+	}
+	if a.json() {
+		return a.printJSON(planned{Pipeline: r.Pipeline.Name, Waves: got.Waves, Steps: got.Steps})
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s would run, nothing is changed now:\n", r.Pipeline.ID())
+	for i, s := range got.Steps {
+		fmt.Fprintf(&b, "%d. %s [%s]\n", i+1, s.ID, s.Uses)
+		for _, e := range s.Effects {
+			fmt.Fprintf(&b, "   %s\n", strings.ReplaceAll(console.Clean(e), "\n", "\n   "))
+		}
+	}
+	_, err = fmt.Fprint(a.out, b.String())
+	return quiet(err)
+}
+
+// mention says on stderr that some files were left out.
+func (a *app) mention(p *config.Project) {
+	files := map[string]bool{}
+	for _, x := range p.Problems {
+		if x.Severity == "error" {
+			files[x.File] = true
+		}
+	}
+	if len(files) > 0 {
+		fmt.Fprintf(a.err, "redundctl: left out, with problems that redundctl validate shows: %s\n", strings.Join(slices.Sorted(maps.Keys(files)), ", "))
+	}
+}
