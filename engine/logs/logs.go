@@ -76,12 +76,12 @@ func (d *Dir) Close() error {
 	return errors.Join(errs...)
 }
 
-var notInName = regexp.MustCompile(`[^A-Za-z0-9_.-]|^[.-]`)
+var notInName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^A-Za-z0-9_.-]|^[.-]`) })
 
 // fileName makes a name that stays in the directory.
 func fileName(name string) string {
 	if name == "" {
 		return "engine"
 	}
-	return notInName.ReplaceAllString(name, "_")
+	return notInName().ReplaceAllString(name, "_")
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +20,7 @@ import (
 // rotatedStamp is in the name of a rotated file, so that names sort by time.
 const rotatedStamp = "20060102T150405.000000Z"
 
-var rotatedName = regexp.MustCompile(`^(.+)-(\d{8}T\d{6}\.\d{6}Z)\.log(\.gz)?$`)
+var rotatedName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(.+)-(\d{8}T\d{6}\.\d{6}Z)\.log(\.gz)?$`) })
 
 // rotate gives the file a name of its own. The lock is held.
 func (w *Writer) rotate() error {
@@ -95,7 +96,7 @@ func (d *Dir) rotated(name string) ([]string, error) {
 	}
 	var files []string
 	for _, f := range all {
-		if m := rotatedName.FindStringSubmatch(f); m != nil && m[1] == name {
+		if m := rotatedName().FindStringSubmatch(f); m != nil && m[1] == name {
 			files = append(files, f)
 		}
 	}
@@ -108,7 +109,7 @@ func (d *Dir) names() ([]string, error) {
 	all, err := d.files()
 	var names []string
 	for _, f := range all {
-		if m := rotatedName.FindStringSubmatch(f); m != nil {
+		if m := rotatedName().FindStringSubmatch(f); m != nil {
 			names = append(names, m[1])
 		} else if name, ok := strings.CutSuffix(f, ".log"); ok {
 			names = append(names, name)
@@ -134,7 +135,7 @@ func (d *Dir) files() ([]string, error) {
 
 // rotatedAt is when a file was rotated, by its name.
 func rotatedAt(file string) time.Time {
-	m := rotatedName.FindStringSubmatch(file)
+	m := rotatedName().FindStringSubmatch(file)
 	if m == nil {
 		return time.Time{}
 	}

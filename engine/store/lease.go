@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,10 +18,10 @@ type Lease struct {
 	file *os.File
 }
 
-var leaseID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+var leaseID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`) })
 
 func (d *DB) leasePath(id string) (string, error) {
-	if !leaseID.MatchString(id) {
+	if !leaseID().MatchString(id) {
 		return "", fmt.Errorf("%q cannot name a lease", id)
 	}
 	return filepath.Join(d.dir, "engines", id), nil

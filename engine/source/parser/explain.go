@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -40,7 +41,7 @@ type Mistake struct {
 // text is a text that is not YAML.
 type text []byte
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(?:while [a-z ]+: )?`)
+var yamlLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^yaml: (?:line (\d+): )?(?:while [a-z ]+: )?`) })
 
 // Next reads the next document of a stream; io.EOF when there is none. A panic
 // of yaml.v3 is an error like any other.
@@ -65,7 +66,7 @@ func Explain(source []byte, err error) Mistake {
 	t := text(source)
 	said := err.Error()
 	line := 0
-	if m := yamlLine.FindStringSubmatch(said); m != nil {
+	if m := yamlLine().FindStringSubmatch(said); m != nil {
 		line, _ = strconv.Atoi(m[1]) // absent is 0
 		said = said[len(m[0]):]
 	}
@@ -137,7 +138,7 @@ func failure(d *yaml.Decoder) string {
 		if _, err := Next(d); errors.Is(err, io.EOF) {
 			return ""
 		} else if err != nil {
-			return yamlLine.ReplaceAllString(err.Error(), "")
+			return yamlLine().ReplaceAllString(err.Error(), "")
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // environment takes everything out of env that would make git look at another
@@ -64,11 +65,13 @@ func parseConfig(b []byte) config {
 }
 
 var (
-	urlUser  = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)[^/@\s'"]+@`)
-	urlQuery = regexp.MustCompile(`(?i)([?&;](?:[a-z_-]*(?:token|key|secret|password|auth|signature)[a-z_-]*)=)[^&\s'"]+`)
+	urlUser  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)[^/@\s'"]+@`) })
+	urlQuery = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)([?&;](?:[a-z_-]*(?:token|key|secret|password|auth|signature)[a-z_-]*)=)[^&\s'"]+`)
+	})
 )
 
 // MaskURL hides credentials in every URL of a text.
 func MaskURL(s string) string {
-	return urlQuery.ReplaceAllString(urlUser.ReplaceAllString(s, "${1}***@"), "${1}***")
+	return urlQuery().ReplaceAllString(urlUser().ReplaceAllString(s, "${1}***@"), "${1}***")
 }
