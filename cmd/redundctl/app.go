@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,8 +66,42 @@ func (a *app) fail(err error) {
 	fmt.Fprintln(a.err, prefix+strings.Join(lines, "\n"))
 }
 
-// command is the root with all commands.
-func (a *app) command() *cobra.Command {
+// entry is one command of the program.
+type entry struct {
+	name, group string
+	make        func(*app) *cobra.Command
+}
+
+// commands are those that there are, in the order of the help.
+func commands() []entry {
+	return []entry{
+		{"init", "write", (*app).initCommand},
+		{"validate", "write", (*app).validateCommand},
+		{"list", "write", (*app).listCommand},
+		{"next", "write", (*app).nextCommand},
+		{"graph", "write", (*app).graphCommand},
+		{"explain", "write", (*app).explainCommand},
+		{"schema", "write", (*app).schemaCommand},
+		{"run", "run", (*app).runCommand},
+		{"runs", "look", (*app).runsCommand},
+		{"show", "look", (*app).showCommand},
+		{"logs", "look", (*app).logsCommand},
+		{"report", "look", (*app).reportCommand},
+		{"backups", "care", (*app).backupsCommand},
+		{"restore", "care", (*app).restoreCommand},
+		{"cleanup", "care", (*app).cleanupCommand},
+		{"doctor", "care", (*app).doctorCommand},
+		{"version", "care", (*app).versionCommand},
+	}
+}
+
+// listsAll reports whether an argument asks for what names every command.
+func listsAll(arg string) bool {
+	return arg == "help" || arg == "completion" || arg == "-h" || arg == "--help" || strings.HasPrefix(arg, "__complete")
+}
+
+// command is the root with the commands that args may mean.
+func (a *app) command(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "redundctl",
 		Short: "The backup of your automations",
@@ -112,20 +147,24 @@ account of what it did.`,
 		&cobra.Group{ID: "look", Title: "Look back:"},
 		&cobra.Group{ID: "care", Title: "Take care:"},
 	)
-	add := func(group string, cs ...*cobra.Command) {
-		for _, c := range cs {
-			c.GroupID = group
-			if c.Args == nil {
-				c.Args = cobra.NoArgs
-			}
-			c.Args = asUsage(c.Args)
-			root.AddCommand(c)
-		}
+	// Making a command costs a start as much as running a small one does, so
+	// only the one that is named is made, or all where help lists them.
+	only := ""
+	if i := slices.IndexFunc(commands(), func(c entry) bool { return slices.Contains(args, c.name) }); i >= 0 && !slices.ContainsFunc(args, listsAll) {
+		only = commands()[i].name
 	}
-	add("write", a.initCommand(), a.validateCommand(), a.listCommand(), a.nextCommand(), a.graphCommand(), a.explainCommand(), a.schemaCommand())
-	add("run", a.runCommand())
-	add("look", a.runsCommand(), a.showCommand(), a.logsCommand(), a.reportCommand())
-	add("care", a.backupsCommand(), a.restoreCommand(), a.cleanupCommand(), a.doctorCommand(), a.versionCommand())
+	for _, e := range commands() {
+		if only != "" && !slices.Contains(args, e.name) {
+			continue
+		}
+		c := e.make(a)
+		c.GroupID = e.group
+		if c.Args == nil {
+			c.Args = cobra.NoArgs
+		}
+		c.Args = asUsage(c.Args)
+		root.AddCommand(c)
+	}
 	return root
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -15,6 +16,11 @@ import (
 var version = "devel"
 
 func main() {
+	if os.Getenv("GOGC") == "" {
+		// A command lives for a moment and loads much at once; collecting
+		// garbage as often as a server does costs a fifth of validate's time.
+		debug.SetGCPercent(400)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
 	stop()
@@ -28,7 +34,7 @@ type streams struct{ in, out, err *os.File }
 // exit code.
 func run(ctx context.Context, args []string, s *streams) int {
 	a := &app{streams: s}
-	root := a.command()
+	root := a.command(args)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var code exitCode
