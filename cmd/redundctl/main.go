@@ -7,24 +7,13 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/signal"
-	"runtime/debug"
-	"syscall"
 )
 
 // version is set by the build.
 var version = "devel"
 
 func main() {
-	if os.Getenv("GOGC") == "" {
-		// A command lives for a moment and loads much at once; collecting
-		// garbage as often as a server does costs a fifth of validate's time.
-		debug.SetGCPercent(400)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
-	stop()
-	os.Exit(code)
+	os.Exit(run(context.Background(), os.Args[1:], &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }
 
 // streams are what the program reads and writes.
@@ -37,6 +26,10 @@ func run(ctx context.Context, args []string, s *streams) int {
 	root := a.command(args)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	interrupted := a.interrupted != nil && a.interrupted.Err() != nil
+	if a.stop != nil {
+		a.stop()
+	}
 	var code exitCode
 	switch {
 	case err == nil:
@@ -49,7 +42,7 @@ func run(ctx context.Context, args []string, s *streams) int {
 	switch {
 	case errors.As(err, &wrong):
 		return 2
-	case ctx.Err() != nil:
+	case interrupted:
 		return 130
 	}
 	return 1
