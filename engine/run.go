@@ -16,13 +16,14 @@ import (
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/proc"
 	"github.com/redundctl/redundctl/engine/runner"
+	"github.com/redundctl/redundctl/engine/runner/retry"
 	"github.com/redundctl/redundctl/engine/secret"
 )
 
 // run runs a request to its end: attempt after attempt, each a row of its own.
 func (e *Engine) run(ctx context.Context, q *request) (Report, error) {
 	most := max(q.pipeline.Retry.Attempts, 1)
-	delay := runner.Delays(q.pipeline.Retry)
+	delay := retry.Delays(q.pipeline.Retry)
 	for n := 1; ; n++ {
 		rep, err := e.attempt(ctx, q, n)
 		failed := rep.Run.State == pipeline.Failed || rep.Run.State == pipeline.TimedOut

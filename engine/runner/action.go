@@ -10,6 +10,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/eval"
 	"github.com/redundctl/redundctl/engine/runner/params"
 )
 
@@ -75,8 +76,8 @@ func (a *fileAction) outputs(g *graph) (map[string]any, error) {
 	if len(a.file.Outputs) == 0 {
 		return nil, nil
 	}
-	c := withContext(g.contexts, "steps", g.seen(&reads{allSteps: true}))
-	c["env"] = a.u.full.with(g.everything()).shown
+	c := withContext(g.contexts, "steps", g.seen(&eval.Reads{AllSteps: true}))
+	c["env"] = a.u.full.With(g.everything()).Shown
 	view := &expr.Env{Contexts: c, Root: a.u.run.job.Root}
 	out := make(map[string]any, len(a.file.Outputs))
 	for k, o := range a.file.Outputs {
@@ -84,7 +85,7 @@ func (a *fileAction) outputs(g *graph) (map[string]any, error) {
 			out[k] = o.Value
 			continue
 		}
-		v, err := evalAny(o.Value, view)
+		v, err := eval.Any(o.Value, view)
 		if err != nil {
 			return nil, within("outputs."+k, err)
 		}

@@ -11,37 +11,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
-	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/eval"
 	"github.com/redundctl/redundctl/engine/runner/paths"
+	"github.com/redundctl/redundctl/engine/runner/retry"
 	"github.com/redundctl/redundctl/engine/secret"
 )
-
-// The defaults of a retry, for those that were not read from a file.
-const (
-	retryDelay = time.Second
-	retryMax   = time.Minute
-)
-
-// Delays gives the waits between the attempts of a retry, one at each call.
-func Delays(r pipeline.Retry) func() time.Duration {
-	first, most := r.Delay.Std(), r.MaxDelay.Std()
-	if first == 0 {
-		first = retryDelay
-	}
-	if most == 0 {
-		most = retryMax
-	}
-	first = min(first, most)
-	if r.Backoff == "fixed" {
-		return backoff.NewConstantBackOff(first).NextBackOff
-	}
-	b := &backoff.ExponentialBackOff{InitialInterval: first, Multiplier: 2, MaxInterval: most}
-	b.Reset()
-	return b.NextBackOff
-}
 
 // attempts tries the unit until it succeeds or no attempt is left.
 func (u *unit) attempts() (pipeline.Outputs, verdict) {
@@ -54,15 +29,15 @@ func (u *unit) attempts() (pipeline.Outputs, verdict) {
 			u.mu.Unlock()
 		}
 		out, v := u.attempt(n)
-		retry := (v.state == pipeline.Failed || v.state == pipeline.TimedOut) && !v.final && n < most
+		again := (v.state == pipeline.Failed || v.state == pipeline.TimedOut) && !v.final && n < most
 		if most > 1 {
 			u.tell(n, most, v)
 		}
-		if !retry {
+		if !again {
 			return out, v
 		}
 		if delay == nil {
-			delay = Delays(u.step.Retry)
+			delay = retry.Delays(u.step.Retry)
 		}
 		wait := max(delay(), v.again)
 		u.run.event("retry", fmt.Sprintf("step %s: attempt %d of %d in %s", u.name(), n+1, most, wait))
@@ -169,32 +144,11 @@ func (u *unit) action() (pipeline.Action, error) {
 	if u.run.job.Build == nil {
 		return nil, fmt.Errorf("nothing can run %s", u.rec.Uses)
 	}
-	with, _ := clone(u.with).(map[string]any)
+	with, _ := eval.Clone(u.with).(map[string]any)
 	if with == nil {
 		with = map[string]any{}
 	}
 	return u.run.job.Build(uses(u.step), with)
-}
-
-func clone(v any) any {
-	switch x := v.(type) {
-	case map[string]any:
-		if x == nil {
-			return nil
-		}
-		out := make(map[string]any, len(x))
-		for k, y := range x {
-			out[k] = clone(y)
-		}
-		return out
-	case []any:
-		out := make([]any, len(x))
-		for i, y := range x {
-			out[i] = clone(y)
-		}
-		return out
-	}
-	return v
 }
 
 // scope is what the attempt is given to work in.
@@ -202,7 +156,7 @@ func (u *unit) scope(n int, out io.Writer) *pipeline.Scope {
 	j := &u.run.job
 	return &pipeline.Scope{
 		Root: j.Root, Dir: u.where, State: j.State, Temp: j.Temp, Protected: j.Protected,
-		Env: u.full.vars, Secrets: u.secret,
+		Env: u.full.Vars, Secrets: u.secret,
 		Step: u.id, Matrix: u.rec.Matrix, Attempt: n, Run: u.run.info,
 		SuccessCodes: u.step.SuccessCodes, MemoryLimit: u.step.MemoryLimit,
 		Out: out, Mask: u.run.mask, Inside: u.inside, Started: u.started,
@@ -217,27 +171,10 @@ func (u *unit) inside(path string) (string, error) {
 	if !filepath.IsAbs(abs) {
 		abs = filepath.Join(u.where, abs)
 	}
-	if u.sees == nil || written(u.step.With, path) {
+	if u.sees == nil || eval.Written(u.step.With, path) {
 		return filepath.Clean(abs), nil
 	}
 	return paths.Inside(u.run.job.Root, abs)
-}
-
-// written reports whether a text stands as it is somewhere in a tree.
-func written(v any, text string) bool {
-	switch x := v.(type) {
-	case string:
-		return x == text && !expr.HasExpr(x)
-	case map[string]any:
-		for _, y := range x {
-			if written(y, text) {
-				return true
-			}
-		}
-	case []any:
-		return slices.ContainsFunc(x, func(y any) bool { return written(y, text) })
-	}
-	return false
 }
 
 // sink takes the output of one attempt and masks it. The receiver behind it is

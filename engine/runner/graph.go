@@ -10,6 +10,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/eval"
 	"github.com/redundctl/redundctl/engine/runner/order"
 )
 
@@ -291,12 +292,12 @@ func (g *graph) gather(steps []int) map[string]string {
 }
 
 // seen is the `steps` context for a step that reads r.
-func (g *graph) seen(r *reads) map[string]any {
+func (g *graph) seen(r *eval.Reads) map[string]any {
 	out := map[string]any{}
 	if g.main != nil {
 		out = g.main.seen(r)
 	}
-	if r.allSteps {
+	if r.AllSteps {
 		for i := range g.steps {
 			if g.ends[i].state != "" {
 				out[g.steps[i].ID] = g.ends[i].object()
@@ -304,7 +305,7 @@ func (g *graph) seen(r *reads) map[string]any {
 		}
 		return out
 	}
-	for id := range r.steps {
+	for id := range r.Steps {
 		if i, ok := g.ids[id]; ok && g.ends[i].state != "" {
 			out[g.steps[i].ID] = g.ends[i].object()
 		}

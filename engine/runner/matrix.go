@@ -10,6 +10,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/eval"
 	"github.com/redundctl/redundctl/engine/runner/matrix"
 )
 
@@ -74,10 +75,10 @@ func together(ends []ending) ending {
 
 // combinations evaluates the matrix and multiplies it out.
 func (t *task) combinations() ([]matrix.Combination, error) {
-	view := t.view(nil, t.env.with(t.wrote).shown)
+	view := t.view(nil, t.env.With(t.wrote).Shown)
 	m := *t.step.Matrix
 	if m.Expr != "" {
-		v, err := evalAny(m.Expr, view)
+		v, err := eval.Any(m.Expr, view)
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +91,7 @@ func (t *task) combinations() ([]matrix.Combination, error) {
 		var v any = a.Values
 		var err error
 		if a.Expr != "" {
-			v, err = evalAny(a.Expr, view)
+			v, err = eval.Any(a.Expr, view)
 		} else {
 			v, err = expr.EvalTree(v, view)
 		}
@@ -103,33 +104,13 @@ func (t *task) combinations() ([]matrix.Combination, error) {
 		}
 		axes[i] = pipeline.Axis{Name: a.Name, Values: list}
 	}
-	include, err := evalList(m.Include, view)
+	include, err := eval.List(m.Include, view)
 	if err != nil {
 		return nil, within("include", err)
 	}
-	exclude, err := evalList(m.Exclude, view)
+	exclude, err := eval.List(m.Exclude, view)
 	if err != nil {
 		return nil, within("exclude", err)
 	}
 	return matrix.Expand(axes, include, exclude), nil
-}
-
-func evalAny(s string, view *expr.Env) (any, error) {
-	t, err := parse(s, !expr.HasExpr(s))
-	if err != nil {
-		return nil, err
-	}
-	return t.Eval(view)
-}
-
-func evalList(list []map[string]any, view *expr.Env) ([]map[string]any, error) {
-	out := make([]map[string]any, len(list))
-	for i, m := range list {
-		v, err := expr.EvalTree(m, view)
-		if err != nil {
-			return nil, err
-		}
-		out[i], _ = v.(map[string]any)
-	}
-	return out, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/eval"
 )
 
 // Plan says what Run would do, and changes nothing anywhere. A step that could
@@ -47,11 +48,11 @@ func Plan(ctx context.Context, j Job) (Planned, error) {
 
 // plan says what the step would do, all of its combinations.
 func (t *task) plan() ([]string, error) {
-	t.reads = readsOf(t.step)
-	if t.reads.err != nil {
-		return nil, t.reads.err
+	t.reads = eval.ReadsOf(t.step)
+	if t.reads.Err != nil {
+		return nil, t.reads.Err
 	}
-	t.steps = unknown(t.reads.chains)
+	t.steps = eval.Unknown(t.reads.Chains)
 	var effects []string
 	if t.step.If != "" {
 		run, told, err := t.planIf()
@@ -105,7 +106,7 @@ func (t *task) planIf() (run bool, told []string, err error) {
 }
 
 // unsure reports whether the step reads what only a run can tell.
-func (t *task) unsure() bool { return len(t.reads.chains) > 0 }
+func (t *task) unsure() bool { return len(t.reads.Chains) > 0 }
 
 // plan says what the unit would do.
 func (u *unit) plan() ([]string, error) {
@@ -134,36 +135,11 @@ func (u *unit) effects() ([]pipeline.Effect, error) {
 }
 
 func (u *unit) chains() string {
-	names := make([]string, len(u.reads.chains))
-	for i, c := range u.reads.chains {
+	names := make([]string, len(u.reads.Chains))
+	for i, c := range u.reads.Chains {
 		names[i] = strings.Join(append([]string{"steps"}, c...), ".")
 	}
 	return strings.Join(names, ", ")
-}
-
-// unknown is a `steps` context in which each value that is read stands for
-// itself, as it is written: what a step will hand on is not known before it
-// has run.
-func unknown(chains [][]string) map[string]any {
-	out := map[string]any{}
-	for _, c := range chains {
-		at := out
-		for i, k := range c {
-			if i == len(c)-1 {
-				if _, ok := at[k]; !ok {
-					at[k] = "${{ steps." + strings.Join(c, ".") + " }}"
-				}
-				break
-			}
-			next, ok := at[k].(map[string]any)
-			if !ok {
-				next = map[string]any{}
-				at[k] = next
-			}
-			at = next
-		}
-	}
-	return out
 }
 
 // Plan says what the steps of the action would do.

@@ -13,6 +13,8 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/environ"
+	"github.com/redundctl/redundctl/engine/runner/eval"
 	"github.com/redundctl/redundctl/engine/runner/matrix"
 	"github.com/redundctl/redundctl/engine/runner/paths"
 	"github.com/redundctl/redundctl/engine/secret"
@@ -80,14 +82,17 @@ func (r *run) all(ctx context.Context) (pipeline.State, string) {
 func (r *run) place() (*place, error) {
 	p := &place{run: r, contexts: contexts(&r.job), dir: r.job.Root}
 	var err error
-	if p.env, err = newEnviron(&r.job, p.contexts); err != nil {
+	if p.env, err = environ.New(environ.Base{
+		Pipeline: r.job.Pipeline, Host: r.job.Host, Inherit: r.job.InheritEnv, Flags: r.job.Env,
+		Contexts: p.contexts, Root: r.job.Root, Run: r.told(),
+	}); err != nil {
 		return nil, err
 	}
 	dir := r.job.Pipeline.WorkingDirectory
 	if dir == "" {
 		return p, nil
 	}
-	text, err := evalText(dir, &expr.Env{Contexts: withContext(p.contexts, "env", p.env.shown), Root: r.job.Root})
+	text, err := eval.Text(dir, &expr.Env{Contexts: withContext(p.contexts, "env", p.env.Shown), Root: r.job.Root})
 	if err != nil {
 		return nil, within("working-directory", err)
 	}
@@ -101,6 +106,15 @@ func (r *run) place() (*place, error) {
 		}
 	}
 	return p, nil
+}
+
+// told is what the processes of a run are told of it.
+func (r *run) told() map[string]string {
+	return map[string]string{
+		"REDUND_PIPELINE": r.info.Pipeline, "REDUND_SYSTEM": r.info.System, "REDUND_RUN_ID": r.info.ID, "REDUND_SLOT": r.info.Slot,
+		"REDUND_ATTEMPT": strconv.Itoa(r.info.Attempt), "REDUND_FENCE": strconv.FormatInt(r.info.Fence, 10),
+		"REDUND_ARTIFACTS": artifacts(r.job.Temp), "REDUNDANCY_MODE": "true",
+	}
 }
 
 // number gives each step the position of its record, from first on, and the

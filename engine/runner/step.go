@@ -7,13 +7,15 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/environ"
+	"github.com/redundctl/redundctl/engine/runner/eval"
 )
 
 // place is what the steps of one graph have in common.
 type place struct {
 	run      *run
 	contexts map[string]any
-	env      *environ
+	env      *environ.Environ
 	dir      string   // working directory, absolute
 	prefix   string   // of the steps' names in output and events: "post/" in an action
 	files    []string // the action files that stand above, outermost first
@@ -28,7 +30,7 @@ type task struct {
 	step   *pipeline.Step
 	id     string
 	index  int
-	reads  *reads
+	reads  *eval.Reads
 	steps  map[string]any    // the `steps` context; nil when nothing is evaluated
 	wrote  map[string]string // what earlier or needed steps wrote to REDUND_ENV
 	status expr.Status
@@ -79,10 +81,10 @@ func (g *graph) due(ctx context.Context, i int) (*task, ending) {
 	if g.main != nil {
 		t.wrote = merged(g.main.everything(), t.wrote)
 	}
-	if t.reads = readsOf(s); t.reads.err != nil {
-		return nil, g.unfit(t, t.reads.err)
+	if t.reads = eval.ReadsOf(s); t.reads.Err != nil {
+		return nil, g.unfit(t, t.reads.Err)
 	}
-	if t.reads.some {
+	if t.reads.Some {
 		t.steps = g.seen(t.reads)
 	}
 	if s.If != "" {
@@ -130,7 +132,7 @@ func (t *task) judge(c *expr.Template, matrix map[string]any) (bool, error) {
 	if !asks && t.reason != "" {
 		return false, nil
 	}
-	view := t.view(matrix, t.env.with(t.wrote).shown)
+	view := t.view(matrix, t.env.With(t.wrote).Shown)
 	view.Status = t.status
 	return c.Truth(view)
 }

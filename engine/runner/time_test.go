@@ -12,7 +12,7 @@ import (
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
-func retry(n int, delay time.Duration, backoff string, most time.Duration) func(*pipeline.Step) {
+func retried(n int, delay time.Duration, backoff string, most time.Duration) func(*pipeline.Step) {
 	return func(s *pipeline.Step) {
 		s.Retry = pipeline.Retry{Attempts: n, Delay: pipeline.Duration(delay), Backoff: backoff, MaxDelay: pipeline.Duration(most)}
 	}
@@ -32,14 +32,14 @@ func TestD4RetriesHappen(t *testing.T) {
 		took        time.Duration
 		state       pipeline.State
 	}{
-		{"exponential", "flaky:3", retry(5, time.Second, "exponential", time.Minute), 4, 7 * time.Second, pipeline.Succeeded},
-		{"at most max-delay", "flaky:4", retry(5, 4*time.Second, "exponential", 10*time.Second), 5, 32 * time.Second, pipeline.Succeeded},
-		{"fixed", "flaky:2", retry(3, 5*time.Second, "fixed", time.Minute), 3, 10 * time.Second, pipeline.Succeeded},
-		{"defaults", "flaky:1", retry(2, 0, "", 0), 2, time.Second, pipeline.Succeeded},
-		{"none left", "fail:1", retry(3, time.Second, "fixed", time.Minute), 3, 2 * time.Second, pipeline.Failed},
-		{"told when to come again", "later", retry(2, time.Second, "fixed", time.Minute), 2, 30 * time.Second, pipeline.Failed},
-		{"a start that fails is tried again", "missing", retry(2, time.Second, "fixed", time.Minute), 2, time.Second, pipeline.Failed},
-		{"a skip is an answer", "skip:no", retry(3, time.Second, "fixed", time.Minute), 1, 0, pipeline.Skipped},
+		{"exponential", "flaky:3", retried(5, time.Second, "exponential", time.Minute), 4, 7 * time.Second, pipeline.Succeeded},
+		{"at most max-delay", "flaky:4", retried(5, 4*time.Second, "exponential", 10*time.Second), 5, 32 * time.Second, pipeline.Succeeded},
+		{"fixed", "flaky:2", retried(3, 5*time.Second, "fixed", time.Minute), 3, 10 * time.Second, pipeline.Succeeded},
+		{"defaults", "flaky:1", retried(2, 0, "", 0), 2, time.Second, pipeline.Succeeded},
+		{"none left", "fail:1", retried(3, time.Second, "fixed", time.Minute), 3, 2 * time.Second, pipeline.Failed},
+		{"told when to come again", "later", retried(2, time.Second, "fixed", time.Minute), 2, 30 * time.Second, pipeline.Failed},
+		{"a start that fails is tried again", "missing", retried(2, time.Second, "fixed", time.Minute), 2, time.Second, pipeline.Failed},
+		{"a skip is an answer", "skip:no", retried(3, time.Second, "fixed", time.Minute), 1, 0, pipeline.Skipped},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -70,7 +70,7 @@ func TestD4RetriesHappen(t *testing.T) {
 func TestStepTimeoutBoundsOneAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		j, w, b := setup(t, &pipeline.Pipeline{Steps: []pipeline.Step{
-			step("a", "sleep:1h", timeout(30*time.Second), retry(2, time.Second, "fixed", time.Minute), anyway), step("b", "")}})
+			step("a", "sleep:1h", timeout(30*time.Second), retried(2, time.Second, "fixed", time.Minute), anyway), step("b", "")}})
 		from := time.Now()
 		r := Run(t.Context(), j, b)
 		if got := states(r); got != "a=timed-out! b=succeeded" || w.tries["a"] != 2 || time.Since(from) != 61*time.Second {
@@ -94,7 +94,7 @@ func TestRunTimeout(t *testing.T) {
 		p := &pipeline.Pipeline{
 			Timeout: pipeline.Duration(10 * time.Second),
 			Steps: []pipeline.Step{
-				step("a", "fail:1", retry(9, 4*time.Second, "fixed", time.Minute)), step("b", "", when("always()")), step("c", "")},
+				step("a", "fail:1", retried(9, 4*time.Second, "fixed", time.Minute)), step("b", "", when("always()")), step("c", "")},
 			OnFailure: []pipeline.Step{step("", "sleep:60s out state=${{run.state}}")},
 			OnCancel:  []pipeline.Step{step("", "")},
 			Always:    []pipeline.Step{step("", "sleep:60s")},
@@ -116,7 +116,7 @@ func TestCancel(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := &pipeline.Pipeline{
 			Steps: []pipeline.Step{
-				step("a", "sleep:1h", retry(3, time.Second, "fixed", time.Minute)), step("b", ""), step("c", "sleep:1s", when("always()")),
+				step("a", "sleep:1h", retried(3, time.Second, "fixed", time.Minute)), step("b", ""), step("c", "sleep:1s", when("always()")),
 				step("d", "", when("cancelled()")), step("e", "", when("failure()"))},
 			OnFailure: []pipeline.Step{step("", "")},
 			OnCancel:  []pipeline.Step{step("", "sleep:1s"), step("", "", when("cancelled()"))},
@@ -155,7 +155,7 @@ func TestCancelGraph(t *testing.T) {
 
 func TestCancelledWhileWaitingForTheNextAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		j, _, b := setup(t, &pipeline.Pipeline{Steps: []pipeline.Step{step("a", "fail:4", retry(3, time.Hour, "fixed", time.Hour))}})
+		j, _, b := setup(t, &pipeline.Pipeline{Steps: []pipeline.Step{step("a", "fail:4", retried(3, time.Hour, "fixed", time.Hour))}})
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		r := Run(ctx, j, b)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/environ"
+	"github.com/redundctl/redundctl/engine/runner/eval"
 	"github.com/redundctl/redundctl/engine/runner/matrix"
 	"github.com/redundctl/redundctl/engine/runner/outputs"
 	"github.com/redundctl/redundctl/engine/runner/paths"
@@ -26,8 +28,8 @@ type unit struct {
 	ctx    context.Context
 	holds  bool
 	combo  *matrix.Combination
-	full   *environ // the environment, complete
-	where  string   // the working directory
+	full   *environ.Environ // the environment, complete
+	where  string           // the working directory
 	with   map[string]any
 	sees   *expr.Env // nil when the step holds no expression
 	secret map[string]string
@@ -103,24 +105,24 @@ func (u *unit) do(ctx context.Context) ending {
 
 // prepare evaluates all that the step gives its action.
 func (u *unit) prepare() error {
-	s, env := u.step, u.env.with(u.wrote)
+	s, env := u.step, u.env.With(u.wrote)
 	own, dir := s.Env, s.WorkingDirectory
-	if u.reads.some {
+	if u.reads.Some {
 		var values map[string]any
 		if u.combo != nil {
 			values = u.combo.Values
 		}
-		u.sees = u.view(values, env.shown)
+		u.sees = u.view(values, env.Shown)
 		var err error
-		if own, err = evalMap(s.Env, u.sees); err != nil {
+		if own, err = eval.Map(s.Env, u.sees); err != nil {
 			return err
 		}
 	}
-	u.full = env.with(own)
+	u.full = env.With(own)
 	if u.sees != nil {
-		u.sees.Contexts["env"] = u.full.shown
+		u.sees.Contexts["env"] = u.full.Shown
 		var err error
-		if dir, err = evalText(s.WorkingDirectory, u.sees); err != nil {
+		if dir, err = eval.Text(s.WorkingDirectory, u.sees); err != nil {
 			return within("working-directory", err)
 		}
 		u.secret = u.given()
@@ -169,17 +171,17 @@ func (u *unit) text(s string) (string, error) {
 	if u.sees == nil {
 		return s, nil
 	}
-	return evalText(s, u.sees)
+	return eval.Text(s, u.sees)
 }
 
 // given are the secrets that the step's `with` and `env` read.
 func (u *unit) given() map[string]string {
-	if !u.reads.all && len(u.reads.secrets) == 0 {
+	if !u.reads.AllSecrets && len(u.reads.Secrets) == 0 {
 		return nil
 	}
 	out := map[string]string{}
 	for _, name := range u.run.job.Pipeline.Secrets {
-		if u.reads.all || u.reads.secrets[strings.ToLower(name)] {
+		if u.reads.AllSecrets || u.reads.Secrets[strings.ToLower(name)] {
 			out[name] = u.run.job.Secrets[name]
 		}
 	}
