@@ -58,7 +58,7 @@ func row(rows map[string][]string, pkg string) (string, bool) {
 
 func allowed(names []string, imported string) bool {
 	for _, n := range names {
-		if n == "all" || n == imported || "engine/"+n == imported ||
+		if n == "all" || n == imported || "engine/"+n == imported || strings.HasPrefix(imported, "engine/"+n+"/") && n != "kind" ||
 			strings.HasSuffix(n, "<system>") && strings.HasPrefix(imported, "engine/kind/") {
 			return true
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/schedule"
 )
 
 func (a *app) listCommand() *cobra.Command {
@@ -31,7 +29,7 @@ func (a *app) listCommand() *cobra.Command {
 				if system != "" && x.System != system || category != "" && x.Category != category {
 					continue
 				}
-				next, _ := due(x, time.Now())
+				next, _ := api.Next(x, time.Now())
 				e := api.List(x, next)
 				e.Observe = e.Observe || p.Config.Observe || p.Config.Systems[x.System].Observe
 				list = append(list, e)
@@ -81,25 +79,6 @@ func listRows(list []api.Listed) [][]string {
 	return rows
 }
 
-// due is the next slot of an enabled pipeline after t.
-func due(p *pipeline.Pipeline, t time.Time) (time.Time, bool) {
-	if !p.Enabled {
-		return time.Time{}, false
-	}
-	return schedule.Next(schedules(p), t)
-}
-
-// schedules parses those of a pipeline; the loader has found them good.
-func schedules(p *pipeline.Pipeline) []*schedule.Schedule {
-	var out []*schedule.Schedule
-	for _, s := range p.Schedule {
-		if x, err := schedule.Parse(s); err == nil {
-			out = append(out, x)
-		}
-	}
-	return out
-}
-
 func (a *app) nextCommand() *cobra.Command {
 	var n int
 	var from string
@@ -136,7 +115,7 @@ its own time zone. Pipelines that are not enabled are never due.`,
 				}
 				from = []*pipeline.Pipeline{one}
 			}
-			list := upcoming(from, after, n)
+			list := api.Upcoming(from, after, n)
 			if a.json() {
 				return a.printJSON(list)
 			}
@@ -150,34 +129,6 @@ its own time zone. Pipelines that are not enabled are never due.`,
 	c.Flags().IntVarP(&n, "number", "n", 5, "how many slots")
 	c.Flags().StringVar(&from, "from", "", "from this time on: RFC 3339, or a date (default: now)")
 	return a.prints(c)
-}
-
-// upcoming merges the next n slots of some pipelines.
-func upcoming(from []*pipeline.Pipeline, after time.Time, n int) []api.Due {
-	type slot struct {
-		at time.Time
-		p  *pipeline.Pipeline
-	}
-	var all []slot
-	for _, p := range from {
-		if !p.Enabled {
-			continue
-		}
-		list, t := schedules(p), after
-		for range n {
-			next, ok := schedule.Next(list, t)
-			if !ok {
-				break
-			}
-			all, t = append(all, slot{next, p}), next
-		}
-	}
-	slices.SortStableFunc(all, func(x, y slot) int { return cmp.Or(x.at.Compare(y.at), cmp.Compare(x.p.ID(), y.p.ID())) })
-	out := []api.Due{}
-	for _, s := range all[:min(n, len(all))] {
-		out = append(out, api.Due{Pipeline: s.p.Name, System: s.p.System, At: s.at.Format(time.RFC3339)})
-	}
-	return out
 }
 
 // parseTime reads RFC 3339, a date, or a length of time before now.
