@@ -12,6 +12,7 @@ import (
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/kind/git"
 	"github.com/redundctl/redundctl/engine/proc"
+	"github.com/redundctl/redundctl/engine/report"
 )
 
 // repository opens the git work tree of the project, or the one in a folder.
@@ -94,7 +95,7 @@ func (a *app) printBackups(list []git.Backup, verified bool) error {
 	var rows [][]string
 	for _, b := range list {
 		row := []string{
-			b.ID, clock(b.At), cmp.Or(b.Branch, "(detached)"), cmp.Or(b.Head[:min(len(b.Head), 12)], "-"), fmt.Sprint(b.Staged),
+			b.ID, report.Clock(b.At), cmp.Or(b.Branch, "(detached)"), cmp.Or(b.Head[:min(len(b.Head), 12)], "-"), fmt.Sprint(b.Staged),
 			fmt.Sprint(b.Unstaged), fmt.Sprint(b.Untracked), fmt.Sprint(b.Commits), b.Reason,
 		}
 		if verified {

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redundctl/redundctl/engine/cleanup"
+	"github.com/redundctl/redundctl/engine/report"
 )
 
 func (a *app) cleanupCommand() *cobra.Command {
@@ -42,7 +43,7 @@ would be.`,
 			}
 			span := ""
 			if out.Runs.Runs > 0 {
-				span = fmt.Sprintf(" (%s to %s)", clock(out.Runs.Oldest), clock(out.Runs.Newest))
+				span = fmt.Sprintf(" (%s to %s)", report.Clock(out.Runs.Oldest), report.Clock(out.Runs.Newest))
 			}
 			fmt.Fprintf(a.out, "%s %d runs%s with %d steps and %d events, %d log files, %d backups\n",
 				verb, out.Runs.Runs, span, out.Runs.Steps, out.Runs.Events, len(out.Logs), len(out.Backups))

@@ -68,7 +68,7 @@ func (a *app) reportCommand() *cobra.Command {
 
 func (a *app) reportText(s history.Summary) error {
 	if len(s.Systems) == 0 {
-		_, err := fmt.Fprintf(a.out, "nothing ran since %s\n", clock(s.Since))
+		_, err := fmt.Fprintf(a.out, "nothing ran since %s\n", report.Clock(s.Since))
 		return err
 	}
 	return a.table(report.Head(), report.Rows(s))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +16,7 @@ import (
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/logs"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/report"
 )
 
 func states() []string {
@@ -87,14 +87,7 @@ func (a *app) printRuns(runs []pipeline.Run) error {
 		}
 		return a.printJSON(out)
 	}
-	var rows [][]string
-	for _, r := range runs {
-		rows = append(rows, []string{
-			fmt.Sprint(r.ID), r.System + "/" + r.Pipeline, string(r.State), cmp.Or(r.Reason, "-"), cmp.Or(pipeline.Time(r.Slot), "-"),
-			clock(r.Started), took(r.Started, r.Finished), cmp.Or(r.Error, "-"),
-		})
-	}
-	return a.table([]string{"RUN", "PIPELINE", "STATE", "REASON", "SLOT", "STARTED", "TOOK", "ERROR"}, rows)
+	return a.table([]string{"RUN", "PIPELINE", "STATE", "REASON", "SLOT", "STARTED", "TOOK", "ERROR"}, report.Runs(runs))
 }
 
 // recorded is what a name means in the history, where pipelines that are gone
@@ -113,28 +106,6 @@ func (a *app) recorded(p *config.Project, name string) (system, pipe string, err
 		return name, "", nil
 	}
 	return "", name, nil
-}
-
-func clock(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Local().Format("2006-01-02 15:04:05")
-}
-
-// took is a length of time in as many digits as people read.
-func took(from, to time.Time) string {
-	if from.IsZero() || to.IsZero() {
-		return "-"
-	}
-	d := to.Sub(from)
-	switch {
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < time.Minute:
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return d.Round(time.Second).String()
 }
 
 func (a *app) showCommand() *cobra.Command {
@@ -180,7 +151,7 @@ func (a *app) showCommand() *cobra.Command {
 				return err
 			}
 			for _, e := range events {
-				fmt.Fprintf(a.out, "%s  %s  %s\n", clock(e.At), e.What, e.Detail)
+				fmt.Fprintf(a.out, "%s  %s  %s\n", report.Clock(e.At), e.What, e.Detail)
 			}
 			return nil
 		},
@@ -202,20 +173,8 @@ func (a *app) printRun(r pipeline.Run, steps []pipeline.StepRecord) error {
 	if r.Error != "" {
 		fmt.Fprintf(a.out, ": %s", r.Error)
 	}
-	fmt.Fprintf(a.out, "\n%s, attempt %d, started %s, took %s\n", r.Trigger, r.Attempt, clock(r.Started), took(r.Started, r.Finished))
-	var rows [][]string
-	for _, s := range steps {
-		id := s.ID
-		if s.Matrix != "" {
-			id += " (" + s.Matrix + ")"
-		}
-		state := string(s.State)
-		if s.Continued {
-			state += ", continued"
-		}
-		rows = append(rows, []string{id, s.Uses, state, took(s.Started, s.Finished), fmt.Sprint(s.Attempts), cmp.Or(s.Error, "-")})
-	}
-	return a.table([]string{"STEP", "USES", "STATE", "TOOK", "ATTEMPTS", "ERROR"}, rows)
+	fmt.Fprintf(a.out, "\n%s, attempt %d, started %s, took %s\n", r.Trigger, r.Attempt, report.Clock(r.Started), report.Took(r.Started, r.Finished))
+	return a.table([]string{"STEP", "USES", "STATE", "TOOK", "ATTEMPTS", "ERROR"}, report.Steps(steps))
 }
 
 func (a *app) logsCommand() *cobra.Command {
