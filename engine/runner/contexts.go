@@ -2,9 +2,9 @@ package runner
 
 import (
 	"maps"
-	"strconv"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/eval"
 )
 
 // contexts are those that stand when a run begins and do not change while its
@@ -20,7 +20,7 @@ func contexts(j *Job) map[string]any {
 		primary["kind"] = p.Primary.Kind
 	}
 	return map[string]any{
-		"run":      runContext(&j.Run, pipeline.Running, ""),
+		"run":      eval.Run(&j.Run, pipeline.Running, ""),
 		"pipeline": map[string]any{"name": p.Name, "system": p.System, "file": p.File, "category": p.Category},
 		"primary":  primary,
 		"params":   orEmpty(j.Params),
@@ -34,13 +34,6 @@ func orEmpty(m map[string]any) map[string]any {
 		return map[string]any{}
 	}
 	return m
-}
-
-func runContext(r *pipeline.Run, state pipeline.State, err string) map[string]any {
-	return map[string]any{
-		"id": runID(r), "slot": pipeline.Time(r.Slot), "attempt": max(r.Attempt, 1), "trigger": r.Trigger,
-		"reason": r.Reason, "state": string(state), "error": err, "fence": r.Fence,
-	}
 }
 
 // withContext is a copy of contexts with one more.
@@ -62,11 +55,4 @@ func (e *ending) object() map[string]any {
 		code = *e.exit
 	}
 	return map[string]any{"outputs": outputs, "outcome": string(e.state), "conclusion": string(e.conclusion()), "exit-code": code, "error": e.err}
-}
-
-func runID(r *pipeline.Run) string {
-	if r.ID == 0 {
-		return ""
-	}
-	return strconv.FormatInt(r.ID, 10)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/environ"
 	"github.com/redundctl/redundctl/engine/runner/eval"
 	"github.com/redundctl/redundctl/engine/runner/order"
 )
@@ -181,7 +182,7 @@ func (g *graph) settle(i int, end ending) {
 	}
 	g.wrote = true
 	if g.edges == nil {
-		g.env = merged(g.env, end.env)
+		g.env = environ.Merged(g.env, end.env)
 	}
 }
 
@@ -268,7 +269,7 @@ func (g *graph) written(i int) map[string]string {
 // everything is what all steps wrote to REDUND_ENV.
 func (g *graph) everything() map[string]string {
 	if g.main != nil {
-		return merged(g.main.everything(), g.env)
+		return environ.Merged(g.main.everything(), g.env)
 	}
 	if g.edges == nil || !g.wrote {
 		return g.env
@@ -285,7 +286,7 @@ func (g *graph) gather(steps []int) map[string]string {
 	var out map[string]string
 	for _, k := range steps {
 		if len(g.ends[k].env) > 0 {
-			out = merged(out, g.ends[k].env)
+			out = environ.Merged(out, g.ends[k].env)
 		}
 	}
 	return out

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/environ"
 	"github.com/redundctl/redundctl/engine/runner/eval"
 	"github.com/redundctl/redundctl/engine/runner/matrix"
 )
@@ -68,7 +69,7 @@ func together(ends []ending) ending {
 			maps.Copy(values, e.outputs)
 			out.outputs = values
 		}
-		out.env = merged(out.env, e.env)
+		out.env = environ.Merged(out.env, e.env)
 	}
 	return out
 }

@@ -47,7 +47,7 @@ func newRun(j Job, rec Recorder) *run {
 	}
 	r := &run{job: j, rec: rec, mask: j.Masker.Mask}
 	r.info = pipeline.RunInfo{
-		ID: runID(&j.Run), Pipeline: j.Pipeline.Name, System: j.Pipeline.System, Slot: pipeline.Time(j.Run.Slot),
+		ID: eval.ID(&j.Run), Pipeline: j.Pipeline.Name, System: j.Pipeline.System, Slot: pipeline.Time(j.Run.Slot),
 		Attempt: max(j.Run.Attempt, 1), Trigger: j.Run.Trigger, Reason: j.Run.Reason, Fence: j.Run.Fence,
 	}
 	if n := j.Pipeline.MaxParallel; n > 0 {
@@ -183,7 +183,7 @@ func (r *run) handlers(ctx context.Context, g *graph, next int, o outcome) {
 	}
 	place := *g.place
 	place.contexts = maps.Clone(place.contexts)
-	place.contexts["run"] = runContext(&r.job.Run, o.state, o.err)
+	place.contexts["run"] = eval.Run(&r.job.Run, o.state, o.err)
 	for _, list := range []struct {
 		name  string
 		steps []pipeline.Step

@@ -79,7 +79,7 @@ func (g *graph) due(ctx context.Context, i int) (*task, ending) {
 		t.index = g.index[i]
 	}
 	if g.main != nil {
-		t.wrote = merged(g.main.everything(), t.wrote)
+		t.wrote = environ.Merged(g.main.everything(), t.wrote)
 	}
 	if t.reads = eval.ReadsOf(s); t.reads.Err != nil {
 		return nil, g.unfit(t, t.reads.Err)

@@ -116,3 +116,14 @@ func (e *Environ) With(layers ...map[string]string) *Environ {
 func empty(layers []map[string]string) bool {
 	return !slices.ContainsFunc(layers, func(m map[string]string) bool { return len(m) > 0 })
 }
+
+// Merged is a and, over it, b: a new map.
+func Merged(a, b map[string]string) map[string]string {
+	if len(b) == 0 {
+		return a
+	}
+	out := make(map[string]string, len(a)+len(b))
+	maps.Copy(out, a)
+	maps.Copy(out, b)
+	return out
+}
