@@ -203,7 +203,9 @@ func (h *History) Event(ctx context.Context, e pipeline.Event) error {
 // Several processes may do it at once; each run is given to one of them.
 func (h *History) Rescue(ctx context.Context) (ids []int64, err error) {
 	dead := false
-	err = h.db.Read(ctx, func(tx *store.Tx) error {
+	// The writer is there already; a reader would be one more connection, and
+	// this is asked at each start.
+	err = h.db.Write(ctx, func(tx *store.Tx) error {
 		return tx.Query("SELECT DISTINCT engine FROM runs WHERE state = 'running'", func(row store.Row) error {
 			dead = dead || !h.db.Alive(row.Text(0))
 			return nil

@@ -9,11 +9,13 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// What a connection is for, as the pragmas that make it so.
+// What a connection is for, as the pragmas that make it so: it only reads, or
+// it writes in one of two ways, between which the writer changes.
 const (
 	readMode   = "PRAGMA query_only=1"
-	fullMode   = "PRAGMA synchronous=FULL; PRAGMA foreign_keys=1; PRAGMA journal_size_limit=1048576"
-	normalMode = "PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=1; PRAGMA journal_size_limit=1048576"
+	fullMode   = "PRAGMA synchronous=FULL"
+	normalMode = "PRAGMA synchronous=NORMAL"
+	writeMode  = "; PRAGMA foreign_keys=1; PRAGMA journal_size_limit=1048576"
 )
 
 // patience is how long a lock of another process is waited for.
@@ -35,6 +37,9 @@ func connect(path, pragmas string) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{Conn: raw, statements: map[string]*sqlite3.Stmt{}}
+	if pragmas != readMode {
+		pragmas += writeMode
+	}
 	if err = raw.BusyHandler(c.wait); err == nil {
 		err = raw.Exec(pragmas)
 	}

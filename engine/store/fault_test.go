@@ -239,7 +239,7 @@ func TestThePagesRunOut(t *testing.T) {
 	if err := d.Fast(ctx, insert("first")); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.normal.Exec("PRAGMA max_page_count=1"); err != nil { // not below what there is
+	if err := d.pen.Exec("PRAGMA max_page_count=1"); err != nil { // not below what there is
 		t.Fatal(err)
 	}
 	var err error
@@ -253,7 +253,7 @@ func TestThePagesRunOut(t *testing.T) {
 	if !errors.Is(err, ErrFull) {
 		t.Fatalf("got %v", err)
 	}
-	if err := d.normal.Exec("PRAGMA max_page_count=100000"); err != nil {
+	if err := d.pen.Exec("PRAGMA max_page_count=100000"); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Fast(ctx, insert("after")); err != nil {

@@ -45,6 +45,6 @@ func (d *DB) migrate(ctx context.Context) error {
 	if d.readOnly {
 		return c.Close()
 	}
-	d.full = c
+	d.pen, d.mode = c, fullMode
 	return nil
 }

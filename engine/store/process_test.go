@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"testing"
 	"time"
@@ -29,7 +30,8 @@ func child(role string) error {
 			return err
 		}
 		fmt.Println("ready")
-		select {}
+		forever()
+		return nil
 	case "busy": // without end
 		for n := 1; ; n++ {
 			if err := d.Fast(ctx, insert("busy")); err != nil {
@@ -45,17 +47,28 @@ func child(role string) error {
 			}()
 		}
 		fmt.Println("ready")
-		select {}
+		forever()
+		return nil
 	case "hold": // the write lock, for ever
 		return d.Write(ctx, func(tx *Tx) error {
 			if err := insert("held")(tx); err != nil {
 				return err
 			}
 			fmt.Println("ready")
-			select {}
+			forever()
+			return nil
 		})
 	}
 	return fmt.Errorf("no role %s", role)
+}
+
+// forever waits to be killed. A select without cases would be taken for a
+// deadlock, which ends the program, unless another goroutine waits for signals.
+func forever() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c)
+	for range c {
+	}
 }
 
 func start(t *testing.T, role, dir string) (*exec.Cmd, *bufio.Scanner) {
@@ -201,11 +214,11 @@ func TestTheWaitForAnotherProcessEnds(t *testing.T) {
 	c, lines := start(t, "hold", dir)
 	lines.Scan()
 	d := open(t, Options{Dir: dir})
-	err := make(chan error)
+	err := make(chan error, 1)
 	go func() { err <- d.Fast(context.Background(), insert("waiting")) }()
 	select {
 	case e := <-err:
-		t.Errorf("did not wait: %v", e)
+		t.Fatalf("did not wait: %v", e)
 	case <-time.After(100 * time.Millisecond):
 	}
 	_ = c.Process.Kill()

@@ -3,10 +3,11 @@
 // knows the database; what the tables mean is known to engine/history.
 //
 // The database is SQLite in WAL mode, shared by every process of the project.
-// Two connections write, one after the other: one whose commits survive a
-// power cut (DB.Write) and one whose commits survive a killed process and cost
-// no wait for the disk (DB.Fast). Readers have connections of their own and
-// never wait for writers.
+// One connection writes, for one caller after the other, in one of two ways:
+// so that a commit survives a power cut (DB.Write), or a killed process without
+// a wait for the disk (DB.Fast). It changes between them by a pragma, since a
+// second connection costs a start as much as all the rest of the store.
+// Readers have connections of their own and never wait for writers.
 //
 // Start with Open, then DB.Write, DB.Fast and DB.Read.
 package store
@@ -40,9 +41,9 @@ type DB struct {
 	readOnly bool
 	empty    bool // read only, and there is no database
 
-	writing chan struct{} // holds one token: who has it may use full and normal
-	full    *conn         // made by the first Write
-	normal  *conn         // made by the first Fast
+	writing chan struct{} // holds one token: who has it may use the writer
+	pen     *conn         // the writer, made when it is first needed
+	mode    string        // of the writer
 	queueMu sync.Mutex
 	queue   []*request
 	reading chan struct{} // a token for each read that goes on
@@ -88,7 +89,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 func (d *DB) open(ctx context.Context) error {
 	mode, keep := readMode, func(c *conn) { d.idle = append(d.idle, c) }
 	if !d.readOnly {
-		mode, keep = fullMode, func(c *conn) { d.full = c }
+		mode, keep = fullMode, func(c *conn) { d.pen, d.mode = c, fullMode }
 		f, err := os.OpenFile(d.path, os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			return err
@@ -187,12 +188,12 @@ func (d *DB) Close() error {
 	defer d.idleMu.Unlock()
 	d.closed = true
 	var errs []error
-	// The writers go last: a reader may not bring the log home into the file.
-	for _, c := range append(d.idle, d.normal, d.full) {
+	// The writer goes last: a reader may not bring the log home into the file.
+	for _, c := range append(d.idle, d.pen) {
 		if c != nil {
 			errs = append(errs, c.Close())
 		}
 	}
-	d.idle, d.normal, d.full = nil, nil, nil
+	d.idle, d.pen = nil, nil
 	return explain(d.path, errors.Join(errs...))
 }

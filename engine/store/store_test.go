@@ -140,7 +140,7 @@ func TestStepsSideBySideShareACommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	commits := 0
-	d.normal.WALHook(func(*sqlite3.Conn, string, int) error { commits++; return nil })
+	d.pen.WALHook(func(*sqlite3.Conn, string, int) error { commits++; return nil })
 	wrong := errors.New("wrong")
 	const writers = 40
 	errs := make([]error, writers)

@@ -22,7 +22,7 @@ func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
 		return err
 	}
 	defer d.yield()
-	c, err := d.writer(&d.full, fullMode)
+	c, err := d.writer(fullMode)
 	if err != nil {
 		return explain(d.path, err)
 	}
@@ -64,7 +64,7 @@ func (d *DB) Fast(ctx context.Context, f func(*Tx) error) error {
 			close(q.done)
 		}
 	}()
-	if c, err := d.writer(&d.normal, normalMode); err != nil {
+	if c, err := d.writer(normalMode); err != nil {
 		for _, q := range batch {
 			q.err = err
 		}
@@ -105,19 +105,25 @@ func (d *DB) turn(ctx context.Context) error {
 
 func (d *DB) yield() { d.writing <- struct{}{} }
 
-func (d *DB) writer(c **conn, mode string) (*conn, error) {
+// writer gives the connection that writes, in this mode.
+func (d *DB) writer(mode string) (*conn, error) {
 	if d.isClosed() {
 		return nil, errClosed
 	}
-	if *c != nil {
-		return *c, nil
+	if d.pen == nil {
+		c, err := connect(d.path, mode)
+		if err != nil {
+			return nil, err
+		}
+		d.pen, d.mode = c, mode
 	}
-	made, err := connect(d.path, mode)
-	if err != nil {
-		return nil, err
+	if d.mode != mode {
+		if err := d.pen.run(mode); err != nil {
+			return nil, err
+		}
+		d.mode = mode
 	}
-	*c = made
-	return made, nil
+	return d.pen, nil
 }
 
 func (d *DB) isClosed() bool {
