@@ -51,7 +51,7 @@ func (f *file) checkExpressions(written map[string]any) {
 type contexts struct {
 	*file
 	order  *order
-	action bool // the file is an action, whose own actions are not looked into
+	action bool                  // the file is an action, whose own actions are not looked into
 	shared map[string]*expr.Type // what is the same everywhere
 }
 

@@ -120,6 +120,11 @@ func (o *order) before(id string, i int) bool {
 	if !o.graph {
 		return j < i
 	}
+	for _, need := range o.steps[i].Needs {
+		if _, ok := o.byID[need]; !ok {
+			return true // that need is the mistake, and it has been told
+		}
+	}
 	if o.known[i] == nil {
 		o.known = map[int]map[int]bool{i: o.needed(i)}
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/expr"
@@ -129,11 +128,3 @@ func place(parts ...any) []any { return parts }
 
 // below is a path that goes on.
 func below(at []any, parts ...any) []any { return append(slices.Clone(at), parts...) }
-
-// names joins words for people: a, b and c.
-func names(list []string) string {
-	if len(list) < 2 {
-		return strings.Join(list, "")
-	}
-	return strings.Join(list[:len(list)-1], ", ") + " and " + list[len(list)-1]
-}

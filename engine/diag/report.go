@@ -93,10 +93,24 @@ func distance(name, of string) int {
 	switch {
 	case a == b:
 		return 0
-	case len(a) >= 3 && strings.HasPrefix(b, a):
+	case len(a) >= 3 && strings.HasPrefix(b, a), swapped(a, b):
 		return 1
 	}
 	return levenshtein.Distance(a, b, nil)
+}
+
+// swapped reports whether two neighbours changed their places: the commonest
+// slip of all, which counts as two edits otherwise.
+func swapped(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := 0; i+1 < len(a); i++ {
+		if a[i] != b[i] {
+			return a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
+		}
+	}
+	return false
 }
 
 func letters(s string) string {
