@@ -9,6 +9,10 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/redundctl/redundctl/engine/config/files"
+	"github.com/redundctl/redundctl/engine/config/mistake"
+	"github.com/redundctl/redundctl/engine/config/needs"
+	"github.com/redundctl/redundctl/engine/config/shape"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -77,13 +81,13 @@ func (a *actionFile) read(l *loader, name string) {
 	// The problems of the file are kept apart from those of the project: it
 	// may be used by many pipelines.
 	own := &loader{Project: &Project{Root: l.Root, Config: l.Config, kinds: l.kinds, env: l.env, rejected: map[string][]string{}}, options: l.options}
-	f := &file{loader: own, found: found{name: name}, zones: &schedule.Zones{}}
+	f := &file{loader: own, Found: files.Found{Name: name}, zones: &schedule.Zones{}}
 	f.source = own.open(name, false)
 	a.problems = own.Problems
 	if f.source == nil || f.source.Value == nil {
 		return
 	}
-	f.problems = problems(f.source, l.kinds.Schemas().Action(f.source.Value))
+	f.problems = mistake.Problems(f.source, l.kinds.Schemas().Action(f.source.Value))
 	v, ok := f.source.Value.(map[string]any)
 	if ok && !f.bad() {
 		a.action = f.action(v)
@@ -99,10 +103,10 @@ func (f *file) action(v map[string]any) *pipeline.ActionFile {
 	written := v
 	v = maps.Clone(v)
 	if steps, ok := v["steps"].([]any); ok {
-		v["steps"] = f.steps(steps, []any{"steps"})
+		v["steps"] = shape.Steps(steps, []any{"steps"}, f.source.Keys)
 	}
 	f.kinds.Schemas().FillAction(v)
-	a := &pipeline.ActionFile{File: f.name}
+	a := &pipeline.ActionFile{File: f.Name}
 	if err := schema.Decode(v, a); err != nil {
 		f.say(f.source.At(nil), diag.Error, "type", err.Error())
 		return nil
@@ -110,12 +114,12 @@ func (f *file) action(v map[string]any) *pipeline.ActionFile {
 	raw, _ := v["steps"].([]any)
 	for i := range a.Steps {
 		step, _ := raw[i].(map[string]any)
-		completeStep(&a.Steps[i], step)
+		shape.Complete(&a.Steps[i], step)
 		if a.Steps[i].ID == "" {
 			a.Steps[i].ID = fmt.Sprintf("step-%d", i+1)
 		}
 	}
-	f.pipeline = &pipeline.Pipeline{Name: a.Name, Steps: a.Steps, WorkingDirectory: ".", File: f.name}
+	f.pipeline = &pipeline.Pipeline{Name: a.Name, Steps: a.Steps, WorkingDirectory: ".", File: f.Name}
 	f.checkParams(a.Inputs, []any{"inputs"})
 	f.checkIDs(a.Steps, []any{"steps"})
 	f.checkGraph(a.Steps, []any{"steps"})
@@ -129,7 +133,7 @@ func (f *file) action(v map[string]any) *pipeline.ActionFile {
 }
 
 func (f *file) checkActionExpressions(a *pipeline.ActionFile, written map[string]any) {
-	c := &contexts{file: f, order: orderOf(a.Steps), action: true}
+	c := &contexts{file: f, order: needs.Of(a.Steps), action: true}
 	c.shared = c.common()
 	inputs := paramTypes(a.Inputs)
 	inputs.What, inputs.Rule, inputs.Hint = "input", "unknown-input", "declare it under inputs"
@@ -141,7 +145,7 @@ func (f *file) checkActionExpressions(a *pipeline.ActionFile, written map[string
 		t, err := parse(text, braces)
 		switch {
 		case err != nil:
-			f.problems = append(f.problems, expression(f.source, slices.Clone(at), err))
+			f.problems = append(f.problems, mistake.Expression(f.source, slices.Clone(at), err))
 		case t != nil && at[0] == "outputs":
 			c.outputs(slices.Clone(at), t)
 		case t != nil:
@@ -156,7 +160,7 @@ func (c *contexts) outputs(at []any, t *expr.Template) {
 	roots := maps.Clone(c.shared)
 	roots["steps"] = c.stepTypes(t, func(string) bool { return true })
 	for _, e := range expr.Check(t, &expr.Types{Roots: roots, NoStatus: true}) {
-		c.problems = append(c.problems, expression(c.source, at, &e))
+		c.problems = append(c.problems, mistake.Expression(c.source, at, &e))
 	}
 }
 
@@ -181,7 +185,7 @@ func (f *file) checkAction(s *pipeline.Step, at []any) {
 	known := slices.Sorted(maps.Keys(a.action.Inputs))
 	for _, name := range slices.Sorted(maps.Keys(s.With)) {
 		if _, ok := a.action.Inputs[name]; !ok {
-			f.say(f.source.KeyAt(below(at, "with", name)), diag.Error, "unknown-input", fmt.Sprintf("the action %s has no input %q", s.Uses, name), choice(name, known))
+			f.say(f.source.KeyAt(below(at, "with", name)), diag.Error, "unknown-input", fmt.Sprintf("the action %s has no input %q", s.Uses, name), mistake.Choice(name, known))
 		}
 	}
 	for _, name := range known {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/config/mistake"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/schedule"
@@ -44,12 +45,12 @@ func (f *file) checkSystem(written map[string]any) {
 	}
 	known := slices.Sorted(maps.Keys(f.Config.Systems))
 	if written["system"] == nil {
-		f.say(object(f.source, nil), diag.Error, "unknown-system", "the pipeline does not say which system it belongs to",
+		f.say(mistake.Object(f.source, nil), diag.Error, "unknown-system", "the pipeline does not say which system it belongs to",
 			"add system: "+strings.Join(known, ", or ")+"; or move the file into a folder of that name")
 		return
 	}
 	f.say(f.source.At(place("system")), diag.Error, "unknown-system", fmt.Sprintf("there is no system %q", system),
-		choice(system, known)+"; any name may be added under systems in "+FileName)
+		mistake.Choice(system, known)+"; any name may be added under systems in "+FileName)
 }
 
 // checkSchedules parses every schedule of the file.
@@ -104,7 +105,7 @@ func (f *file) checkParams(params map[string]pipeline.Param, at []any) {
 			options = append(options, fmt.Sprint(o))
 		}
 		f.say(f.source.At(below(at, name, "default")), diag.Error, "param-default",
-			fmt.Sprintf("the default %v is none of the options", p.Default), choice(fmt.Sprint(p.Default), options))
+			fmt.Sprintf("the default %v is none of the options", p.Default), mistake.Choice(fmt.Sprint(p.Default), options))
 	}
 }
 
@@ -115,10 +116,10 @@ func (f *file) checkIDs(steps []pipeline.Step, at []any) {
 		if first, twice := seen[s.ID]; twice {
 			pos := f.source.At(below(at, i, "id"))
 			if f.source.Keys(below(at, i)) != nil && !slices.Contains(f.source.Keys(below(at, i)), "id") {
-				pos = object(f.source, below(at, i))
+				pos = mistake.Object(f.source, below(at, i))
 			}
 			f.say(pos, diag.Error, "duplicate-id",
-				fmt.Sprintf("the id %q is taken by the step in line %d", s.ID, object(f.source, below(at, first)).Line), "give each step an id of its own")
+				fmt.Sprintf("the id %q is taken by the step in line %d", s.ID, mistake.Object(f.source, below(at, first)).Line), "give each step an id of its own")
 			continue
 		}
 		seen[s.ID] = i
@@ -170,7 +171,7 @@ func (f *file) checkDrill() {
 	for i, s := range p.Steps {
 		if !s.Idempotent {
 			f.say(f.source.At(place("drill", "dry-run")), diag.Error, "drill-idempotent",
-				fmt.Sprintf("a drill that runs for real needs idempotent steps, and %s in line %d is none", s.ID, object(f.source, place("steps", i)).Line),
+				fmt.Sprintf("a drill that runs for real needs idempotent steps, and %s in line %d is none", s.ID, mistake.Object(f.source, place("steps", i)).Line),
 				"write dry-run: true, or idempotent: true on every step")
 			return
 		}
@@ -213,7 +214,7 @@ func (l *loader) together() {
 		}
 		id := f.pipeline.ID()
 		if other, twice := first[id]; twice {
-			f.say(f.text().At(place("name")), diag.Error, "duplicate-name", fmt.Sprintf("%s is the name of %s already", id, other.name), "give one of them another name")
+			f.say(f.text().At(place("name")), diag.Error, "duplicate-name", fmt.Sprintf("%s is the name of %s already", id, other.Name), "give one of them another name")
 			f.reject(f.pipeline.Name)
 		} else {
 			first[id] = f
@@ -249,7 +250,7 @@ func (l *loader) checkOverrides() {
 			continue
 		}
 		p := diag.Problem{File: FileName, Severity: diag.Error, Rule: "unknown-pipeline",
-			Message: fmt.Sprintf("the environment %s sets keys of %s, which is no pipeline", l.Config.Environment, name), Hint: choice(name, known)}
+			Message: fmt.Sprintf("the environment %s sets keys of %s, which is no pipeline", l.Config.Environment, name), Hint: mistake.Choice(name, known)}
 		if s := l.open(FileName, true); s != nil {
 			p = s.Problem(s.KeyAt(place("environments", l.Config.Environment, "pipelines", name)), p.Severity, p.Rule, p.Message, p.Hint)
 		}

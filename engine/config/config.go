@@ -19,6 +19,7 @@ import (
 	"sync"
 	"unicode"
 
+	"github.com/redundctl/redundctl/engine/config/programs"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -70,6 +71,8 @@ func Load(ctx context.Context, o Options) *Project {
 	l := &loader{Project: p, options: o, overrides: map[string]map[string]any{}}
 	l.config()
 	l.secrets = p.Secrets(p.env)
+	list, _ := p.env("PATH")
+	l.programs = &programs.Set{Path: list}
 	files := l.discover()
 	p.Files += len(files)
 	l.load(ctx, files)
@@ -195,7 +198,7 @@ type loader struct {
 	used      map[string]bool
 	loaded    []*file
 	secrets   *secret.Sources
-	programs  sync.Map   // of PATH, by name: where they are, or ""
+	programs  *programs.Set
 	mu        sync.Mutex // guards Problems while files are read side by side
 }
 

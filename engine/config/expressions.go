@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/redundctl/redundctl/engine/config/mistake"
+	"github.com/redundctl/redundctl/engine/config/needs"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -16,7 +18,7 @@ import (
 func (f *file) checkExpressionSyntax() {
 	f.kinds.Schemas().Strings("pipeline", f.value, func(at []any, text string, braces bool) {
 		if _, err := parse(text, braces); err != nil {
-			f.problems = append(f.problems, expression(f.source, slices.Clone(at), err))
+			f.problems = append(f.problems, mistake.Expression(f.source, slices.Clone(at), err))
 		}
 	})
 }
@@ -35,12 +37,12 @@ func parse(text string, braces bool) (*expr.Template, error) {
 // checkExpressions checks every expression of the file against the contexts
 // that exist where it stands.
 func (f *file) checkExpressions(written map[string]any) {
-	c := &contexts{file: f, order: orderOf(f.pipeline.Steps)}
+	c := &contexts{file: f, order: needs.Of(f.pipeline.Steps)}
 	f.kinds.Schemas().Strings("pipeline", written, func(at []any, text string, braces bool) {
 		t, err := parse(text, braces)
 		switch {
 		case err != nil:
-			f.problems = append(f.problems, expression(f.source, slices.Clone(at), err))
+			f.problems = append(f.problems, mistake.Expression(f.source, slices.Clone(at), err))
 		case t != nil:
 			c.check(slices.Clone(at), t, braces)
 		}
@@ -50,7 +52,7 @@ func (f *file) checkExpressions(written map[string]any) {
 // contexts are the types of what expressions of one pipeline can read.
 type contexts struct {
 	*file
-	order  *order
+	order  *needs.Order
 	action bool                  // the file is an action, whose own actions are not looked into
 	shared map[string]*expr.Type // what is the same everywhere
 }
@@ -58,7 +60,7 @@ type contexts struct {
 func (c *contexts) check(at []any, t *expr.Template, braces bool) {
 	types := &expr.Types{Roots: c.at(at, t), NoStatus: braces}
 	for _, e := range expr.Check(t, types) {
-		c.problems = append(c.problems, expression(c.source, at, &e))
+		c.problems = append(c.problems, mistake.Expression(c.source, at, &e))
 	}
 	if key, ok := at[len(at)-1].(string); ok && key == "run" && len(at) < 4 {
 		c.injection(at, t)
@@ -105,7 +107,7 @@ func (c *contexts) at(at []any, t *expr.Template) map[string]*expr.Type {
 		case i < 0:
 			return false // before any step
 		case list == "steps":
-			return c.order.before(id, i)
+			return c.order.Before(id, i)
 		}
 		return true
 	})
@@ -187,7 +189,7 @@ func (c *contexts) stepTypes(t *expr.Template, before func(id string) bool) *exp
 		}
 		i, ok := -1, false
 		if len(r.Path) > 0 {
-			i, ok = c.order.byID[strings.ToLower(r.Path[0])]
+			i, ok = c.order.ByID[strings.ToLower(r.Path[0])]
 		}
 		if !ok {
 			for _, s := range c.pipeline.Steps {

@@ -3,11 +3,11 @@ package config
 import (
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/redundctl/redundctl/engine/config/mistake"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -42,7 +42,7 @@ func (f *file) findings(s *pipeline.Step, at []any) {
 	for _, x := range k.Check(s.With, kind.Place{Root: f.Root, Dir: f.directory(s)}) {
 		where := below(at, "with")
 		for _, key := range x.Key {
-			where = append(where, index(key, value(f.source.Value, where)))
+			where = append(where, index(key, mistake.Value(f.source.Value, where)))
 		}
 		if len(x.Key) == 0 {
 			where = below(at, "uses")
@@ -97,40 +97,10 @@ func (f *file) checkPlugin(s *pipeline.Step, at []any) {
 	if _, ok := f.Config.Plugins[name]; ok {
 		return
 	}
-	if f.look("redund-step-"+name, "") == "" {
+	if f.programs.Look("redund-step-"+name, "") == "" {
 		f.say(f.source.At(below(at, "uses")), diag.Warning, "missing-program",
 			fmt.Sprintf("there is no plugin %q on this machine", name), "name its path under plugins in "+FileName+", or put redund-step-"+name+" into a folder of PATH outside the project")
 	}
-}
-
-// look finds a program: by its path from dir, or in PATH. "": it is not there.
-func (f *file) look(name, dir string) string {
-	runs := func(path string) bool {
-		info, err := os.Stat(path)
-		return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
-	}
-	if strings.Contains(name, "/") {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(dir, name)
-		}
-		if runs(name) {
-			return name
-		}
-		return ""
-	}
-	if known, ok := f.programs.Load(name); ok {
-		return known.(string)
-	}
-	list, _ := f.env("PATH")
-	found := ""
-	for _, d := range filepath.SplitList(list) {
-		if p := filepath.Join(d, name); filepath.IsAbs(d) && runs(p) {
-			found = p
-			break
-		}
-	}
-	f.programs.Store(name, found)
-	return found
 }
 
 // checkCalls holds that pipelines that steps run are there, and do not run
@@ -156,7 +126,7 @@ func (f *file) checkCalls(all map[string]*file) {
 				for _, p := range f.Pipelines {
 					known = append(known, p.Name)
 				}
-				f.say(at(), diag.Error, "unknown-pipeline", fmt.Sprintf("there is no pipeline %q", name), choice(name, known))
+				f.say(at(), diag.Error, "unknown-pipeline", fmt.Sprintf("there is no pipeline %q", name), mistake.Choice(name, known))
 			}
 		}
 	}

@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/redundctl/redundctl/engine/config/files"
+	"github.com/redundctl/redundctl/engine/config/mistake"
+	"github.com/redundctl/redundctl/engine/config/shape"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -26,10 +28,10 @@ func (l *loader) config() {
 	if s != nil {
 		l.Files++
 		if v, ok := s.Value.(map[string]any); ok {
-			l.add(problems(s, l.kinds.Schemas().Config(v))...)
+			l.add(mistake.Problems(s, l.kinds.Schemas().Config(v))...)
 			value = v
 		} else if s.Value != nil {
-			l.add(problems(s, l.kinds.Schemas().Config(s.Value))...)
+			l.add(mistake.Problems(s, l.kinds.Schemas().Config(s.Value))...)
 		}
 		l.configExpressions(s)
 	}
@@ -79,17 +81,8 @@ func (l *loader) open(name string, optional bool) *source.File {
 			return s
 		}
 	}
-	l.add(diag.Problem{File: name, Severity: diag.Error, Rule: "unreadable", Message: "the file cannot be read: " + cause(err), Hint: "check that it is there and that its mode lets you read it"})
+	l.add(diag.Problem{File: name, Severity: diag.Error, Rule: "unreadable", Message: "the file cannot be read: " + files.Cause(err), Hint: "check that it is there and that its mode lets you read it"})
 	return nil
-}
-
-// cause is err without the path, which stands before it.
-func cause(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err.Error()
-	}
-	return err.Error()
 }
 
 func (l *loader) limits() source.Limits {
@@ -110,7 +103,7 @@ func (l *loader) environment(s *source.File, value map[string]any) map[string]an
 	case !ok && l.options.Environment != "":
 		l.ConfigInvalid = true
 		p := diag.Problem{File: FileName, Severity: diag.Error, Rule: "unknown-environment",
-			Message: fmt.Sprintf("there is no environment %q", name), Hint: choice(name, slices.Sorted(maps.Keys(all)))}
+			Message: fmt.Sprintf("there is no environment %q", name), Hint: mistake.Choice(name, slices.Sorted(maps.Keys(all)))}
 		if s != nil {
 			p.Line, p.Column = s.KeyAt([]any{"environments"}).Line, s.KeyAt([]any{"environments"}).Column
 		}
@@ -125,41 +118,13 @@ func (l *loader) environment(s *source.File, value map[string]any) map[string]an
 			}
 			delete(over, "pipelines")
 		}
-		value = merged(value, over)
+		value = shape.Merged(value, over)
 	}
 	value["environment"] = name
 	if name == "" {
 		delete(value, "environment")
 	}
 	return value
-}
-
-// merged is base with over laid on it, key by key; lists are replaced whole.
-func merged(base, over map[string]any) map[string]any {
-	out := maps.Clone(base)
-	for k, v := range over {
-		b, ok1 := out[k].(map[string]any)
-		o, ok2 := v.(map[string]any)
-		if ok1 && ok2 {
-			v = merged(b, o)
-		}
-		out[k] = v
-	}
-	return out
-}
-
-// choice is the hint for a name that is not one of those that there are.
-func choice(name string, of []string) string {
-	if n := diag.Nearest(name, of); n != "" {
-		return fmt.Sprintf("did you mean %q?", n)
-	}
-	switch {
-	case len(of) == 0:
-		return ""
-	case len(of) > 12:
-		return fmt.Sprintf("known are %s and %d more", strings.Join(of[:12], ", "), len(of)-12)
-	}
-	return "known are " + strings.Join(of, ", ")
 }
 
 // configExpressions checks the few places of redund.yaml where expressions may
@@ -175,11 +140,11 @@ func (l *loader) configExpressions(s *source.File) {
 		at := slices.Clone(path)
 		t, err := expr.Parse(text)
 		if err != nil {
-			l.add(expression(s, at, err))
+			l.add(mistake.Expression(s, at, err))
 			return
 		}
 		for _, e := range expr.Check(t, types) {
-			l.add(expression(s, at, &e))
+			l.add(mistake.Expression(s, at, &e))
 		}
 	})
 }

@@ -113,7 +113,7 @@ func (r *run) told() map[string]string {
 	return map[string]string{
 		"REDUND_PIPELINE": r.info.Pipeline, "REDUND_SYSTEM": r.info.System, "REDUND_RUN_ID": r.info.ID, "REDUND_SLOT": r.info.Slot,
 		"REDUND_ATTEMPT": strconv.Itoa(r.info.Attempt), "REDUND_FENCE": strconv.FormatInt(r.info.Fence, 10),
-		"REDUND_ARTIFACTS": artifacts(r.job.Temp), "REDUNDANCY_MODE": "true",
+		"REDUND_ARTIFACTS": environ.Artifacts(r.job.Temp), "REDUNDANCY_MODE": "true",
 	}
 }
 

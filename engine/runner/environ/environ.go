@@ -3,6 +3,7 @@ package environ
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -126,4 +127,12 @@ func Merged(a, b map[string]string) map[string]string {
 	maps.Copy(out, a)
 	maps.Copy(out, b)
 	return out
+}
+
+// Artifacts is where the steps of a run leave files that are kept.
+func Artifacts(temp string) string {
+	if temp == "" {
+		return ""
+	}
+	return filepath.Join(temp, "artifacts")
 }

@@ -1,0 +1,135 @@
+// Package mistake gives what the schema and the expressions find its place in a
+// file, and a hint.
+package mistake
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/expr"
+	"github.com/redundctl/redundctl/engine/source"
+	"github.com/redundctl/redundctl/schema"
+)
+
+// Problems gives the schema's issues their places in a file. An object that
+// lacks one of some keys beside a key that is probably a misspelt one of them
+// has one mistake, not two.
+func Problems(s *source.File, issues []schema.Issue) []diag.Problem {
+	var out []diag.Problem
+	for _, i := range issues {
+		if misspelt(i, issues) {
+			continue
+		}
+		out = append(out, problem(s, i))
+	}
+	return out
+}
+
+// misspelt reports whether what is missing stands there under an unknown name.
+func misspelt(i schema.Issue, all []schema.Issue) bool {
+	var missing []string
+	switch i.Keyword {
+	case schema.KeywordRequired:
+		missing = i.Names
+	case schema.KeywordOneOf:
+		missing = i.Allowed
+	default:
+		return false
+	}
+	return slices.ContainsFunc(all, func(o schema.Issue) bool {
+		return o.Keyword == schema.KeywordUnknownKey && slices.Equal(o.Path, i.Path) && len(o.Names) > 0 &&
+			diag.Nearest(o.Names[0], missing) != ""
+	})
+}
+
+func problem(s *source.File, i schema.Issue) diag.Problem {
+	rule, hint := i.Keyword, ""
+	at := s.At(i.Path)
+	switch i.Keyword {
+	case schema.KeywordUnknownKey, schema.KeywordName:
+		at = s.KeyAt(append(slices.Clone(i.Path), i.Names[0]))
+		hint = Choice(i.Names[0], i.Allowed)
+		if i.Keyword == schema.KeywordName {
+			rule = "name"
+		}
+	case schema.KeywordExcludes:
+		at = s.KeyAt(append(slices.Clone(i.Path), i.Names[len(i.Names)-1]))
+		hint = "keep one of them"
+	case schema.KeywordNeeds:
+		at = s.KeyAt(append(slices.Clone(i.Path), i.Names[0]))
+	case schema.KeywordRequired, schema.KeywordOneOf:
+		at = Object(s, i.Path)
+		if i.Keyword == schema.KeywordOneOf {
+			if named := written(s, i.Path, i.Allowed); len(named) > 1 {
+				at = s.KeyAt(append(slices.Clone(i.Path), named[1]))
+			}
+		}
+	case schema.KeywordEnum:
+		if got, ok := Value(s.Value, i.Path).(string); ok {
+			if n := diag.Nearest(got, i.Allowed); n != "" {
+				hint = fmt.Sprintf("did you mean %q?", n)
+			}
+		}
+	case schema.KeywordExpression:
+		hint = "write the value itself; redundctl explain says where expressions may stand"
+	}
+	return s.Problem(at, diag.Error, rule, i.Message, hint)
+}
+
+// Object is where a mapping that lacks something begins: its first key, or the
+// key that it stands below when it is empty or no mapping of its own.
+func Object(s *source.File, path []any) source.Pos {
+	if keys := s.Keys(path); len(keys) > 0 {
+		return s.KeyAt(append(slices.Clone(path), keys[0]))
+	}
+	return s.At(path)
+}
+
+// written lists those of some keys that a mapping has, in the order written.
+func written(s *source.File, path []any, of []string) []string {
+	return slices.DeleteFunc(slices.Clone(s.Keys(path)), func(k string) bool { return !slices.Contains(of, k) })
+}
+
+// Value finds what stands at a path, or nil.
+func Value(v any, path []any) any {
+	for _, p := range path {
+		switch k := p.(type) {
+		case string:
+			m, _ := v.(map[string]any)
+			v = m[k]
+		case int:
+			l, _ := v.([]any)
+			if k < 0 || k >= len(l) {
+				return nil
+			}
+			v = l[k]
+		}
+	}
+	return v
+}
+
+// Expression is the problem of an expression in the string at a path.
+func Expression(s *source.File, path []any, err error) diag.Problem {
+	var e *expr.Error
+	if !errors.As(err, &e) {
+		return s.Problem(s.At(path), diag.Error, expr.RuleSyntax, err.Error())
+	}
+	return s.Problem(s.InString(path, e.Offset, e.Width), diag.Error, e.Rule, e.Message, e.Hint)
+}
+
+// Choice is the hint for a name that is not one of those that there are.
+func Choice(name string, of []string) string {
+	if n := diag.Nearest(name, of); n != "" {
+		return fmt.Sprintf("did you mean %q?", n)
+	}
+	switch {
+	case len(of) == 0:
+		return ""
+	case len(of) > 12:
+		return fmt.Sprintf("known are %s and %d more", strings.Join(of[:12], ", "), len(of)-12)
+	}
+	return "known are " + strings.Join(of, ", ")
+}
