@@ -33,8 +33,8 @@ generate: ## write what is derived from the schema: combined schemas, reference 
 	go generate ./...
 
 generated: ## fail when a generated file is not what its source gives
-	@before=$$(cat schema/*.json docs/reference/*.md | cksum); $(MAKE) -s generate; \
-	test "$$before" = "$$(cat schema/*.json docs/reference/*.md | cksum)" || \
+	@before=$$(cat schema/*.json docs/reference/*.md docs/problems.md | cksum); $(MAKE) -s generate; \
+	test "$$before" = "$$(cat schema/*.json docs/reference/*.md docs/problems.md | cksum)" || \
 	{ echo "generated files were stale and have been written anew: commit them"; exit 1; }
 
 fmt:

@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/redundctl/redundctl/engine/builtin"
+	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/schema"
 	"github.com/redundctl/redundctl/schema/reference"
@@ -264,5 +265,8 @@ func TestGenerated(t *testing.T) {
 				t.Errorf("%s is stale: run `go generate ./...` (%v)", file, err)
 			}
 		}
+	}
+	if got, err := os.ReadFile(filepath.FromSlash("../../docs/problems.md")); err != nil || string(got) != diag.Page() {
+		t.Errorf("docs/problems.md is stale: run `go generate ./...` (%v)", err)
 	}
 }

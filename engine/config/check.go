@@ -149,11 +149,6 @@ func (f *file) checkPrimary() {
 	if p.Primary == nil {
 		return
 	}
-	at := place("primary", p.Primary.Kind)
-	if url, ok := p.Primary.With["url"].(string); ok && p.Primary.Kind == "netlify-function" && strings.Contains(url, "/.netlify/functions/") {
-		f.say(f.source.At(below(at, "url")), diag.Error, "primary-url", "asking this address would run the function",
-			"name a page that shows what the function did, or let the function send heartbeats")
-	}
 	usual := map[string]time.Duration{"github-workflow": 30 * time.Minute, "netlify-function": 2 * time.Minute}[p.Primary.Kind]
 	if d := p.Grace.For.Std(); !p.Grace.Auto && len(p.Schedule) > 0 && p.Mode == pipeline.Standby && d < usual && slices.Contains(f.source.Keys(nil), "grace") {
 		f.say(f.source.At(place("grace")), diag.Warning, "short-grace",
@@ -209,7 +204,6 @@ func (l *loader) together() {
 	first := map[string]*file{}
 	for _, f := range l.loaded {
 		if f.pipeline == nil {
-			l.Problems = append(l.Problems, f.problems...)
 			continue
 		}
 		id := f.pipeline.ID()
@@ -224,8 +218,8 @@ func (l *loader) together() {
 	for _, f := range l.loaded {
 		if f.pipeline != nil {
 			f.checkCalls(first)
-			l.Problems = append(l.Problems, f.problems...)
 		}
+		l.Problems = append(l.Problems, f.problems...)
 		f.finish()
 	}
 	l.Pipelines = slices.DeleteFunc(l.Pipelines, func(p *pipeline.Pipeline) bool {

@@ -35,7 +35,7 @@ func (l *loader) roots() []string {
 		if !strings.ContainsAny(pattern, "*?[{") {
 			if info, err := os.Stat(l.abs(pattern)); err != nil || !info.IsDir() {
 				if len(l.options.Paths) == 0 {
-					l.missingRoot(i, pattern)
+					l.badRoot(i, "missing-folder", "there is no folder "+pattern, "redundctl init makes one")
 				}
 				continue
 			}
@@ -44,7 +44,7 @@ func (l *loader) roots() []string {
 		}
 		hits, err := doublestar.FilepathGlob(l.abs(pattern))
 		if err != nil {
-			l.add(diag.Problem{File: FileName, Severity: diag.Error, Rule: "pattern", Message: fmt.Sprintf("%q is not a pattern of paths", pattern), Hint: "use *, ** and ? as in pipelines/**/daily-*.yaml"})
+			l.badRoot(i, "glob", fmt.Sprintf("%q is not a pattern of paths", pattern), "use *, ** and ? as in pipelines/**/daily-*.yaml")
 		}
 		for _, h := range hits {
 			out = append(out, l.relative(h))
@@ -53,17 +53,17 @@ func (l *loader) roots() []string {
 	return out
 }
 
-// missingRoot reports a folder that is written in redund.yaml, or the default
-// one when there is nothing else to read.
-func (l *loader) missingRoot(i int, pattern string) {
-	p := diag.Problem{File: FileName, Severity: diag.Error, Rule: "missing-folder",
-		Message: fmt.Sprintf("there is no folder %s", pattern), Hint: "redundctl init makes one"}
+// badRoot reports an entry of `pipelines` that cannot be used.
+func (l *loader) badRoot(i int, rule, message, hint string) {
+	p := diag.Problem{File: FileName, Severity: diag.Error, Rule: rule, Message: message, Hint: hint}
 	if s := l.open(FileName, true); s != nil {
 		at := s.At([]any{"pipelines", i})
-		if _, ok := s.Value.(map[string]any)["pipelines"].(string); ok {
-			at = s.At([]any{"pipelines"})
+		if v, ok := s.Value.(map[string]any); ok && v["pipelines"] != nil {
+			if _, one := v["pipelines"].(string); one {
+				at = s.At([]any{"pipelines"})
+			}
+			p = s.Problem(at, p.Severity, p.Rule, p.Message, p.Hint)
 		}
-		p = s.Problem(at, p.Severity, p.Rule, p.Message, p.Hint)
 	}
 	l.add(p)
 }

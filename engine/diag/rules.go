@@ -12,7 +12,7 @@ type Rule struct {
 
 // Rules are all rules that problems belong to, by area: one file an area. The
 // table is never changed.
-var Rules = slices.Concat(sourceRules, kindRules)
+var Rules = slices.Concat(sourceRules, shapeRules, expressionRules, projectRules, kindRules)
 
 // RuleByID finds a rule of the table.
 func RuleByID(id string) (Rule, bool) {

@@ -7,7 +7,7 @@ var sourceRules = []Rule{
 		ID: "too-large", Severity: Error,
 		Summary: "the file, or what its text stands for, is larger than limits.file-size or the engine's bounds allow",
 		Bad:     "# a file of more than 1 MiB\n",
-		Good:    "# text that is long goes into a file of its own, which a step reads\nversion: 1\nname: sync\nsteps:\n  - run: ./scripts/sync.sh\n",
+		Good:    "# text that is long goes into a file of its own, which a step reads\nversion: 1\nname: sync\nsteps:\n  - run: cat text.md\n",
 	},
 	{
 		ID: "not-utf8", Severity: Error,
@@ -67,7 +67,7 @@ var sourceRules = []Rule{
 		ID: "custom-tag", Severity: Error,
 		Summary: "tags other than YAML's own plain ones are not part of the language",
 		Bad:     "version: 1\nname: sync\nenv:\n  SITE: !secret SITE\nsteps:\n  - run: echo done\n",
-		Good:    "version: 1\nname: sync\nsecrets: [SITE]\nenv:\n  SITE: ${{ secrets.SITE }}\nsteps:\n  - run: echo done\n",
+		Good:    "-- .env --\nSITE=https://example.com\n-- pipelines/pm2/sync.yaml --\nversion: 1\nname: sync\nsecrets: [SITE]\nenv:\n  SITE: ${{ secrets.SITE }}\nsteps:\n  - run: echo done\n",
 	},
 	{
 		ID: "number-form", Severity: Error,

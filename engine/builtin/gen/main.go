@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/redundctl/redundctl/engine/builtin"
+	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/schema/reference"
 )
 
@@ -44,5 +45,5 @@ func generate(root string) error {
 			return err
 		}
 	}
-	return nil
+	return os.WriteFile(filepath.Join(root, "docs", "problems.md"), []byte(diag.Page()), 0o644)
 }

@@ -15,7 +15,7 @@ import (
 // Found is one file to read.
 type Found struct {
 	Name   string // relative to the project root, with forward slashes; absolute outside of it
-	Folder string // the folder below its root, or ""
+	Folder string // the folder below its root; the root's own name where there is none
 }
 
 // Walk collects files. It is used by one goroutine.
@@ -85,12 +85,13 @@ func isPipeline(name string) bool {
 	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
 }
 
-// folder is the first folder below the root.
+// folder is the first folder below the root; of a file that lies in the root
+// itself, as with a pattern for folders, the root's own name.
 func folder(root, name string) string {
 	rest := strings.TrimPrefix(strings.TrimPrefix(name, root), "/")
 	first, _, ok := strings.Cut(rest, "/")
 	if !ok {
-		return ""
+		return filepath.Base(root)
 	}
 	return first
 }
