@@ -67,7 +67,7 @@ var sourceRules = []Rule{
 		ID: "custom-tag", Severity: Error,
 		Summary: "tags other than YAML's own plain ones are not part of the language",
 		Bad:     "version: 1\nname: sync\nenv:\n  SITE: !secret SITE\nsteps:\n  - run: echo done\n",
-		Good:    "-- .env --\nSITE=https://example.com\n-- pipelines/pm2/sync.yaml --\nversion: 1\nname: sync\nsecrets: [SITE]\nenv:\n  SITE: ${{ secrets.SITE }}\nsteps:\n  - run: echo done\n",
+		Good:    "version: 1\nname: sync\nenv:\n  SITE: https://example.com\nsteps:\n  - run: echo done\n",
 	},
 	{
 		ID: "number-form", Severity: Error,
