@@ -24,7 +24,7 @@ build: ## build bin/redundctl
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/redundctl
 
 test: ## run every test
-	go test ./...
+	go test -timeout 270s ./...
 
 check: generated fmt vet lint vuln race ## what a commit must pass
 	@echo "check: all passed"
@@ -54,7 +54,7 @@ vuln:
 	elif [ $$rc -ne 0 ]; then cat .vuln.out; fi; rm -f .vuln.out; exit $$rc
 
 race: ## run every test under the race detector (needs a C compiler)
-	CGO_ENABLED=1 go test -race ./...
+	CGO_ENABLED=1 go test -race -timeout 20m ./...
 
 bench: build ## print the figures that must hold, as ratios to limits taken in the same run
 	go run ./engine/bench
