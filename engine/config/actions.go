@@ -135,6 +135,7 @@ func (f *file) action(v map[string]any) *pipeline.ActionFile {
 func (f *file) checkActionExpressions(a *pipeline.ActionFile, written map[string]any) {
 	c := &contexts{file: f, order: needs.Of(a.Steps), action: true}
 	c.shared = c.common()
+	c.noMatrix = c.shared["matrix"]
 	inputs := paramTypes(a.Inputs)
 	inputs.What, inputs.Rule, inputs.Hint = "input", "unknown-input", "declare it under inputs"
 	c.shared["inputs"] = inputs

@@ -54,7 +54,9 @@ type contexts struct {
 	*file
 	order  *needs.Order
 	action bool                  // the file is an action, whose own actions are not looked into
-	shared map[string]*expr.Type // what is the same everywhere
+	shared map[string]*expr.Type // what is the same everywhere, and what the last place had
+	// noMatrix is the context where there is no matrix.
+	noMatrix *expr.Type
 }
 
 func (c *contexts) check(at []any, t *expr.Template, braces bool) {
@@ -91,8 +93,12 @@ func (c *contexts) injection(at []any, t *expr.Template) {
 func (c *contexts) at(at []any, t *expr.Template) map[string]*expr.Type {
 	if c.shared == nil {
 		c.shared = c.common()
+		c.noMatrix = c.shared["matrix"]
 	}
-	roots := maps.Clone(c.shared)
+	// One map serves all: what differs from place to place is set anew, and
+	// nobody keeps it.
+	roots := c.shared
+	roots["matrix"] = c.noMatrix
 	list, _ := at[0].(string)
 	steps := lists(c.pipeline)[list]
 	i := -1
