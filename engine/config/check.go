@@ -178,23 +178,30 @@ func (f *file) checkSecrets() {
 	if len(f.pipeline.Secrets) == 0 {
 		return
 	}
-	src := f.secrets
+	var missing []string
+	first := 0
 	for i, name := range f.pipeline.Secrets {
-		if slices.Contains(f.pipeline.Secrets[:i], name) {
-			f.say(f.source.At(place("secrets", i)), diag.Error, "duplicate-name", fmt.Sprintf("the secret %s is declared twice", name))
-			continue
-		}
-		v, ok, err := src.Lookup(name)
-		switch {
+		v, ok, err := f.secrets.Lookup(name)
+		switch at := f.source.At(place("secrets", i)); {
 		case err != nil:
-			f.say(f.source.At(place("secrets", i)), diag.Warning, "missing-secret", fmt.Sprintf("the secret %s cannot be read: %s", name, err))
+			f.say(at, diag.Warning, "missing-secret", fmt.Sprintf("the secret %s cannot be read: %s", name, err))
 		case !ok:
-			f.say(f.source.At(place("secrets", i)), diag.Warning, "missing-secret", fmt.Sprintf("the secret %s is not set on this machine", name),
-				"set it in the environment, in an env file, or in a directory of secrets")
+			if missing == nil {
+				first = i
+			}
+			missing = append(missing, name)
 		case secret.Weak(v):
-			f.say(f.source.At(place("secrets", i)), diag.Warning, "short-secret", fmt.Sprintf("the secret %s has fewer than 6 characters", name),
+			f.say(at, diag.Warning, "short-secret", fmt.Sprintf("the secret %s has fewer than 6 characters", name),
 				"it is masked all the same, and much else that looks like it")
 		}
+	}
+	if missing != nil {
+		what := "the secret " + missing[0] + " is"
+		if n := len(missing) - 1; n > 0 {
+			what = "the secrets " + strings.Join(missing[:n], ", ") + " and " + missing[n] + " are"
+		}
+		f.say(f.source.At(place("secrets", first)), diag.Warning, "missing-secret", what+" not set on this machine",
+			"set them in the environment, in an env file, or in a directory of secrets")
 	}
 }
 
