@@ -82,9 +82,7 @@ func (a *actionFile) read(l *loader, name string) {
 	// may be used by many pipelines.
 	own := &loader{Project: &Project{Root: l.Root, Config: l.Config, kinds: l.kinds, env: l.env, rejected: map[string][]string{}}, options: l.options}
 	f := &file{loader: own, Found: files.Found{Name: name}, zones: &schedule.Zones{}}
-	f.source = own.open(name, false)
-	a.problems = own.Problems
-	if f.source == nil || f.source.Value == nil {
+	if f.source, a.problems = own.open(name, false); a.problems != nil {
 		return
 	}
 	f.problems = mistake.Problems(f.source, l.kinds.Schemas().Action(f.source.Value))

@@ -252,7 +252,7 @@ func (l *loader) checkOverrides() {
 		}
 		p := diag.Problem{File: FileName, Severity: diag.Error, Rule: "unknown-pipeline",
 			Message: fmt.Sprintf("the environment %s sets keys of %s, which is no pipeline", l.Config.Environment, name), Hint: mistake.Choice(name, known)}
-		if s := l.open(FileName, true); s != nil {
+		if s, _ := l.open(FileName, true); s != nil {
 			p = s.Problem(s.KeyAt(place("environments", l.Config.Environment, "pipelines", name)), p.Severity, p.Rule, p.Message, p.Hint)
 		}
 		l.add(p)

@@ -56,7 +56,7 @@ func (l *loader) roots() []string {
 // badRoot reports an entry of `pipelines` that cannot be used.
 func (l *loader) badRoot(i int, rule, message, hint string) {
 	p := diag.Problem{File: FileName, Severity: diag.Error, Rule: rule, Message: message, Hint: hint}
-	if s := l.open(FileName, true); s != nil {
+	if s, _ := l.open(FileName, true); s != nil {
 		at := s.At([]any{"pipelines", i})
 		if v, ok := s.Value.(map[string]any); ok && v["pipelines"] != nil {
 			if _, one := v["pipelines"].(string); one {

@@ -65,7 +65,7 @@ func (f *file) finish() {
 // beside other files.
 func (f *file) text() *source.File {
 	if f.source == nil {
-		f.source = f.open(f.Name, false)
+		f.source, _ = f.open(f.Name, false)
 	}
 	if f.source == nil {
 		f.source = &source.File{Name: f.Name}
@@ -75,7 +75,8 @@ func (f *file) text() *source.File {
 
 // read parses, checks and decodes the file, by itself.
 func (f *file) read() {
-	if f.source = f.open(f.Name, false); f.source == nil {
+	// What cannot be read is told alone: the rest would follow from it.
+	if f.source, f.problems = f.open(f.Name, false); f.problems != nil {
 		f.reject("")
 		return
 	}
@@ -150,6 +151,9 @@ func (f *file) overridden(v map[string]any, name string) map[string]any {
 			over["params"] = shape.Defaults(v["params"], params)
 		}
 		v = shape.Merged(v, over)
+		if s := over["schedule"]; s != nil {
+			v["schedule"] = s // whole: cron and every exclude each other
+		}
 	}
 	return v
 }

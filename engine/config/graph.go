@@ -44,6 +44,6 @@ func (f *file) checkGraph(steps []pipeline.Step, at []any) {
 	if cycle := needs.Cycle(steps, byID); cycle != nil {
 		i := byID[cycle[0]]
 		f.say(f.source.KeyAt(below(at, i, "needs")), diag.Error, "cycle",
-			fmt.Sprintf("the steps need each other in a circle: %s", strings.Join(append(cycle, cycle[0]), " → ")), "take one of these needs out")
+			fmt.Sprintf("the steps need each other in a circle: %s", strings.Join(needs.Shortened(append(cycle, cycle[0])), " → ")), "take one of these needs out")
 	}
 }

@@ -24,16 +24,21 @@ import (
 // written. A project without the file has the defaults.
 func (l *loader) config() {
 	value := map[string]any{}
-	s := l.open(FileName, true)
+	s, ps := l.open(FileName, true)
+	l.add(ps...)
 	if s != nil {
 		l.Files++
-		if v, ok := s.Value.(map[string]any); ok {
+		if v, ok := s.Value.(map[string]any); ps != nil {
+			// What cannot be read is told alone: the rest would follow from it.
+		} else if ok {
 			l.add(mistake.Problems(s, l.kinds.Schemas().Config(v))...)
 			value = v
-		} else if s.Value != nil {
+		} else {
 			l.add(mistake.Problems(s, l.kinds.Schemas().Config(s.Value))...)
 		}
-		l.configExpressions(s)
+		if ps == nil {
+			l.configExpressions(s)
+		}
 	}
 	l.ConfigInvalid = slices.ContainsFunc(l.Problems, func(p diag.Problem) bool { return p.Severity == diag.Error })
 	if l.ConfigInvalid {
@@ -57,32 +62,32 @@ func (l *loader) config() {
 	}
 }
 
-// open reads one file; a missing one is nil, without a problem when it may be
-// missing.
-func (l *loader) open(name string, optional bool) *source.File {
-	path := filepath.Join(l.Root, filepath.FromSlash(name))
+// open reads one file, and says what is wrong with its text; a missing one is
+// nil, without a problem when it may be missing.
+func (l *loader) open(name string, optional bool) (*source.File, []diag.Problem) {
+	path := name
+	if !filepath.IsAbs(name) {
+		path = filepath.Join(l.Root, filepath.FromSlash(name))
+	}
 	lim := l.limits()
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) && optional {
-		return nil
+		return nil, nil
 	}
 	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is not a regular file")
+		err = errors.New("it is not a regular file") // to read it might wait for ever
 	}
 	if err == nil {
 		if p, bad := source.TooLarge(name, info.Size(), lim); bad {
-			l.add(p)
-			return nil
+			return nil, []diag.Problem{p}
 		}
 		var text []byte
 		if text, err = os.ReadFile(path); err == nil {
-			s, ps := source.Parse(name, text, lim)
-			l.add(ps...)
-			return s
+			return source.Parse(name, text, lim)
 		}
 	}
-	l.add(diag.Problem{File: name, Severity: diag.Error, Rule: "unreadable", Message: "the file cannot be read: " + files.Cause(err), Hint: "check that it is there and that its mode lets you read it"})
-	return nil
+	return nil, []diag.Problem{{File: name, Severity: diag.Error, Rule: "unreadable", Message: "the file cannot be read: " + files.Cause(err),
+		Hint: "check that it is there and that its mode lets you read it"}}
 }
 
 func (l *loader) limits() source.Limits {

@@ -3,6 +3,7 @@
 package needs
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -108,4 +109,13 @@ func (o *Order) needed(i int) map[int]bool {
 		}
 	}
 	return all
+}
+
+// Shortened leaves out the middle of a circle that nobody would read.
+func Shortened(circle []string) []string {
+	if len(circle) <= 12 {
+		return circle
+	}
+	out := append(slices.Clone(circle[:8]), fmt.Sprintf("%d more", len(circle)-11))
+	return append(out, circle[len(circle)-3:]...)
 }
