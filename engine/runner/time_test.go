@@ -27,7 +27,7 @@ func timeout(d time.Duration) func(*pipeline.Step) {
 func TestD4RetriesHappen(t *testing.T) {
 	for _, c := range []struct {
 		name, words string
-		retry       func(*pipeline.Step)
+		again       func(*pipeline.Step)
 		attempts    int
 		took        time.Duration
 		state       pipeline.State
@@ -43,7 +43,7 @@ func TestD4RetriesHappen(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				j, w, b := setup(t, &pipeline.Pipeline{Steps: []pipeline.Step{step("a", c.words, c.retry)}})
+				j, w, b := setup(t, &pipeline.Pipeline{Steps: []pipeline.Step{step("a", c.words, c.again)}})
 				from := time.Now()
 				r := Run(t.Context(), j, b)
 				if took := time.Since(from); took != c.took {
