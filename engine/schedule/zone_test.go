@@ -138,7 +138,7 @@ func TestNextAgainstCalendar(t *testing.T) {
 			t.Parallel()
 			c := newCalendar(t, y.zone, y.year)
 			r := rand.New(rand.NewPCG(uint64(i), 7))
-			list := []string{"30 2 * * *", "0 0 * * *", "* * * * *", "15 2 * * *", "*/30 0-3 * * *", "0 12 30 12 *", "30 * * * *"}
+			list := []string{"30 2 * * *", "0 0 * * *", "* 0-3 * * *", "*/15 * * * *", "15 2 * * *", "*/30 0-3 * * *", "0 12 30 12 *", "30 * * * *"}
 			for range exprs {
 				list = append(list, randomExpr(r))
 			}
