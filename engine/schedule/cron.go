@@ -26,6 +26,14 @@ type field struct {
 	names    string // of three letters each, in order from min; "" for none
 }
 
+// one is the field's name with its article.
+func (f field) one() string {
+	if f.name == "hour" {
+		return "an hour"
+	}
+	return "a " + f.name
+}
+
 const (
 	monthNames   = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
 	weekdayNames = "SUN MON TUE WED THU FRI SAT"
@@ -177,7 +185,7 @@ func set(f field, w word, numbers string) (uint64, error) {
 			return 0, p.wrong(RuleSyntax, "write the star alone, or the values one by one", "a star cannot stand inside a list")
 		}
 		if len(plain) != len(parts) {
-			return 0, p.wrong(RuleSyntax, "", "%q is not a %s", p.text, f.name)
+			return 0, p.wrong(RuleSyntax, "", "%q is not %s", p.text, f.one())
 		}
 		bits, err := f.part(p, plain[i])
 		if err != nil {
@@ -284,16 +292,16 @@ func (f field) value(w word, number string) (int, error) {
 	if f.names != "" && len(name) == 3 && strings.Contains(f.names, name) && !strings.Contains(name, " ") {
 		n, err := strconv.Atoi(number)
 		if err != nil {
-			return 0, w.wrong(RuleSyntax, "", "%q is not a %s", w.text, f.name)
+			return 0, w.wrong(RuleSyntax, "", "%q is not %s", w.text, f.one())
 		}
 		return n, nil
 	}
 	n, ok := digits(w.text)
 	if !ok {
-		return 0, w.wrong(RuleSyntax, f.spelling(name), "%q is not a %s", w.text, f.name)
+		return 0, w.wrong(RuleSyntax, f.spelling(name), "%q is not %s", w.text, f.one())
 	}
 	if n < f.min || n > f.max {
-		return 0, w.wrong(RuleRange, fmt.Sprintf("a %s is %d to %d", f.name, f.min, f.max), "the %s %s is out of range", f.name, w.text)
+		return 0, w.wrong(RuleRange, fmt.Sprintf("%s is %d to %d", f.one(), f.min, f.max), "the %s %s is out of range", f.name, w.text)
 	}
 	return n, nil
 }
