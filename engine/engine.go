@@ -55,6 +55,7 @@ type Engine struct {
 	logs    *logs.Dir
 	temp    string
 	deps    kind.Deps
+	hidden  []string // values of redund.yaml that are masked like secrets
 	log     *slog.Logger
 }
 
@@ -112,8 +113,13 @@ func (e *Engine) equip() error {
 	if err != nil {
 		return fmt.Errorf("processes cannot be started: %w", err)
 	}
-	e.deps = kind.Deps{HTTP: &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}, Proc: spawner, Log: e.log}
-	return nil
+	keep := e.o.Project.Config.Retention.Backups
+	e.deps = kind.Deps{
+		HTTP: &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}, Proc: spawner, Log: e.log,
+		Backups: kind.Retention{Keep: keep.Keep, MaxAge: keep.MaxAge.Std()},
+	}
+	e.deps.Notify, err = e.services()
+	return err
 }
 
 // Close ends what Open began. No run may be going on.

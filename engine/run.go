@@ -106,7 +106,7 @@ func (e *Engine) job(q *request, run pipeline.Run) runner.Job {
 	return runner.Job{
 		Pipeline: p, Run: run,
 		Params: q.params, Env: q.env, Host: e.host, InheritEnv: project.Config.InheritEnv, Vars: project.Config.Vars,
-		Secrets: q.secrets, Masker: secret.NewMasker(q.values...),
+		Secrets: q.secrets, Masker: secret.NewMasker(slices.Concat(q.values, e.hidden)...),
 		Root: project.Root, State: project.State, Protected: project.Protected(),
 		Action: project.Action, Build: e.build,
 		Call: func(ctx context.Context, name string, params map[string]any) (pipeline.Called, error) {

@@ -271,9 +271,9 @@ func (a *app) logger() *slog.Logger {
 // project loads the project, whatever is wrong with it.
 func (a *app) project(ctx context.Context, paths ...string) (*config.Project, *kind.Set) {
 	kinds := builtin.Kinds()
-	return config.Load(ctx, config.Options{
-		Dir: a.dir, Environment: a.environment, Kinds: kinds, Paths: paths, Env: os.LookupEnv,
-	}), kinds
+	p := config.Load(ctx, config.Options{Dir: a.dir, Environment: a.environment, Kinds: kinds, Paths: paths, Env: os.LookupEnv})
+	kinds.Plugin = builtin.Plugins(p.Config.Plugins, p.Root, os.Getenv("PATH"))
+	return p, kinds
 }
 
 // usable is project for commands that need a valid redund.yaml: its problems

@@ -182,18 +182,28 @@ func (a *app) plan(ctx context.Context, o engine.Options, r engine.RunRequest) e
 	case err != nil:
 		return err
 	}
+	if err := a.printPlan(r.Pipeline, got); err != nil {
+		return err
+	}
+	if got.Err != nil {
+		return exitCode(1) // the step says why
+	}
+	return nil
+}
+
+func (a *app) printPlan(p *pipeline.Pipeline, got runner.Planned) error {
 	if a.json() {
-		return a.printJSON(planned{Pipeline: r.Pipeline.Name, Waves: got.Waves, Steps: got.Steps})
+		return a.printJSON(planned{Pipeline: p.Name, Waves: got.Waves, Steps: got.Steps})
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s would run, nothing is changed now:\n", r.Pipeline.ID())
+	fmt.Fprintf(&b, "%s would run, nothing is changed now:\n", p.ID())
 	for i, s := range got.Steps {
 		fmt.Fprintf(&b, "%d. %s [%s]\n", i+1, s.ID, s.Uses)
 		for _, e := range s.Effects {
 			fmt.Fprintf(&b, "   %s\n", strings.ReplaceAll(console.Clean(e), "\n", "\n   "))
 		}
 	}
-	_, err = fmt.Fprint(a.out, b.String())
+	_, err := fmt.Fprint(a.out, b.String())
 	return quiet(err)
 }
 

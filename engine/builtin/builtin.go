@@ -13,6 +13,7 @@ import (
 	"github.com/redundctl/redundctl/engine/kind/nested"
 	"github.com/redundctl/redundctl/engine/kind/netlify"
 	"github.com/redundctl/redundctl/engine/kind/notify"
+	"github.com/redundctl/redundctl/engine/kind/plugin"
 	"github.com/redundctl/redundctl/engine/kind/pm2"
 	"github.com/redundctl/redundctl/engine/kind/shell"
 	"github.com/redundctl/redundctl/engine/kind/web"
@@ -42,4 +43,10 @@ func Kinds() *kind.Set {
 			[]kind.Primary{shell.Primary()},
 		),
 	}
+}
+
+// Plugins makes the kinds of `plugin:<name>`: those that paths names, relative
+// to root, and those that lie in PATH.
+func Plugins(paths map[string]string, root, path string) func(name string) kind.Action {
+	return plugin.New(paths, root, path)
 }

@@ -41,6 +41,8 @@ func ReadsOf(s *pipeline.Step) *Reads {
 	r.text(s.If, true)
 	r.text(s.Run, false)
 	r.text(s.WorkingDirectory, false)
+	r.text(s.TimeoutExpr, false)
+	r.text(s.ContinueExpr, false)
 	for _, a := range s.Exec {
 		r.text(a, false)
 	}
