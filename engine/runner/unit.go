@@ -131,10 +131,8 @@ func (u *unit) prepare() error {
 	if u.where, err = u.directory(dir, expr.HasExpr(s.WorkingDirectory)); err != nil {
 		return within("working-directory", err)
 	}
-	if s.TimeoutExpr != "" || s.ContinueExpr != "" {
-		if u.step, err = eval.Settled(s, u.sees); err != nil {
-			return err
-		}
+	if u.step, err = eval.Settled(s, u.sees); err != nil {
+		return err
 	}
 	u.with, err = u.values()
 	return err

@@ -8,8 +8,11 @@ import (
 )
 
 // Settled is a step whose timeout and continue-on-error are no longer
-// expressions: a copy, with their values.
+// expressions: a copy with their values, or the step itself when they are none.
 func Settled(s *pipeline.Step, env *expr.Env) (*pipeline.Step, error) {
+	if s.TimeoutExpr == "" && s.ContinueExpr == "" {
+		return s, nil
+	}
 	out := *s
 	if s.TimeoutExpr != "" {
 		text, err := Text(s.TimeoutExpr, env)
