@@ -1,0 +1,49 @@
+package report
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/history"
+)
+
+func summary() history.Summary {
+	ms := int64(1500)
+	return history.Summary{
+		Since: time.Date(2026, 11, 17, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC),
+		Systems: []history.Totals{{
+			Name: "pm2", Runs: 4, Succeeded: 3, Failed: 1, Failovers: 2, Recovery: history.Recovery{P50: &ms, Max: &ms},
+			Pipelines: []history.Totals{{Name: "<script>alert(1)</script>", Runs: 4, Succeeded: 3, Failed: 1}},
+		}},
+	}
+}
+
+func TestHTMLEscapesWhatItPrints(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	if err := HTML(&b, summary()); err != nil {
+		t.Fatal(err)
+	}
+	page := b.String()
+	if strings.Contains(page, "<script>") || !strings.Contains(page, "&lt;script&gt;") {
+		t.Errorf("a name is not escaped:\n%s", page)
+	}
+	for _, want := range []string{"2026-11-17T00:00:00Z", "75.0 %", "1.5s", `aria-label="75 % succeeded, 25 % failed"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+}
+
+func TestMarkdownAndShape(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	if err := Markdown(&b, Only(summary(), "pm2")); err != nil || !strings.Contains(b.String(), "| pm2 | 4 | 75.0 % | 1 | 2 | 0 | 1.5s | 1.5s |") {
+		t.Errorf("%v\n%s", err, &b)
+	}
+	got := Of(Only(summary(), "nobody"))
+	if got.Systems == nil || len(got.Systems) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
