@@ -28,6 +28,7 @@ type unit struct {
 	ctx    context.Context
 	holds  bool
 	combo  *matrix.Combination
+	step   *pipeline.Step   // the task's, with what its combination settles
 	full   *environ.Environ // the environment, complete
 	where  string           // the working directory
 	with   map[string]any
@@ -51,7 +52,7 @@ type verdict struct {
 }
 
 func newUnit(t *task, c *matrix.Combination, n int) *unit {
-	u := &unit{task: t, ctx: t.ctx, holds: t.holds, combo: c}
+	u := &unit{task: t, ctx: t.ctx, holds: t.holds, combo: c, step: t.step}
 	u.rec = pipeline.StepRecord{Run: t.run.job.Run.ID, Index: t.index + n, ID: t.id, Uses: uses(t.step)}
 	if u.rec.Uses == actionKind {
 		u.rec.Uses = t.step.Uses
@@ -284,3 +285,5 @@ func (u *unit) name() string {
 	}
 	return u.prefix + u.id + " (" + u.rec.Matrix + ")"
 }
+
+func within(key string, err error) error { return fmt.Errorf("%s: %w", key, err) }

@@ -1,5 +1,0 @@
-package runner
-
-import "fmt"
-
-func within(key string, err error) error { return fmt.Errorf("%s: %w", key, err) }
