@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -41,7 +42,12 @@ func helper(role string) {
 	case "eat": // memory, then wait
 		b := bytes.Repeat([]byte{1}, 64<<20)
 		fmt.Println("eaten", len(b))
-		select {}
+		// A select without cases would be taken for a deadlock, which ends the
+		// program.
+		c := make(chan os.Signal, 1)
+		signal.Notify(c)
+		for range c {
+		}
 	}
 }
 
@@ -245,8 +251,16 @@ func TestLeftRunning(t *testing.T) {
 			t.Parallel()
 			ready := fifo(t)
 			out := newLines()
-			// The leader ends only when the other has told its pid.
-			end := background(t.Context(), s, sh(script+"\nread x < "+ready+"; exit 0", out))
+			// The leader forks when it is marked, and ends when the other has
+			// told its pid.
+			marked := fifo(t)
+			c := sh("read x < "+marked+"\n"+script+"\nread x < "+ready+"; exit 0", out)
+			c.Started = func(int, uint64) {
+				if err := os.WriteFile(marked, []byte("go\n"), 0); err != nil {
+					t.Error(err)
+				}
+			}
+			end := background(t.Context(), s, c)
 			pids := out.pids(t, 1)
 			if err := os.WriteFile(ready, []byte("go\n"), 0); err != nil {
 				t.Fatal(err)

@@ -1,11 +1,14 @@
 package proc
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -20,7 +23,8 @@ const (
 // sinkLimit bytes, twice. When the writer is slower than drainRate the rest is
 // left out and the gap said: the program never waits for its log.
 type sink struct {
-	r    *os.File
+	fd   int      // the pipe, until r has it
+	r    *os.File // nil while a quick look may still see the program's end
 	w    io.Writer
 	pool *sync.Pool    // of *[readSize]byte
 	done chan struct{} // closed when all was read and written
@@ -34,12 +38,13 @@ type sink struct {
 	writers sync.WaitGroup
 }
 
-func newSink(r *os.File, w io.Writer, pool *sync.Pool) *sink {
-	return &sink{r: r, w: w, pool: pool, done: make(chan struct{}), room: make(chan struct{}, 1)}
+func newSink(fd int, w io.Writer, pool *sync.Pool) *sink {
+	return &sink{fd: fd, w: w, pool: pool, done: make(chan struct{}), room: make(chan struct{}, 1)}
 }
 
 // start reads until the pipe's other ends are closed.
 func (k *sink) start() {
+	k.r = os.NewFile(uintptr(k.fd), "output")
 	go func() {
 		defer close(k.done)
 		buf := k.pool.Get().(*[readSize]byte)
@@ -65,7 +70,33 @@ func (k *sink) finish() {
 }
 
 // abandon closes a sink that was never started.
-func (k *sink) abandon() { k.r.Close() }
+func (k *sink) abandon() { unix.Close(k.fd) }
+
+// available takes what can be read at once, a megabyte at most; open is false
+// when the pipe's other ends are closed.
+func (k *sink) available(buf []byte) (open bool) {
+	for range sinkLimit / readSize {
+		n, err := unix.Read(k.fd, buf)
+		switch {
+		case n > 0:
+			k.put(buf[:n])
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			return true
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// end waits for the writer of a sink that was read to its end and never
+// started.
+func (k *sink) end() {
+	k.gap()
+	k.writers.Wait()
+	unix.Close(k.fd)
+}
 
 // put hands b to the writer's buffer, waiting for room as long as drainRate
 // allows.

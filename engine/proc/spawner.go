@@ -171,10 +171,22 @@ func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result,
 		delete(s.live, t.tag)
 		s.mu.Unlock()
 	}()
+	began := time.Now()
+	if c.Started != nil {
+		c.Started(st.pid, t.start)
+	}
+	if s.quick(ctx, c, st) {
+		if s.left(t, time.Since(began)) {
+			t.end(c.Signal, c.Grace)
+		}
+		var r Result
+		unix.Close(st.pidfd)
+		err := reap(st.pid, &r)
+		return r, err
+	}
 	for _, k := range st.sinks {
 		k.start()
 	}
-	began := time.Now()
 	leader, err := newHandle(st.stat, st.pidfd)
 	if err != nil { // cannot happen to a descriptor that was just made
 		t.end(c.Signal, 0)
@@ -183,9 +195,6 @@ func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result,
 		return Result{}, &StartError{Path: st.path, Err: err}
 	}
 	defer leader.close()
-	if c.Started != nil {
-		c.Started(st.pid, t.start)
-	}
 	var r Result
 	r.Killed, r.OverMemory = watch(ctx, c, t, leader)
 	switch {

@@ -113,7 +113,7 @@ func (s *Spawner) open(st *start, c *Command) error {
 			unix.Close(p[0])
 			return err
 		}
-		st.sinks = append(st.sinks, newSink(os.NewFile(uintptr(p[0]), "output"), w, &s.buffers))
+		st.sinks = append(st.sinks, newSink(p[0], w, &s.buffers))
 	}
 	return nil
 }
