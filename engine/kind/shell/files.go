@@ -74,6 +74,9 @@ func checkName(name string) error {
 // readPairs reads a file of `key=value` lines and `key<<END` blocks, as
 // GITHUB_OUTPUT is written. A file that the step took away is empty.
 func readPairs(path string, check func(string) error) (map[string]string, bool, error) {
+	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+		return nil, false, nil // as most steps leave it
+	}
 	// The step may have put something else in its place: a link to follow or a
 	// pipe to wait on for ever.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
