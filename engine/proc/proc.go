@@ -18,7 +18,8 @@ type Options struct {
 	// Subreaper makes this process the parent of its orphaned descendants
 	// (PR_SET_CHILD_SUBREAPER), so that daemons of a step come home to be
 	// ended. It is a property of the whole process: a program that embeds the
-	// engine and reaps children with wait4(-1) leaves it off.
+	// engine, and reaps children with wait4(-1) or ends goroutines that are
+	// locked to their thread, leaves it off.
 	Subreaper bool
 }
 

@@ -93,6 +93,19 @@ func (s *Spawner) thread() {
 	}
 }
 
+// fork starts the program. In a program of our own, any thread will do: Go's
+// threads end only with a goroutine that is locked to one, and none of ours
+// ends so. That spares a change of threads there and back, which costs a tenth
+// of a start.
+func (s *Spawner) fork(st *start) {
+	if s.self != 0 {
+		st.fork()
+		return
+	}
+	s.starts <- st
+	<-st.ready
+}
+
 // Close waits until every Run has returned and ends the thread.
 func (s *Spawner) Close() error {
 	s.mu.Lock()
@@ -150,8 +163,7 @@ func (s *Spawner) Run(ctx context.Context, c Command) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	s.starts <- st
-	<-st.ready
+	s.fork(st)
 	st.closeChildEnds()
 	if st.err != nil {
 		st.abandon()
