@@ -170,7 +170,7 @@ func runID(s string) (int64, error) {
 // printRun prints one run and its steps for people.
 func (a *app) printRun(r pipeline.Run, steps []pipeline.StepRecord) error {
 	fmt.Fprintf(a.out, "run %d of %s/%s: %s", r.ID, r.System, r.Pipeline, r.State)
-	if r.Error != "" {
+	if r.Error != "" && r.Error != string(r.State) {
 		fmt.Fprintf(a.out, ": %s", r.Error)
 	}
 	fmt.Fprintf(a.out, "\n%s, attempt %d, started %s, took %s\n", r.Trigger, r.Attempt, report.Clock(r.Started), report.Took(r.Started, r.Finished))
