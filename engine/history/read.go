@@ -313,8 +313,10 @@ func (h *History) Events(ctx context.Context, f EventFilter) (events []pipeline.
 func (h *History) Definition(ctx context.Context, hash string) (d Definition, ok bool, err error) {
 	err = h.db.Read(ctx, func(tx *store.Tx) error {
 		return tx.Query("SELECT hash, file, body FROM definitions WHERE hash = ?", func(row store.Row) error {
-			d, ok = Definition{Hash: row.Text(0), File: row.Text(1), Body: row.Bytes(2)}, true
-			return nil
+			d, ok = Definition{Hash: row.Text(0), File: row.Text(1)}, true
+			var err error
+			d.Body, err = unpack(row.Bytes(2))
+			return err
 		}, hash)
 	})
 	return d, ok, err

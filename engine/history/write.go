@@ -69,8 +69,12 @@ func register(tx *store.Tx, engine string, r *pipeline.Run, d Definition) error 
 	if err != nil || d.Hash == "" {
 		return err
 	}
+	body, err := pack(d.Body)
+	if err != nil {
+		return err
+	}
 	_, err = tx.Exec(`INSERT INTO definitions (hash, file, body, seen) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		d.Hash, d.File, d.Body, micros(r.Started))
+		d.Hash, d.File, body, micros(r.Started))
 	return err
 }
 
