@@ -112,7 +112,7 @@ func (a *app) restoreCommand() *cobra.Command {
 		Use:   "restore ID",
 		Short: "Bring a git backup back, after making one of what is there now",
 		Example: `  redundctl backups
-  redundctl restore 20261124T081315.123456Z`,
+  redundctl restore 20261124T081315.123Z`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			p, _, err := a.usable(c.Context())
