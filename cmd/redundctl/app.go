@@ -302,6 +302,10 @@ func (a *app) problems(p *config.Project, which func(diag.Problem) bool) {
 func (a *app) pipeline(p *config.Project, name string) (*pipeline.Pipeline, error) {
 	switch found := p.Find(name); len(found) {
 	case 1:
+		// A bare name must not move to another system while one file is broken.
+		if files := p.Rejected(name); len(files) > 0 && !strings.Contains(name, "/") && files[0] != found[0].File {
+			return nil, usagef("write "+found[0].ID()+" if that is meant", "the name %q means %s and the pipeline in %s, which is invalid", name, found[0].ID(), files[0])
+		}
 		return found[0], nil
 	case 0:
 		return nil, a.unknown(p, name)

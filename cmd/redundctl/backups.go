@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -128,7 +130,7 @@ func (a *app) restoreCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !known(list, args[0]) {
+			if !slices.ContainsFunc(list, func(b git.Backup) bool { return strings.HasPrefix(b.ID, args[0]) }) {
 				return usagef("redundctl backups lists them", "there is no backup %q", args[0])
 			}
 			got, err := r.Restore(c.Context(), args[0])
@@ -147,13 +149,4 @@ func (a *app) restoreCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&dir, "repository", "", "the top of another work tree (default: the project's)")
 	return a.prints(c)
-}
-
-func known(list []git.Backup, id string) bool {
-	for _, b := range list {
-		if b.ID == id {
-			return true
-		}
-	}
-	return false
 }

@@ -25,7 +25,7 @@ func TestPlaces(t *testing.T) {
 		want []string // "line:column rule: part of the message or hint"
 	}{
 		"misspelt key":             {head + "steps:\n  - rnu: echo\n", []string{`4:5 unknown-key: did you mean "run"?`}},
-		"misspelt required key":    {"version: 1\nnmae: sync\nsteps:\n  - run: echo\n", []string{`2:1 unknown-key: did you mean "name"?`}},
+		"misspelt required key":    {"version: 1\nnam: sync\nsteps:\n  - run: echo\n", []string{`2:1 unknown-key: did you mean "name"?`}},
 		"two mistakes":             {head + "overlap: never\nconcurrency: 0\nsteps:\n  - run: echo\n", []string{"3:10 enum: must be one of", "4:14 min: "}},
 		"inside a folded string":   {head + "steps:\n  - env:\n      A: >-\n        one\n        ${{ params.nope }}\n    run: echo\n", []string{"7:20 unknown-param: nope"}},
 		"inside a quoted string":   {head + "steps:\n  - env: {A: \"é \\u00e9 ${{ pipeline.nmae }}\"}\n    run: echo\n", []string{"4:37 unknown-field: did you mean name?"}},

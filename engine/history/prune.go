@@ -14,8 +14,8 @@ type Pruned struct {
 	Slots       int       `json:"slots"`
 	Events      int       `json:"events"`
 	Definitions int       `json:"definitions"`
-	Oldest      time.Time `json:"oldest"` // when the oldest of the runs was queued
-	Newest      time.Time `json:"newest"`
+	Oldest      time.Time `json:"oldest,omitzero"` // when the oldest of the runs was queued
+	Newest      time.Time `json:"newest,omitzero"`
 }
 
 // portion is how many runs go in one transaction: others write between.

@@ -62,7 +62,8 @@ type Order struct {
 	steps []pipeline.Step
 	ByID  map[string]int // where each id stands
 	graph bool
-	known map[int]map[int]bool // what was found already, of the last step asked about
+	last  int    // the step that was asked about last, and
+	known []bool // what comes before it; nil: none was
 }
 
 // Of gives the order of the steps of a pipeline.
@@ -89,17 +90,17 @@ func (o *Order) Before(id string, i int) bool {
 			return true // that need is the mistake, and it has been told
 		}
 	}
-	if o.known[i] == nil {
-		o.known = map[int]map[int]bool{i: o.needed(i)}
+	if o.known == nil || o.last != i {
+		o.last, o.known = i, o.needed(i)
 	}
-	return o.known[i][j]
+	return o.known[j]
 }
 
 // needed are all that step i needs, directly or not.
-func (o *Order) needed(i int) map[int]bool {
-	all := map[int]bool{}
+func (o *Order) needed(i int) []bool {
+	all := make([]bool, len(o.steps))
 	for todo := []int{i}; len(todo) > 0; {
-		s := o.steps[todo[len(todo)-1]]
+		s := &o.steps[todo[len(todo)-1]]
 		todo = todo[:len(todo)-1]
 		for _, need := range s.Needs {
 			if j, ok := o.ByID[need]; ok && !all[j] {
