@@ -204,7 +204,7 @@ func (c *Command) find() (string, error) {
 		return "", c.diagnose(unfit, unix.EACCES)
 	}
 	return "", &StartError{Path: c.Argv[0], Err: errNotFound,
-		Hint: "install it, or add its folder to PATH (" + clip(list, 200) + ")"}
+		Hint: "install it, or add its folder to the PATH that the step is given"}
 }
 
 // variable is the value that a program would see: the last one.
