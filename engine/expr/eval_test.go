@@ -160,6 +160,10 @@ func TestBound(t *testing.T) {
 			t.Errorf("%.40s…: %v", s, err)
 		}
 	}
+	big := &Env{Contexts: map[string]any{"big": strings.Repeat("x", maxMade+1)}}
+	if v, err := evalBody(t, "toJSON(big)", big); err == nil || v != nil {
+		t.Errorf("a text over the bound: %v, and a value: %v", err, v != nil)
+	}
 	deep := any("x")
 	for range 20000 {
 		deep = []any{deep}

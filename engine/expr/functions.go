@@ -2,6 +2,7 @@ package expr
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -220,7 +221,10 @@ func toJSON(ev *evaluation, n *node, a []any) (any, error) {
 	if !ok {
 		return nil, failed(n, "toJSON was given more than it can print", "")
 	}
-	return s, ev.make(n, len(s))
+	if err := ev.make(n, len(s)); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func hashFiles(ev *evaluation, n *node, a []any) (any, error) {
@@ -233,7 +237,12 @@ func hashFiles(ev *evaluation, n *node, a []any) (any, error) {
 	}
 	sum, err := hashfiles.Below(ev.env.Root, patterns)
 	if err != nil {
-		return nil, failed(n, "hashFiles "+err.Error(), "")
+		at := n
+		var bad *hashfiles.PatternError
+		if errors.As(err, &bad) {
+			at = n.args[bad.Index]
+		}
+		return nil, failed(at, err.Error(), "")
 	}
 	return sum, nil
 }

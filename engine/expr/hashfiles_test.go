@@ -3,6 +3,7 @@ package expr
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,8 +89,9 @@ func TestHashFiles(t *testing.T) {
 			t.Errorf("hashFiles(%s) = %v, %v", args, got, err)
 		}
 	}
-	if _, err := evalBody(t, "hashFiles('a/[')", e); err == nil || !strings.Contains(err.Error(), "not valid") {
-		t.Errorf("a bad pattern: %v", err)
+	var bad *Error
+	if _, err := evalBody(t, "hashFiles('go.sum', 'a/[')", e); !errors.As(err, &bad) || bad.Message != "the pattern of hashFiles is not valid" || bad.Offset != len("${{hashFiles('go.sum', ") || bad.Width != len("'a/['") {
+		t.Errorf("a bad pattern: %#v", err)
 	}
 	if os.Getuid() != 0 {
 		if err := os.Chmod(filepath.Join(root, "go.sum"), 0); err != nil {

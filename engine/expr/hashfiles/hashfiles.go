@@ -25,27 +25,34 @@ type pattern struct {
 	negate bool
 }
 
+// PatternError is a pattern that is not valid. It tells which one, but not
+// the pattern, which may have been made of a secret.
+type PatternError struct{ Index int }
+
+// Error says what is wrong without the pattern.
+func (e *PatternError) Error() string { return "the pattern of hashFiles is not valid" }
+
 // Below is the SHA-256 of the SHA-256 of each file that matches, in the order
 // of a walk; "" when nothing matches. Each pattern may have several lines.
-// Files that are not below the root, also by a link, never match. The error
-// tells no pattern, which may have been made of a secret.
+// Files that are not below the root, also by a link, never match. The error is
+// a *PatternError, or says which file below the root cannot be read.
 func Below(root string, patterns []string) (string, error) {
 	var list []pattern
-	for _, x := range patterns {
+	for i, x := range patterns {
 		for line := range strings.Lines(x) {
 			p, ok := parsePattern(line, root)
 			if !ok {
 				continue
 			}
 			if !doublestar.ValidatePattern(p.glob) {
-				return "", errors.New("was given a pattern that is not valid")
+				return "", &PatternError{Index: i}
 			}
 			list = append(list, p)
 		}
 	}
 	sum, err := hashBelow(root, list)
 	if err != nil {
-		return "", errors.New("cannot read a file: " + reason(err))
+		return "", errors.New("hashFiles cannot read a file: " + reason(err))
 	}
 	return sum, nil
 }

@@ -49,7 +49,7 @@ func KindOf(v any) Kind {
 	return Object
 }
 
-// Basic is v as one of the types that kindOf knows, for values that a context
+// Basic is v as one of the types that KindOf knows, for values that a context
 // holds under a type of its own.
 func Basic(v any) any {
 	switch v.(type) {
