@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,7 +11,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"redundctl": func() {
-			os.Exit(run(context.Background(), os.Args[1:], &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})) //nolint:forbidigo // the end of the program under test
+			os.Exit(program(os.Args[1:])) //nolint:forbidigo // the end of the program under test
 		},
 	})
 }

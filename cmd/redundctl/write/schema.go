@@ -1,4 +1,4 @@
-package main
+package write
 
 import (
 	"fmt"
@@ -6,11 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/schema"
 )
 
-func (a *app) schemaCommand() *cobra.Command {
+// Schema is `redundctl schema`.
+func Schema(a *app.App) *cobra.Command {
 	docs := []string{"pipeline", "config", "action"}
 	c := &cobra.Command{
 		Use:   "schema [pipeline|config|action]",
@@ -33,14 +35,15 @@ that begins with
 			if err != nil {
 				return err
 			}
-			_, err = a.out.Write(b)
-			return quiet(err)
+			_, err = a.Out.Write(b)
+			return app.Quiet(err)
 		},
 	}
-	return a.prints(c)
+	return a.Prints(c)
 }
 
-func (a *app) explainCommand() *cobra.Command {
+// Explain is `redundctl explain`.
+func Explain(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explain [KEY.PATH]",
 		Short: "Explain a key: what it means, its type, its default, an example",
@@ -60,18 +63,18 @@ redund.yaml, those that begin with action files of kind: action.`,
 			}
 			t, err := builtin.Kinds().Schemas().Explain(path)
 			if err != nil {
-				return usagef("redundctl explain lists the keys", "%s", err)
+				return app.Usagef("redundctl explain lists the keys", "%s", err)
 			}
-			if a.json() {
-				return a.printJSON(t)
+			if a.JSON() {
+				return a.PrintJSON(t)
 			}
-			return a.printTopic(t)
+			return printTopic(a, t)
 		},
 	}
-	return a.prints(c)
+	return a.Prints(c)
 }
 
-func (a *app) printTopic(t schema.Topic) error {
+func printTopic(a *app.App, t schema.Topic) error {
 	var b strings.Builder
 	field := func(name, value string) {
 		if value != "" {
@@ -91,8 +94,8 @@ func (a *app) printTopic(t schema.Topic) error {
 	if len(t.Keys) > 0 {
 		b.WriteString("\nkeys:\n")
 	}
-	if _, err := fmt.Fprint(a.out, b.String()); err != nil {
-		return quiet(err)
+	if _, err := fmt.Fprint(a.Out, b.String()); err != nil {
+		return app.Quiet(err)
 	}
 	var rows [][]string
 	for _, k := range t.Keys {
@@ -101,21 +104,5 @@ func (a *app) printTopic(t schema.Topic) error {
 	if rows == nil {
 		return nil
 	}
-	return a.table([]string{"KEY", "TYPE", "DEFAULT", "MEANS"}, rows)
-}
-
-func (a *app) versionCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version",
-		Example: `  redundctl version -o json`,
-		RunE: func(*cobra.Command, []string) error {
-			if a.json() {
-				return a.printJSON(map[string]string{"version": version})
-			}
-			_, err := fmt.Fprintf(a.out, "redundctl %s\n", version)
-			return quiet(err)
-		},
-	}
-	return a.prints(c)
+	return a.Table([]string{"KEY", "TYPE", "DEFAULT", "MEANS"}, rows)
 }

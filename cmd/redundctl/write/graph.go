@@ -1,15 +1,17 @@
-package main
+package write
 
 import (
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/graph"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
-func (a *app) graphCommand() *cobra.Command {
+// Graph is `redundctl graph`.
+func Graph(a *app.App) *cobra.Command {
 	var format string
 	c := &cobra.Command{
 		Use:   "graph NAME",
@@ -20,29 +22,29 @@ A wave is what may run once the waves before it have finished.`,
   redundctl graph release --format mermaid     to paste into Markdown
   redundctl graph release --format dot | dot -Tsvg > release.svg`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeNames,
+		ValidArgsFunction: a.CompleteNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			p, _, err := a.usable(c.Context())
+			p, _, err := a.Usable(c.Context())
 			if err != nil {
 				return err
 			}
-			x, err := a.pipeline(p, args[0])
+			x, err := a.Pipeline(p, args[0])
 			if err != nil {
 				return err
 			}
 			s := graph.Of(x)
-			if a.json() {
-				return a.printJSON(s)
+			if a.JSON() {
+				return a.PrintJSON(s)
 			}
 			draw, ok := map[string]func(*pipeline.Pipeline, graph.Shape) string{"text": graph.Text, "mermaid": graph.Mermaid, "dot": graph.Dot}[format]
 			if !ok {
-				return usagef("", "--format is text, mermaid or dot, not %q", format)
+				return app.Usagef("", "--format is text, mermaid or dot, not %q", format)
 			}
-			_, err = fmt.Fprint(a.out, draw(x, s))
-			return quiet(err)
+			_, err = fmt.Fprint(a.Out, draw(x, s))
+			return app.Quiet(err)
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", "how to draw: text, mermaid or dot")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "mermaid", "dot"}, cobra.ShellCompDirectiveNoFileComp))
-	return a.prints(c)
+	return a.Prints(c)
 }

@@ -1,4 +1,4 @@
-package main
+package look
 
 import (
 	"fmt"
@@ -6,11 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/report"
 )
 
-func (a *app) reportCommand() *cobra.Command {
+// Report is `redundctl report`.
+func Report(a *app.App) *cobra.Command {
 	var since, format string
 	c := &cobra.Command{
 		Use:   "report [SYSTEM]",
@@ -21,31 +23,31 @@ func (a *app) reportCommand() *cobra.Command {
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			now := time.Now()
-			from, err := parseTime(since, now)
+			from, err := app.ParseTime(since, now)
 			if err != nil {
-				return usagef("", "--since: %s", err)
+				return app.Usagef("", "--since: %s", err)
 			}
 			if format == "" {
-				format = a.output
+				format = a.Format
 			}
 			write, ok := map[string]func(history.Summary) error{
-				"text": a.reportText, "json": func(s history.Summary) error { return a.printJSON(report.Of(s)) },
-				"md":   func(s history.Summary) error { return report.Markdown(a.out, s) },
-				"html": func(s history.Summary) error { return report.HTML(a.out, s) },
+				"text": func(s history.Summary) error { return reportText(a, s) }, "json": func(s history.Summary) error { return a.PrintJSON(report.Of(s)) },
+				"md":   func(s history.Summary) error { return report.Markdown(a.Out, s) },
+				"html": func(s history.Summary) error { return report.HTML(a.Out, s) },
 			}[format]
 			if !ok {
-				return usagef("", "--format is text, json, md or html, not %q", format)
+				return app.Usagef("", "--format is text, json, md or html, not %q", format)
 			}
-			p, _, err := a.usable(c.Context())
+			p, _, err := a.Usable(c.Context())
 			if err != nil {
 				return err
 			}
 			if len(args) == 1 {
 				if _, ok := p.Config.Systems[args[0]]; !ok {
-					return usagef("redundctl list shows them", "there is no system %q", args[0])
+					return app.Usagef("redundctl list shows them", "there is no system %q", args[0])
 				}
 			}
-			h, err := a.history(c.Context(), p)
+			h, err := a.History(c.Context(), p)
 			if err != nil {
 				return err
 			}
@@ -57,19 +59,19 @@ func (a *app) reportCommand() *cobra.Command {
 			if len(args) == 1 {
 				s = report.Only(s, args[0])
 			}
-			return quiet(write(s))
+			return app.Quiet(write(s))
 		},
 	}
 	c.Flags().StringVar(&since, "since", "7d", "since when: a length of time as 24h or 7d, a date, or RFC 3339")
 	c.Flags().StringVar(&format, "format", "", "what to print: text, json, md or html (default: as -o)")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json", "md", "html"}, cobra.ShellCompDirectiveNoFileComp))
-	return a.prints(c)
+	return a.Prints(c)
 }
 
-func (a *app) reportText(s history.Summary) error {
+func reportText(a *app.App, s history.Summary) error {
 	if len(s.Systems) == 0 {
-		_, err := fmt.Fprintf(a.out, "nothing ran since %s\n", report.Clock(s.Since))
+		_, err := fmt.Fprintf(a.Out, "nothing ran since %s\n", report.Clock(s.Since))
 		return err
 	}
-	return a.table(report.Head(), report.Rows(s))
+	return a.Table(report.Head(), report.Rows(s))
 }

@@ -1,14 +1,18 @@
-package main
+// Package write holds the commands with which pipelines are written, checked and
+// looked at before they run.
+package write
 
 import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/discover"
 )
 
-func (a *app) initCommand() *cobra.Command {
+// Init is `redundctl init`.
+func Init(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "init [DIR]",
 		Short: "Begin a project: write redund.yaml and a folder for pipelines",
@@ -18,11 +22,11 @@ with one folder a system. What is there already is left as it is.`,
   redundctl init ../site`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			dir := a.dir
+			dir := a.Dir
 			if len(args) == 1 {
 				dir = filepath.Join(dir, args[0])
 			}
-			return discover.Begin(dir, a.out)
+			return discover.Begin(dir, a.Out)
 		},
 	}
 }

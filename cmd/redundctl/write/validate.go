@@ -1,15 +1,17 @@
-package main
+package write
 
 import (
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/console"
 	"github.com/redundctl/redundctl/engine/diag"
 )
 
-func (a *app) validateCommand() *cobra.Command {
+// Validate is `redundctl validate`.
+func Validate(a *app.App) *cobra.Command {
 	var format string
 	var strict bool
 	c := &cobra.Command{
@@ -29,29 +31,29 @@ code is 1 when there is an error, and with --strict when there is a warning.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, paths []string) error {
 			if format == "" {
-				format = a.output
+				format = a.Format
 			}
 			write, ok := map[string]func(diag.Report) error{
-				"text":   func(r diag.Report) error { return diag.WriteText(a.out, r, console.Color(a.out)) },
-				"json":   func(r diag.Report) error { return diag.WriteJSON(a.out, r) },
-				"github": func(r diag.Report) error { return diag.WriteGitHub(a.out, r) },
-				"sarif":  func(r diag.Report) error { return diag.WriteSARIF(a.out, r) },
+				"text":   func(r diag.Report) error { return diag.WriteText(a.Out, r, console.Color(a.Out)) },
+				"json":   func(r diag.Report) error { return diag.WriteJSON(a.Out, r) },
+				"github": func(r diag.Report) error { return diag.WriteGitHub(a.Out, r) },
+				"sarif":  func(r diag.Report) error { return diag.WriteSARIF(a.Out, r) },
 			}[format]
 			if !ok {
-				return usagef("", "--format is text, json, github or sarif, not %q", format)
+				return app.Usagef("", "--format is text, json, github or sarif, not %q", format)
 			}
-			p, _ := a.project(c.Context(), paths...)
+			p, _ := a.Project(c.Context(), paths...)
 			r := diag.Report{Valid: true, Files: p.Files, Problems: p.Problems}
 			bad := false
 			for _, x := range r.Problems {
 				r.Valid = r.Valid && x.Severity != diag.Error
 				bad = bad || x.Severity == diag.Error || strict
 			}
-			if err := quiet(write(r)); err != nil {
+			if err := app.Quiet(write(r)); err != nil {
 				return fmt.Errorf("printing the problems: %w", err)
 			}
 			if bad {
-				return exitCode(1)
+				return app.ExitCode(1)
 			}
 			return nil
 		},
@@ -59,5 +61,5 @@ code is 1 when there is an error, and with --strict when there is a warning.`,
 	c.Flags().StringVar(&format, "format", "", "what to print: text, json, github or sarif (default: as -o)")
 	c.Flags().BoolVar(&strict, "strict", false, "fail on warnings too")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json", "github", "sarif"}, cobra.ShellCompDirectiveNoFileComp))
-	return a.prints(c)
+	return a.Prints(c)
 }

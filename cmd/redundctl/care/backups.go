@@ -1,4 +1,4 @@
-package main
+package care
 
 import (
 	"cmp"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/kind/git"
 	"github.com/redundctl/redundctl/engine/proc"
@@ -18,7 +19,7 @@ import (
 )
 
 // repository opens the git work tree of the project, or the one in a folder.
-func (a *app) repository(ctx context.Context, p *config.Project, dir string) (*git.Repo, func(), error) {
+func repository(ctx context.Context, a *app.App, p *config.Project, dir string) (*git.Repo, func(), error) {
 	s, err := proc.New(proc.Options{})
 	if err != nil {
 		return nil, nil, err
@@ -29,7 +30,7 @@ func (a *app) repository(ctx context.Context, p *config.Project, dir string) (*g
 			return nil, nil, fmt.Errorf("finding %s: %w", dir, err)
 		}
 	}
-	r, err := git.Open(ctx, git.Options{Dir: top, Proc: s, Env: os.Environ(), Protected: p.Protected(), Out: a.err})
+	r, err := git.Open(ctx, git.Options{Dir: top, Proc: s, Env: os.Environ(), Protected: p.Protected(), Out: a.Err})
 	if err != nil {
 		s.Close()
 		return nil, nil, err
@@ -37,7 +38,8 @@ func (a *app) repository(ctx context.Context, p *config.Project, dir string) (*g
 	return r, func() { s.Close() }, nil
 }
 
-func (a *app) backupsCommand() *cobra.Command {
+// Backups is `redundctl backups`.
+func Backups(a *app.App) *cobra.Command {
 	var verify bool
 	var dir string
 	c := &cobra.Command{
@@ -50,11 +52,11 @@ one cannot be read.`,
 		Example: `  redundctl backups
   redundctl backups --verify -o json`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, _, err := a.usable(c.Context())
+			p, _, err := a.Usable(c.Context())
 			if err != nil {
 				return err
 			}
-			r, done, err := a.repository(c.Context(), p, dir)
+			r, done, err := repository(c.Context(), a, p, dir)
 			if err != nil {
 				return err
 			}
@@ -63,12 +65,12 @@ one cannot be read.`,
 			if err != nil {
 				return err
 			}
-			if err := a.printBackups(list, verify); err != nil {
+			if err := printBackups(a, list, verify); err != nil {
 				return err
 			}
 			for _, b := range list {
 				if verify && !b.Verified {
-					return exitCode(1)
+					return app.ExitCode(1)
 				}
 			}
 			return nil
@@ -76,18 +78,18 @@ one cannot be read.`,
 	}
 	c.Flags().BoolVar(&verify, "verify", false, "read each backup whole")
 	c.Flags().StringVar(&dir, "repository", "", "the top of another work tree (default: the project's)")
-	return a.prints(c)
+	return a.Prints(c)
 }
 
-func (a *app) printBackups(list []git.Backup, verified bool) error {
-	if a.json() {
+func printBackups(a *app.App, list []git.Backup, verified bool) error {
+	if a.JSON() {
 		if list == nil {
 			list = []git.Backup{}
 		}
-		return a.printJSON(list)
+		return a.PrintJSON(list)
 	}
 	if len(list) == 0 {
-		fmt.Fprintln(a.out, "there are no backups; a git/sync makes one before it changes anything")
+		fmt.Fprintln(a.Out, "there are no backups; a git/sync makes one before it changes anything")
 		return nil
 	}
 	head := []string{"BACKUP", "MADE", "BRANCH", "HEAD", "STAGED", "UNSTAGED", "UNTRACKED", "COMMITS", "REASON"}
@@ -105,10 +107,11 @@ func (a *app) printBackups(list []git.Backup, verified bool) error {
 		}
 		rows = append(rows, row)
 	}
-	return a.table(head, rows)
+	return a.Table(head, rows)
 }
 
-func (a *app) restoreCommand() *cobra.Command {
+// Restore is `redundctl restore`.
+func Restore(a *app.App) *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use:   "restore ID",
@@ -117,11 +120,11 @@ func (a *app) restoreCommand() *cobra.Command {
   redundctl restore 20261124T081315.123Z`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			p, _, err := a.usable(c.Context())
+			p, _, err := a.Usable(c.Context())
 			if err != nil {
 				return err
 			}
-			r, done, err := a.repository(c.Context(), p, dir)
+			r, done, err := repository(c.Context(), a, p, dir)
 			if err != nil {
 				return err
 			}
@@ -131,22 +134,22 @@ func (a *app) restoreCommand() *cobra.Command {
 				return err
 			}
 			if !slices.ContainsFunc(list, func(b git.Backup) bool { return strings.HasPrefix(b.ID, args[0]) }) {
-				return usagef("redundctl backups lists them", "there is no backup %q", args[0])
+				return app.Usagef("redundctl backups lists them", "there is no backup %q", args[0])
 			}
 			got, err := r.Restore(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			if a.json() {
-				return a.printJSON(map[string]any{"restored": got.Of.ID, "before": got.ID, "files": got.Files, "note": got.Note})
+			if a.JSON() {
+				return a.PrintJSON(map[string]any{"restored": got.Of.ID, "before": got.ID, "files": got.Files, "note": got.Note})
 			}
-			fmt.Fprintf(a.out, "restored %s, %d files; what was there before is backup %s\n", got.Of.ID, got.Files, got.ID)
+			fmt.Fprintf(a.Out, "restored %s, %d files; what was there before is backup %s\n", got.Of.ID, got.Files, got.ID)
 			if got.Note != "" {
-				fmt.Fprintln(a.out, got.Note)
+				fmt.Fprintln(a.Out, got.Note)
 			}
 			return nil
 		},
 	}
 	c.Flags().StringVar(&dir, "repository", "", "the top of another work tree (default: the project's)")
-	return a.prints(c)
+	return a.Prints(c)
 }

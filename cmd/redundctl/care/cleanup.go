@@ -1,15 +1,17 @@
-package main
+package care
 
 import (
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/cleanup"
 	"github.com/redundctl/redundctl/engine/report"
 )
 
-func (a *app) cleanupCommand() *cobra.Command {
+// Cleanup is `redundctl cleanup`.
+func Cleanup(a *app.App) *cobra.Command {
 	var dry bool
 	c := &cobra.Command{
 		Use:   "cleanup",
@@ -20,11 +22,11 @@ would be.`,
 		Example: `  redundctl cleanup --dry-run
   redundctl cleanup`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, _, err := a.usable(c.Context())
+			p, _, err := a.Usable(c.Context())
 			if err != nil {
 				return err
 			}
-			repo, done, err := a.repository(c.Context(), p, "")
+			repo, done, err := repository(c.Context(), a, p, "")
 			if err != nil {
 				repo = nil // a project that is no repository has no backups
 			} else {
@@ -34,8 +36,8 @@ would be.`,
 			if err != nil {
 				return err
 			}
-			if a.json() {
-				return a.printJSON(out)
+			if a.JSON() {
+				return a.PrintJSON(out)
 			}
 			verb := "removed"
 			if dry {
@@ -45,14 +47,14 @@ would be.`,
 			if out.Runs.Runs > 0 {
 				span = fmt.Sprintf(" (%s to %s)", report.Clock(out.Runs.Oldest), report.Clock(out.Runs.Newest))
 			}
-			fmt.Fprintf(a.out, "%s %d runs%s with %d steps and %d events, %d log files, %d backups\n",
+			fmt.Fprintf(a.Out, "%s %d runs%s with %d steps and %d events, %d log files, %d backups\n",
 				verb, out.Runs.Runs, span, out.Runs.Steps, out.Runs.Events, len(out.Logs), len(out.Backups))
 			for _, x := range append(out.Logs, out.Backups...) {
-				fmt.Fprintf(a.out, "  %s\n", x)
+				fmt.Fprintf(a.Out, "  %s\n", x)
 			}
 			return nil
 		},
 	}
 	c.Flags().BoolVar(&dry, "dry-run", false, "say what would be removed, and remove nothing")
-	return a.prints(c)
+	return a.Prints(c)
 }

@@ -1,4 +1,4 @@
-package main
+package write
 
 import (
 	"cmp"
@@ -7,11 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
-func (a *app) listCommand() *cobra.Command {
+// List is `redundctl list`.
+func List(a *app.App) *cobra.Command {
 	var system, category string
 	c := &cobra.Command{
 		Use:   "list",
@@ -20,7 +22,7 @@ func (a *app) listCommand() *cobra.Command {
   redundctl list --system pm2
   redundctl list -o json | jq -r '.[].name'`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, _, err := a.usable(c.Context())
+			p, _, err := a.Usable(c.Context())
 			if err != nil {
 				return err
 			}
@@ -34,16 +36,16 @@ func (a *app) listCommand() *cobra.Command {
 				e.Observe = e.Observe || p.Config.Observe || p.Config.Systems[x.System].Observe
 				list = append(list, e)
 			}
-			a.mention(p)
-			if a.json() {
-				return a.printJSON(list)
+			a.Mention(p)
+			if a.JSON() {
+				return a.PrintJSON(list)
 			}
-			return a.table([]string{"PIPELINE", "ENABLED", "MODE", "PRIMARY", "SCHEDULE", "NEXT", "FILE"}, listRows(list))
+			return a.Table([]string{"PIPELINE", "ENABLED", "MODE", "PRIMARY", "SCHEDULE", "NEXT", "FILE"}, listRows(list))
 		},
 	}
 	c.Flags().StringVar(&system, "system", "", "only those of one system")
 	c.Flags().StringVar(&category, "category", "", "only those of one category")
-	return a.prints(c)
+	return a.Prints(c)
 }
 
 func listRows(list []api.Listed) [][]string {
@@ -79,7 +81,8 @@ func listRows(list []api.Listed) [][]string {
 	return rows
 }
 
-func (a *app) nextCommand() *cobra.Command {
+// Next is `redundctl next`.
+func Next(a *app.App) *cobra.Command {
 	var n int
 	var from string
 	c := &cobra.Command{
@@ -91,57 +94,42 @@ its own time zone. Pipelines that are not enabled are never due.`,
   redundctl next marketing-sync -n 10
   redundctl next backup --from 2027-03-28T00:00:00Z     over a change of the clock`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.completeNames,
+		ValidArgsFunction: a.CompleteNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			after := time.Now()
 			if from != "" {
 				var err error
-				if after, err = parseTime(from, after); err != nil {
-					return usagef("", "--from: %s", err)
+				if after, err = app.ParseTime(from, after); err != nil {
+					return app.Usagef("", "--from: %s", err)
 				}
 			}
 			if n < 1 || n > 100_000 {
-				return usagef("", "-n is a number from 1 to 100000")
+				return app.Usagef("", "-n is a number from 1 to 100000")
 			}
-			p, _, err := a.usable(c.Context())
+			p, _, err := a.Usable(c.Context())
 			if err != nil {
 				return err
 			}
 			from := p.Pipelines
 			if len(args) == 1 {
-				one, err := a.pipeline(p, args[0])
+				one, err := a.Pipeline(p, args[0])
 				if err != nil {
 					return err
 				}
 				from = []*pipeline.Pipeline{one}
 			}
 			list := api.Upcoming(from, after, n)
-			if a.json() {
-				return a.printJSON(list)
+			if a.JSON() {
+				return a.PrintJSON(list)
 			}
 			var rows [][]string
 			for _, d := range list {
 				rows = append(rows, []string{d.At, d.System + "/" + d.Pipeline})
 			}
-			return a.table([]string{"AT", "PIPELINE"}, rows)
+			return a.Table([]string{"AT", "PIPELINE"}, rows)
 		},
 	}
 	c.Flags().IntVarP(&n, "number", "n", 5, "how many slots")
 	c.Flags().StringVar(&from, "from", "", "from this time on: RFC 3339, or a date (default: now)")
-	return a.prints(c)
-}
-
-// parseTime reads RFC 3339, a date, or a length of time before now.
-func parseTime(s string, now time.Time) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t, nil
-	}
-	if t, err := time.Parse(time.DateOnly, s); err == nil {
-		return t, nil
-	}
-	d, err := pipeline.ParseDuration(s)
-	if err != nil {
-		return time.Time{}, usagef("", "%q is neither a time as 2027-03-28T00:00:00Z, nor a date, nor a length of time as 24h or 7d", s)
-	}
-	return now.Add(-d.Std()), nil
+	return a.Prints(c)
 }

@@ -1,23 +1,21 @@
-package main
+// Package run holds the commands that make pipelines run.
+package run
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/api"
-	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/console"
 	"github.com/redundctl/redundctl/engine/history"
-	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner"
 )
@@ -29,7 +27,8 @@ type runFlags struct {
 	dryRun, detach bool
 }
 
-func (a *app) runCommand() *cobra.Command {
+// Run is `redundctl run`.
+func Run(a *app.App) *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{
 		Use:   "run NAME",
@@ -47,17 +46,17 @@ a parameter is wrong, 130 when it was interrupted.`,
   redundctl run marketingSync --param message="We shipped"
   AUTO_SYNC_STRATEGY=merge redundctl run git-sync`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeNames,
+		ValidArgsFunction: a.CompleteNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.detach {
-				a.fail(errors.New("no engine is running in this project\n  --detach hands the run to the engine; run it in the foreground without it"))
-				return exitCode(3)
+				a.Fail(errors.New("no engine is running in this project\n  --detach hands the run to the engine; run it in the foreground without it"))
+				return app.ExitCode(3)
 			}
-			p, kinds, err := a.usable(c.Context())
+			p, kinds, err := a.Usable(c.Context())
 			if err != nil {
 				return err
 			}
-			x, err := a.pipeline(p, args[0])
+			x, err := a.Pipeline(p, args[0])
 			if err != nil {
 				return err
 			}
@@ -65,10 +64,11 @@ a parameter is wrong, 130 when it was interrupted.`,
 			if err != nil {
 				return err
 			}
+			o := engine.Options{Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.Logger()}
 			if f.dryRun {
-				return a.plan(c.Context(), engine.Options{Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.logger()}, r)
+				return plan(c.Context(), a, o, r)
 			}
-			return a.runNow(c.Context(), p, kinds, r)
+			return now(c.Context(), a, o, r)
 		},
 	}
 	c.Flags().StringArrayVar(&f.params, "param", nil, "a parameter as `name=value`; may be given several times")
@@ -76,7 +76,7 @@ a parameter is wrong, 130 when it was interrupted.`,
 	c.Flags().StringVar(&f.slot, "slot", "", "serve this slot: RFC 3339; it fails when the slot is served already")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and change nothing")
 	c.Flags().BoolVar(&f.detach, "detach", false, "let the running engine do it, and return at once")
-	return a.prints(c)
+	return a.Prints(c)
 }
 
 // request reads the flags.
@@ -90,10 +90,10 @@ func (f *runFlags) request(p *pipeline.Pipeline) (engine.RunRequest, error) {
 		for _, x := range part.list {
 			k, v, ok := strings.Cut(x, "=")
 			if !ok || k == "" {
-				return r, usagef("", "%s is name=value, not %q", part.flag, x)
+				return r, app.Usagef("", "%s is name=value, not %q", part.flag, x)
 			}
 			if _, twice := part.into[k]; twice {
-				return r, usagef("", "%s %s is given twice", part.flag, k)
+				return r, app.Usagef("", "%s %s is given twice", part.flag, k)
 			}
 			part.into[k] = v
 		}
@@ -101,55 +101,54 @@ func (f *runFlags) request(p *pipeline.Pipeline) (engine.RunRequest, error) {
 	if f.slot != "" {
 		t, err := time.Parse(time.RFC3339, f.slot)
 		if err != nil {
-			return r, usagef("", "--slot is a time as 2027-03-28T00:00:00Z, not %q", f.slot)
+			return r, app.Usagef("", "--slot is a time as 2027-03-28T00:00:00Z, not %q", f.slot)
 		}
 		r.Slot = t
 	}
 	return r, nil
 }
 
-// runNow runs with live output: on stdout for people, on stderr beside JSON.
-func (a *app) runNow(ctx context.Context, p *config.Project, kinds *kind.Set, r engine.RunRequest) error {
-	live := a.out
-	if a.json() {
-		live = a.err
+// now runs with live output: on stdout for people, on stderr beside JSON.
+func now(ctx context.Context, a *app.App, opts engine.Options, r engine.RunRequest) error {
+	live := a.Out
+	if a.JSON() {
+		live = a.Err
 	}
-	o := console.OutputOptions{Color: console.Color(live), Steps: len(r.Pipeline.Steps)}
+	shape := console.OutputOptions{Color: console.Color(live), Steps: len(r.Pipeline.Steps)}
 	if console.IsTerminal(live) {
-		o.Terminal = live
+		shape.Terminal = live
 	}
-	out := console.NewOutput(live, o)
-	report, err := run1(ctx, engine.Options{
-		Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.logger(), Output: out, Subreaper: true,
-	}, r)
+	out := console.NewOutput(live, shape)
+	opts.Output, opts.Subreaper = out, true
+	report, err := once(ctx, opts, r)
 	if cerr := out.Close(); err == nil {
-		err = quiet(cerr)
+		err = app.Quiet(cerr)
 	}
 	var wrong *engine.UsageError
 	var taken *history.SlotTaken
 	switch {
 	case errors.As(err, &wrong):
-		return usagef("", "%s", wrong.Message)
+		return app.Usagef("", "%s", wrong.Message)
 	case errors.As(err, &taken):
-		a.fail(taken)
-		return exitCode(1)
+		a.Fail(taken)
+		return app.ExitCode(1)
 	case err != nil:
 		return err
 	}
-	if err := a.ended(report); err != nil {
+	if err := ended(a, report); err != nil {
 		return err
 	}
 	switch {
 	case ctx.Err() != nil && report.Run.State == pipeline.Cancelled:
-		return exitCode(130)
+		return app.ExitCode(130)
 	case report.Run.State != pipeline.Succeeded:
-		return exitCode(1)
+		return app.ExitCode(1)
 	}
 	return nil
 }
 
-// run1 opens an engine for one run.
-func run1(ctx context.Context, o engine.Options, r engine.RunRequest) (engine.Report, error) {
+// once opens an engine for one run.
+func once(ctx context.Context, o engine.Options, r engine.RunRequest) (engine.Report, error) {
 	e, err := engine.Open(ctx, o)
 	if err != nil {
 		return engine.Report{}, err
@@ -158,12 +157,12 @@ func run1(ctx context.Context, o engine.Options, r engine.RunRequest) (engine.Re
 	return report, errors.Join(err, e.Close())
 }
 
-func (a *app) ended(r engine.Report) error {
-	if a.json() {
-		return a.printJSON(api.Show(r.Run, r.Steps))
+func ended(a *app.App, r engine.Report) error {
+	if a.JSON() {
+		return a.PrintJSON(api.Show(r.Run, r.Steps))
 	}
-	fmt.Fprintln(a.out)
-	return a.printRun(r.Run, r.Steps)
+	fmt.Fprintln(a.Out)
+	return a.PrintRun(r.Run, r.Steps)
 }
 
 // planned is `run --dry-run -o json`.
@@ -173,27 +172,27 @@ type planned struct {
 	Steps    []runner.PlanStep `json:"steps"`
 }
 
-func (a *app) plan(ctx context.Context, o engine.Options, r engine.RunRequest) error {
+func plan(ctx context.Context, a *app.App, o engine.Options, r engine.RunRequest) error {
 	got, err := engine.Plan(ctx, o, r)
 	var wrong *engine.UsageError
 	switch {
 	case errors.As(err, &wrong):
-		return usagef("", "%s", wrong.Message)
+		return app.Usagef("", "%s", wrong.Message)
 	case err != nil:
 		return err
 	}
-	if err := a.printPlan(r.Pipeline, got); err != nil {
+	if err := printPlan(a, r.Pipeline, got); err != nil {
 		return err
 	}
 	if got.Err != nil {
-		return exitCode(1) // the step says why
+		return app.ExitCode(1) // the step says why
 	}
 	return nil
 }
 
-func (a *app) printPlan(p *pipeline.Pipeline, got runner.Planned) error {
-	if a.json() {
-		return a.printJSON(planned{Pipeline: p.Name, Waves: got.Waves, Steps: got.Steps})
+func printPlan(a *app.App, p *pipeline.Pipeline, got runner.Planned) error {
+	if a.JSON() {
+		return a.PrintJSON(planned{Pipeline: p.Name, Waves: got.Waves, Steps: got.Steps})
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s would run, nothing is changed now:\n", p.ID())
@@ -203,19 +202,6 @@ func (a *app) printPlan(p *pipeline.Pipeline, got runner.Planned) error {
 			fmt.Fprintf(&b, "   %s\n", strings.ReplaceAll(console.Clean(e), "\n", "\n   "))
 		}
 	}
-	_, err := fmt.Fprint(a.out, b.String())
-	return quiet(err)
-}
-
-// mention says on stderr that some files were left out.
-func (a *app) mention(p *config.Project) {
-	files := map[string]bool{}
-	for _, x := range p.Problems {
-		if x.Severity == "error" {
-			files[x.File] = true
-		}
-	}
-	if len(files) > 0 {
-		fmt.Fprintf(a.err, "redundctl: left out, with problems that redundctl validate shows: %s\n", strings.Join(slices.Sorted(maps.Keys(files)), ", "))
-	}
+	_, err := fmt.Fprint(a.Out, b.String())
+	return app.Quiet(err)
 }

@@ -1,4 +1,4 @@
-package main
+package care
 
 import (
 	"fmt"
@@ -6,10 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/doctor"
 )
 
-func (a *app) doctorCommand() *cobra.Command {
+// Doctor is `redundctl doctor`.
+func Doctor(a *app.App) *cobra.Command {
 	var bundle string
 	c := &cobra.Command{
 		Use:   "doctor",
@@ -22,10 +24,10 @@ The exit code is 1 when something keeps redundctl from working.`,
 		Example: `  redundctl doctor
   redundctl doctor --bundle report.tar.gz`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, _ := a.project(c.Context())
-			list := doctor.Examine(c.Context(), p, version)
+			p, _ := a.Project(c.Context())
+			list := doctor.Examine(c.Context(), p, a.Version)
 			if bundle != "" {
-				if err := doctor.WriteBundle(c.Context(), bundle, doctor.Bundle{Version: version, Findings: list, Project: p, Env: os.LookupEnv}); err != nil {
+				if err := doctor.WriteBundle(c.Context(), bundle, doctor.Bundle{Version: a.Version, Findings: list, Project: p, Env: os.LookupEnv}); err != nil {
 					return err
 				}
 			}
@@ -36,17 +38,17 @@ The exit code is 1 when something keeps redundctl from working.`,
 				rows = append(rows, []string{f.Status, f.Name, f.Detail})
 			}
 			var err error
-			if a.json() {
-				err = a.printJSON(list)
-			} else if err = a.table([]string{"", "WHAT", "FOUND"}, rows); bundle != "" {
-				fmt.Fprintf(a.out, "wrote %s; look through it before you pass it on\n", bundle)
+			if a.JSON() {
+				err = a.PrintJSON(list)
+			} else if err = a.Table([]string{"", "WHAT", "FOUND"}, rows); bundle != "" {
+				fmt.Fprintf(a.Out, "wrote %s; look through it before you pass it on\n", bundle)
 			}
 			if err == nil && bad {
-				return exitCode(1)
+				return app.ExitCode(1)
 			}
 			return err
 		},
 	}
 	c.Flags().StringVar(&bundle, "bundle", "", "write a masked bundle for a bug report to this `file`")
-	return a.prints(c)
+	return a.Prints(c)
 }

@@ -1,0 +1,149 @@
+// Package app is what the commands of redundctl share: the global flags, the
+// streams, how errors become exit codes, how things are printed, and how a
+// project is loaded and a pipeline found in it. The commands themselves are in
+// the folders beside this one, one folder for each part of the help.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redundctl/redundctl/engine/console"
+)
+
+// App is one call of the program. It belongs to one goroutine.
+type App struct {
+	Version      string
+	In, Out, Err *os.File
+
+	// Global flags.
+	Dir         string // -C; empty: the folder of the nearest redund.yaml upwards
+	Environment string // --environment; empty: none
+	level       string // --log-level
+	Format      string // -o, of the commands that have it
+
+	interrupted context.Context // ends with the first SIGINT or SIGTERM; nil in commands that end by themselves
+	stop        context.CancelFunc
+}
+
+// Flags gives the root command the global flags.
+func (a *App) Flags(root *cobra.Command) {
+	f := root.PersistentFlags()
+	f.StringVarP(&a.Dir, "directory", "C", "", "the project's folder (default: that of the nearest redund.yaml upwards)")
+	f.StringVar(&a.Environment, "environment", "", "the environment of redund.yaml to use")
+	f.StringVar(&a.level, "log-level", "warn", "what is logged to the terminal: debug, info, warn or error")
+}
+
+// Prepare checks the global flags and gets ready to be interrupted, but where a
+// command ends by itself before anyone could.
+func (a *App) Prepare(c *cobra.Command, _ []string) error {
+	if err := a.checkFlags(); err != nil {
+		return err
+	}
+	if c.Name() == "version" {
+		return nil
+	}
+	a.interrupted, a.stop = signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(a.interrupted, a.stop) // the second Ctrl-C ends the program at once
+	c.SetContext(a.interrupted)
+	if os.Getenv("GOGC") == "" {
+		// A command lives for a moment and loads much at once; collecting
+		// garbage as often as a server does costs a fifth of validate's time.
+		debug.SetGCPercent(400)
+	}
+	return nil
+}
+
+func (a *App) checkFlags() error {
+	switch a.level {
+	case "debug", "info", "warn", "error":
+	default:
+		return Usagef("", "--log-level is debug, info, warn or error, not %q", a.level)
+	}
+	switch a.Format {
+	case "", "text", "json":
+	default:
+		return Usagef("", "-o is text or json, not %q", a.Format)
+	}
+	if a.Dir != "" {
+		if info, err := os.Stat(a.Dir); err != nil || !info.IsDir() {
+			return Usagef("", "-C: %s is not a folder", a.Dir)
+		}
+	}
+	return nil
+}
+
+// ExitCode ends the program with a code when all has been said.
+type ExitCode int
+
+func (e ExitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// usageError is a wrong use of the program.
+type usageError struct{ message, hint string }
+
+func (e *usageError) Error() string {
+	if e.hint == "" {
+		return e.message
+	}
+	return e.message + "\n  " + e.hint
+}
+
+// Usagef is a wrong use of the program: exit code 2. The hint, which may be
+// empty, says what to do instead.
+func Usagef(hint, format string, args ...any) error {
+	return &usageError{message: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// End shows the error that a command ended with, unless it was shown, and
+// returns the exit code of the program.
+func (a *App) End(err error) int {
+	interrupted := a.interrupted != nil && a.interrupted.Err() != nil
+	if a.stop != nil {
+		a.stop()
+	}
+	var code ExitCode
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	}
+	a.Fail(err)
+	var wrong *usageError
+	switch {
+	case errors.As(err, &wrong):
+		return 2
+	case interrupted:
+		return 130
+	}
+	return 1
+}
+
+// Fail prints an error as people read it: one line, and its hint.
+func (a *App) Fail(err error) {
+	prefix := "redundctl: "
+	if console.Color(a.Err) {
+		prefix = "\x1b[31mredundctl:\x1b[0m "
+	}
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	for i := range lines {
+		lines[i] = console.Clean(lines[i])
+	}
+	fmt.Fprintln(a.Err, prefix+strings.Join(lines, "\n"))
+}
+
+// Logger logs to stderr what --log-level lets through.
+func (a *App) Logger() *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(a.level)) // checked by checkFlags
+	return console.NewLogger(a.Err, console.LogOptions{Level: level, Color: console.Color(a.Err)})
+}

@@ -1,0 +1,78 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redundctl/redundctl/engine/console"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/report"
+)
+
+// Prints gives a command that prints data its -o flag.
+func (a *App) Prints(c *cobra.Command) *cobra.Command {
+	c.Flags().StringVarP(&a.Format, "output", "o", "text", "what to print: text or json")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+// JSON reports whether -o asks for JSON.
+func (a *App) JSON() bool { return a.Format == "json" }
+
+// PrintJSON prints one value.
+func (a *App) PrintJSON(v any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("printing JSON: %w", err)
+	}
+	_, err := a.Out.Write(b.Bytes())
+	return Quiet(err)
+}
+
+// Table prints rows for people.
+func (a *App) Table(head []string, rows [][]string) error {
+	return Quiet(console.Table(a.Out, console.Color(a.Out), head, rows))
+}
+
+// Quiet drops the error of a reader that has gone, as `head` does.
+func Quiet(err error) error {
+	if errors.Is(err, os.ErrClosed) || err != nil && strings.HasSuffix(err.Error(), "broken pipe") {
+		return nil
+	}
+	return err
+}
+
+// PrintRun prints one run and its steps for people.
+func (a *App) PrintRun(r pipeline.Run, steps []pipeline.StepRecord) error {
+	fmt.Fprintf(a.Out, "run %d of %s/%s: %s", r.ID, r.System, r.Pipeline, r.State)
+	if r.Error != "" && r.Error != string(r.State) {
+		fmt.Fprintf(a.Out, ": %s", r.Error)
+	}
+	fmt.Fprintf(a.Out, "\n%s, attempt %d, started %s, took %s\n", r.Trigger, r.Attempt, report.Clock(r.Started), report.Took(r.Started, r.Finished))
+	return a.Table([]string{"STEP", "USES", "STATE", "TOOK", "ATTEMPTS", "ERROR"}, report.Steps(steps))
+}
+
+// ParseTime reads RFC 3339, a date, or a length of time before now.
+func ParseTime(s string, now time.Time) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
+	}
+	if t, err := time.Parse(time.DateOnly, s); err == nil {
+		return t, nil
+	}
+	d, err := pipeline.ParseDuration(s)
+	if err != nil {
+		return time.Time{}, Usagef("", "%q is neither a time as 2027-03-28T00:00:00Z, nor a date, nor a length of time as 24h or 7d", s)
+	}
+	return now.Add(-d.Std()), nil
+}

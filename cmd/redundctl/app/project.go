@@ -1,0 +1,119 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redundctl/redundctl/engine"
+	"github.com/redundctl/redundctl/engine/builtin"
+	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/console"
+	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// Project loads the project, whatever is wrong with it.
+func (a *App) Project(ctx context.Context, paths ...string) (*config.Project, *kind.Set) {
+	kinds := builtin.Kinds()
+	p := config.Load(ctx, config.Options{Dir: a.Dir, Environment: a.Environment, Kinds: kinds, Paths: paths, Env: os.LookupEnv})
+	kinds.Plugin = builtin.Plugins(p.Config.Plugins, p.Root, os.Getenv("PATH"))
+	return p, kinds
+}
+
+// Usable is Project for commands that need a valid redund.yaml: its problems
+// are shown and end the command.
+func (a *App) Usable(ctx context.Context) (*config.Project, *kind.Set, error) {
+	p, kinds := a.Project(ctx)
+	if p.ConfigInvalid {
+		a.Problems(p, func(x diag.Problem) bool { return x.File == p.ConfigFile })
+		return nil, nil, ExitCode(1)
+	}
+	return p, kinds, nil
+}
+
+// Problems shows some of the problems on stderr.
+func (a *App) Problems(p *config.Project, which func(diag.Problem) bool) {
+	r := diag.Report{Files: p.Files, Problems: []diag.Problem{}}
+	for _, x := range p.Problems {
+		if which(x) {
+			r.Problems = append(r.Problems, x)
+		}
+	}
+	_ = diag.WriteText(a.Err, r, console.Color(a.Err))
+}
+
+// Pipeline finds the one pipeline that a name means.
+func (a *App) Pipeline(p *config.Project, name string) (*pipeline.Pipeline, error) {
+	switch found := p.Find(name); len(found) {
+	case 1:
+		// A bare name must not move to another system while one file is broken.
+		if files := p.Rejected(name); len(files) > 0 && !strings.Contains(name, "/") && files[0] != found[0].File {
+			return nil, Usagef("write "+found[0].ID()+" if that is meant", "the name %q means %s and the pipeline in %s, which is invalid", name, found[0].ID(), files[0])
+		}
+		return found[0], nil
+	case 0:
+		return nil, a.Unknown(p, name)
+	default:
+		var ids []string
+		for _, f := range found {
+			ids = append(ids, f.ID())
+		}
+		return nil, Usagef("write one of them", "the name %q means %s", name, strings.Join(ids, " and "))
+	}
+}
+
+// Unknown says why there is no such pipeline: its file is invalid, or nobody
+// wrote it.
+func (a *App) Unknown(p *config.Project, name string) error {
+	if files := p.Rejected(name); len(files) > 0 {
+		a.Problems(p, func(x diag.Problem) bool { return x.Severity == diag.Error && x.File == files[0] })
+		return ExitCode(1)
+	}
+	var names []string
+	for _, x := range p.Pipelines {
+		names = append(names, x.Name, x.ID())
+	}
+	hint := "redundctl list shows those that there are"
+	if n := diag.Nearest(name, names); n != "" {
+		hint = fmt.Sprintf("did you mean %q?", n)
+	}
+	return Usagef(hint, "there is no pipeline %q in %s", name, p.Root)
+}
+
+// History opens what was recorded.
+func (a *App) History(ctx context.Context, p *config.Project) (*engine.History, error) {
+	return engine.OpenHistory(ctx, p)
+}
+
+// CompleteNames offers the names of pipelines.
+func (a *App) CompleteNames(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	p, _ := a.Project(c.Context())
+	var out []string
+	for _, x := range p.Pipelines {
+		out = append(out, x.Name+"\t"+x.Description)
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// Mention says on stderr that some files were left out.
+func (a *App) Mention(p *config.Project) {
+	files := map[string]bool{}
+	for _, x := range p.Problems {
+		if x.Severity == "error" {
+			files[x.File] = true
+		}
+	}
+	if len(files) > 0 {
+		fmt.Fprintf(a.Err, "redundctl: left out, with problems that redundctl validate shows: %s\n", strings.Join(slices.Sorted(maps.Keys(files)), ", "))
+	}
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redundctl/redundctl/cmd/redundctl/app"
+	"github.com/redundctl/redundctl/cmd/redundctl/care"
+	"github.com/redundctl/redundctl/cmd/redundctl/look"
+	"github.com/redundctl/redundctl/cmd/redundctl/run"
+	"github.com/redundctl/redundctl/cmd/redundctl/write"
+)
+
+// entry is one command of the program.
+type entry struct {
+	name, group string
+	make        func(*app.App) *cobra.Command
+}
+
+// commands are those that there are, in the order of the help.
+func commands() []entry {
+	return []entry{
+		{"init", "write", write.Init},
+		{"validate", "write", write.Validate},
+		{"list", "write", write.List},
+		{"next", "write", write.Next},
+		{"graph", "write", write.Graph},
+		{"explain", "write", write.Explain},
+		{"schema", "write", write.Schema},
+		{"run", "run", run.Run},
+		{"runs", "look", look.Runs},
+		{"show", "look", look.Show},
+		{"logs", "look", look.Logs},
+		{"report", "look", look.Report},
+		{"backups", "care", care.Backups},
+		{"restore", "care", care.Restore},
+		{"cleanup", "care", care.Cleanup},
+		{"doctor", "care", care.Doctor},
+		{"version", "care", care.Version},
+	}
+}
+
+// listsAll reports whether an argument asks for what names every command.
+func listsAll(arg string) bool {
+	return arg == "help" || arg == "completion" || arg == "-h" || arg == "--help" || strings.HasPrefix(arg, "__complete")
+}
+
+// command is the root with the commands that args may mean.
+func command(a *app.App, args []string) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "redundctl",
+		Short: "The backup of your automations",
+		Long: `redundctl is the backup of automations that you do not control: PM2 processes,
+GitHub Actions schedules, Netlify Functions. Each one is a pipeline in a YAML
+file; redundctl checks the files, runs their steps as a graph, and keeps an
+account of what it did.`,
+		Example: `  redundctl init                      begin a project in this folder
+  redundctl validate                  check every file, without running anything
+  redundctl run git-sync --dry-run    what a run would do
+  redundctl run git-sync              run it
+  redundctl runs                      what ran, and how it ended`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		PersistentPreRunE: a.Prepare,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return app.Usagef("see redundctl --help", "there is no command %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error {
+			_ = c.Help()
+			return app.ExitCode(2)
+		},
+	}
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return app.Usagef("see "+c.CommandPath()+" --help", "%s", err)
+	})
+	root.SetHelpTemplate(helpTemplate)
+	a.Flags(root)
+	root.AddGroup(
+		&cobra.Group{ID: "write", Title: "Write and check:"},
+		&cobra.Group{ID: "run", Title: "Run:"},
+		&cobra.Group{ID: "look", Title: "Look back:"},
+		&cobra.Group{ID: "care", Title: "Take care:"},
+	)
+	// Making a command costs a start as much as running a small one does, so
+	// only the one that is named is made, or all where help lists them.
+	only := ""
+	if i := slices.IndexFunc(commands(), func(c entry) bool { return slices.Contains(args, c.name) }); i >= 0 && !slices.ContainsFunc(args, listsAll) {
+		only = commands()[i].name
+	}
+	for _, e := range commands() {
+		if only != "" && !slices.Contains(args, e.name) {
+			continue
+		}
+		c := e.make(a)
+		c.GroupID = e.group
+		if c.Args == nil {
+			c.Args = cobra.NoArgs
+		}
+		c.Args = asUsage(c.Args)
+		root.AddCommand(c)
+	}
+	return root
+}
+
+const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
+
+{{end}}{{if or .Runnable .HasSubCommands}}{{.UsageString}}{{end}}`
+
+// asUsage makes wrong arguments a wrong use, told in the words of the command's
+// usage line.
+func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		err := check(c, args)
+		if err == nil {
+			return nil
+		}
+		message := err.Error()
+		want := strings.Fields(c.Use)[1:]
+		switch {
+		case len(args) < len(want):
+			message = want[len(args)] + " is missing"
+		case len(args) > len(want):
+			message = "there is an argument too many: " + args[len(want)]
+		}
+		return app.Usagef("see "+c.CommandPath()+" --help", "%s: %s", c.CommandPath(), message)
+	}
+}
