@@ -37,7 +37,7 @@ func newTemp(env func(string) (string, bool), state string) (string, error) {
 	}
 	dir, err := os.MkdirTemp(base, fmt.Sprintf("%s%d-%d-", tempPrefix, os.Getpid(), start))
 	if err != nil {
-		return "", fmt.Errorf("a directory for scripts and outputs cannot be made: %w", err)
+		return "", fmt.Errorf("a directory for scripts and outputs cannot be made: %w: set TMPDIR to a directory that can be written", err)
 	}
 	return dir, nil
 }

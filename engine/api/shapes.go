@@ -34,7 +34,7 @@ type Schedule struct {
 // List gives the entry of one pipeline; next is its next slot, or zero.
 func List(p *pipeline.Pipeline, next time.Time) Listed {
 	out := Listed{
-		Name: p.Name, System: p.System, Category: present(p.Category), Enabled: p.Enabled, Observe: p.Observe,
+		Name: p.Name, System: p.System, Category: Present(p.Category), Enabled: p.Enabled, Observe: p.Observe,
 		Mode: string(p.Mode), Schedules: []Schedule{}, Next: When(next), File: p.File,
 	}
 	if p.Primary != nil {
@@ -83,8 +83,8 @@ type Run struct {
 func Of(r pipeline.Run) Run {
 	out := Run{
 		ID: r.ID, Pipeline: r.Pipeline, System: r.System, Trigger: r.Trigger, Slot: When(r.Slot), State: string(r.State),
-		Reason: present(r.Reason), Attempt: r.Attempt, Queued: When(r.Queued), Started: When(r.Started),
-		Finished: When(r.Finished), Error: present(r.Error),
+		Reason: Present(r.Reason), Attempt: r.Attempt, Queued: When(r.Queued), Started: When(r.Started),
+		Finished: When(r.Finished), Error: Present(r.Error),
 	}
 	if !r.Started.IsZero() && !r.Finished.IsZero() {
 		ms := r.Finished.Sub(r.Started).Milliseconds()
@@ -135,18 +135,19 @@ func Show(r pipeline.Run, steps []pipeline.StepRecord) Shown {
 			outputs["outputs-truncated"] = true
 		}
 		out.Steps = append(out.Steps, Step{
-			ID: s.ID, Matrix: present(s.Matrix), Uses: s.Uses, State: string(s.State), Continue: s.Continued, Attempts: s.Attempts,
-			ExitCode: s.ExitCode, Signal: present(s.Signal), Started: When(s.Started), Finished: When(s.Finished),
-			Outputs: outputs, Error: present(s.Error),
+			ID: s.ID, Matrix: Present(s.Matrix), Uses: s.Uses, State: string(s.State), Continue: s.Continued, Attempts: s.Attempts,
+			ExitCode: s.ExitCode, Signal: Present(s.Signal), Started: When(s.Started), Finished: When(s.Finished),
+			Outputs: outputs, Error: Present(s.Error),
 		})
 	}
 	return out
 }
 
 // When is an instant as it is printed, or nil for the zero time.
-func When(t time.Time) *string { return present(pipeline.Time(t)) }
+func When(t time.Time) *string { return Present(pipeline.Time(t)) }
 
-func present(s string) *string {
+// Present is a text as it is printed, or nil where there is none.
+func Present(s string) *string {
 	if s == "" {
 		return nil
 	}
@@ -165,9 +166,61 @@ type Line struct {
 
 // LineOf gives the shape of a line.
 func LineOf(l logs.Line) Line {
-	out := Line{At: pipeline.Time(l.At), System: l.Name, Pipeline: present(l.Pipeline), Step: present(l.Step), Text: l.Text}
+	out := Line{At: pipeline.Time(l.At), System: l.Name, Pipeline: Present(l.Pipeline), Step: Present(l.Step), Text: l.Text}
 	if l.Run != 0 {
 		out.Run = &l.Run
 	}
 	return out
+}
+
+// Backup is one git backup of `backups`.
+type Backup struct {
+	ID        string  `json:"id"`
+	At        *string `json:"at"`
+	Commit    string  `json:"commit"`
+	Branch    *string `json:"branch"` // null: HEAD was detached
+	Head      *string `json:"head"`   // null: there was no commit yet
+	Reason    string  `json:"reason"`
+	WorkTree  string  `json:"work-tree"`
+	Staged    int     `json:"staged"` // files
+	Unstaged  int     `json:"unstaged"`
+	Untracked int     `json:"untracked"`
+	Commits   int     `json:"commits"` // that the remote did not have
+	Verified  bool    `json:"verified"`
+	Problem   *string `json:"problem"` // why it cannot be read, when that was asked
+}
+
+// Topic is what `explain` says of one key.
+type Topic struct {
+	Path        string   `json:"path"`
+	Type        string   `json:"type"`
+	Default     *string  `json:"default"` // as it is written, in words where it is no constant
+	Description string   `json:"description"`
+	Enum        []string `json:"enum"`
+	Example     *string  `json:"example"` // as YAML's flow style
+	Required    bool     `json:"required"`
+	Secret      bool     `json:"secret"`
+	Expressions bool     `json:"expressions"` // its text, or texts below it, may hold ${{ }}
+	Rules       []string `json:"rules"`       // what its keys ask of each other
+	Keys        []Topic  `json:"keys"`        // of the object or of the list's items, without theirs
+}
+
+// Cleaned is what `cleanup` removed, or would remove.
+type Cleaned struct {
+	DryRun  bool     `json:"dry-run"`
+	History Pruned   `json:"history"`
+	Logs    []string `json:"logs"`
+	Backups []string `json:"backups"`
+}
+
+// Pruned counts what was removed from the history. Oldest and Newest are when
+// the first and the last of the runs were queued.
+type Pruned struct {
+	Runs        int     `json:"runs"`
+	Steps       int     `json:"steps"`
+	Slots       int     `json:"slots"`
+	Events      int     `json:"events"`
+	Definitions int     `json:"definitions"`
+	Oldest      *string `json:"oldest"`
+	Newest      *string `json:"newest"`
 }

@@ -19,10 +19,10 @@ import (
 
 // Cleaned is what retention removed, or would remove.
 type Cleaned struct {
-	DryRun  bool           `json:"dry-run"`
-	Runs    history.Pruned `json:"history"`
-	Logs    []string       `json:"logs"`
-	Backups []string       `json:"backups"`
+	DryRun  bool
+	Runs    history.Pruned
+	Logs    []string
+	Backups []string
 }
 
 // Run removes what retention no longer keeps; a dry one only says what. repo

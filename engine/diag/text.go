@@ -231,20 +231,21 @@ func summary(b *bufio.Writer, r Report, st style) {
 		if r.Files == 1 {
 			verb = "is"
 		}
-		fmt.Fprintf(b, "%s %s valid\n", count(r.Files, "file"), verb)
+		fmt.Fprintf(b, "%s %s valid\n", Count(r.Files, "file"), verb)
 		return
 	}
 	var parts []string
 	if errors > 0 {
-		parts = append(parts, st.red+count(errors, "error")+st.off)
+		parts = append(parts, st.red+Count(errors, "error")+st.off)
 	}
 	if warnings > 0 {
-		parts = append(parts, st.yellow+count(warnings, "warning")+st.off)
+		parts = append(parts, st.yellow+Count(warnings, "warning")+st.off)
 	}
-	fmt.Fprintf(b, "%s in %d of %s\n", strings.Join(parts, ", "), len(bad), count(max(r.Files, len(bad)), "file"))
+	fmt.Fprintf(b, "%s in %d of %s\n", strings.Join(parts, ", "), len(bad), Count(max(r.Files, len(bad)), "file"))
 }
 
-func count(n int, noun string) string {
+// Count is a number of things in words: 1 file, 2 files.
+func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -149,7 +149,7 @@ func files(p *config.Project) Finding {
 			warnings++
 		}
 	}
-	detail := fmt.Sprintf("%d files, %d errors, %d warnings", p.Files, errs, warnings)
+	detail := fmt.Sprintf("%s, %s, %s", diag.Count(p.Files, "file"), diag.Count(errs, "error"), diag.Count(warnings, "warning"))
 	if errs+warnings > 0 {
 		return Finding{"pipelines", "warn", detail + ": redundctl validate shows them"}
 	}

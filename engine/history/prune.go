@@ -9,13 +9,13 @@ import (
 
 // Pruned says what Prune removed, or would remove.
 type Pruned struct {
-	Runs        int       `json:"runs"`
-	Steps       int       `json:"steps"`
-	Slots       int       `json:"slots"`
-	Events      int       `json:"events"`
-	Definitions int       `json:"definitions"`
-	Oldest      time.Time `json:"oldest,omitzero"` // when the oldest of the runs was queued
-	Newest      time.Time `json:"newest,omitzero"`
+	Runs        int
+	Steps       int
+	Slots       int
+	Events      int
+	Definitions int
+	Oldest      time.Time // when the oldest of the runs was queued
+	Newest      time.Time
 }
 
 // portion is how many runs go in one transaction: others write between.

@@ -15,8 +15,16 @@ type Duration time.Duration
 // Std is d as the standard library knows it.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
-// String prints d as ParseDuration reads it.
-func (d Duration) String() string { return time.Duration(d).String() }
+// String prints d as people write it and ParseDuration reads it: 15m, 1h30m.
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	for _, none := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, none) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
+}
 
 // MarshalText prints d for JSON.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }

@@ -14,6 +14,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Check reports what is wrong with a state directory, without making or
+// changing anything; one that is missing is not wrong.
+func Check(dir string) error {
+	if err := prepareDir(dir, true); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // prepareDir makes sure that the state directory is ours alone and on a disk
 // of this machine. Unless it is only read, it is made when missing.
 func prepareDir(dir string, readOnly bool) error {

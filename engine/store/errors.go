@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/ncruces/go-sqlite3"
@@ -44,6 +45,8 @@ func explain(path string, err error) error {
 	}
 	ours := errors.As(err, &code)
 	switch {
+	case isDir(path):
+		return &fault{fmt.Sprintf("%s is a directory and should be a file: move it away", path), ErrCorrupt, err}
 	case full(path, err):
 		return &fault{fmt.Sprintf("the disk that holds %s is full: free some space there; nothing that was recorded is lost", path), ErrFull, err}
 	case code == sqlite3.CORRUPT, code == sqlite3.NOTADB:
@@ -57,6 +60,11 @@ func explain(path string, err error) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return err
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // little is so much room that a write which failed may have failed for want of more.

@@ -24,7 +24,7 @@ func (d *DB) leasePath(id string) (string, error) {
 	if !leaseID().MatchString(id) {
 		return "", fmt.Errorf("%q cannot name a lease", id)
 	}
-	return filepath.Join(d.dir, "engines", id), nil
+	return filepath.Join(d.dir, leases, id), nil
 }
 
 // Lease takes the lease of that id, which must be new.
@@ -86,7 +86,7 @@ func (d *DB) Alive(id string) bool {
 
 // Sweep removes the lease files of processes that ended.
 func (d *DB) Sweep() error {
-	dir := filepath.Join(d.dir, "engines")
+	dir := filepath.Join(d.dir, leases)
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

@@ -25,6 +25,9 @@ import (
 // fileName is the database's name in the state directory.
 const fileName = "redund.db"
 
+// leases is the directory of leases in the state directory.
+const leases = "engines"
+
 // readers bounds how many reads go on at once.
 const readers = 4
 
@@ -72,9 +75,13 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		}
 		return nil, err
 	}
-	if o.ReadOnly {
-		if info, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
-			d.empty = true
+	info, err := os.Stat(d.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && info.Size() == 0:
+		if err == nil && d.used() {
+			return nil, &fault{d.path + " is empty, but runs were recorded in it: bring back a copy of it, or remove it to begin a new history", ErrCorrupt, nil}
+		}
+		if d.empty = o.ReadOnly; d.empty {
 			return d, nil
 		}
 	}
@@ -82,6 +89,13 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, explain(d.path, errors.Join(err, d.Close()))
 	}
 	return d, nil
+}
+
+// used reports whether a process has run something with this state directory:
+// then an empty database has lost what it held, and is not just new.
+func (d *DB) used() bool {
+	_, err := os.Stat(filepath.Join(d.dir, leases))
+	return err == nil
 }
 
 // open makes the first connection, which shows whether the tables are there,

@@ -55,6 +55,9 @@ func (a *App) Prepare(c *cobra.Command, _ []string) error {
 	a.interrupted, a.stop = signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(a.interrupted, a.stop) // the second Ctrl-C ends the program at once
 	c.SetContext(a.interrupted)
+	// A reader that has gone, as `head` does, makes a write fail; by itself it
+	// would kill the program, in the middle of a run.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	if os.Getenv("GOGC") == "" {
 		// A command lives for a moment and loads much at once; collecting
 		// garbage as often as a server does costs a fifth of validate's time.
@@ -116,6 +119,9 @@ func (a *App) End(err error) int {
 		return 0
 	case errors.As(err, &code):
 		return int(code)
+	}
+	if interrupted && errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
 	}
 	a.Fail(err)
 	var wrong *usageError

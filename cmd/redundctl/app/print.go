@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,7 +46,7 @@ func (a *App) Table(head []string, rows [][]string) error {
 
 // Quiet drops the error of a reader that has gone, as `head` does.
 func Quiet(err error) error {
-	if errors.Is(err, os.ErrClosed) || err != nil && strings.HasSuffix(err.Error(), "broken pipe") {
+	if errors.Is(err, os.ErrClosed) || errors.Is(err, syscall.EPIPE) {
 		return nil
 	}
 	return err

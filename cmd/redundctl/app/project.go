@@ -2,9 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -31,9 +34,15 @@ func (a *App) Project(ctx context.Context, paths ...string) (*config.Project, *k
 // are shown and end the command.
 func (a *App) Usable(ctx context.Context) (*config.Project, *kind.Set, error) {
 	p, kinds := a.Project(ctx)
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err // what was loaded is not all that there is
+	}
 	if p.ConfigInvalid {
 		a.Problems(p, func(x diag.Problem) bool { return x.File == p.ConfigFile })
 		return nil, nil, ExitCode(1)
+	}
+	if _, err := os.Stat(filepath.Join(p.Root, p.ConfigFile)); errors.Is(err, fs.ErrNotExist) && p.Files == 0 {
+		return nil, nil, fmt.Errorf("there is no project in %s or above it: redundctl init begins one, -C names the folder of another", p.Root)
 	}
 	return p, kinds, nil
 }

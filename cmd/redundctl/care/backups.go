@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
+	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind/git"
 	"github.com/redundctl/redundctl/engine/proc"
 	"github.com/redundctl/redundctl/engine/report"
@@ -83,10 +85,15 @@ one cannot be read.`,
 
 func printBackups(a *app.App, list []git.Backup, verified bool) error {
 	if a.JSON() {
-		if list == nil {
-			list = []git.Backup{}
+		out := []api.Backup{}
+		for _, b := range list {
+			out = append(out, api.Backup{
+				ID: b.ID, At: api.When(b.At), Commit: b.Commit, Branch: api.Present(b.Branch), Head: api.Present(b.Head), Reason: b.Reason,
+				WorkTree: b.WorkTree, Staged: b.Staged, Unstaged: b.Unstaged, Untracked: b.Untracked, Commits: b.Commits,
+				Verified: b.Verified, Problem: api.Present(b.Problem),
+			})
 		}
-		return a.PrintJSON(list)
+		return a.PrintJSON(out)
 	}
 	if len(list) == 0 {
 		fmt.Fprintln(a.Out, "there are no backups; a git/sync makes one before it changes anything")
@@ -141,9 +148,9 @@ func Restore(a *app.App) *cobra.Command {
 				return err
 			}
 			if a.JSON() {
-				return a.PrintJSON(map[string]any{"restored": got.Of.ID, "before": got.ID, "files": got.Files, "note": got.Note})
+				return a.PrintJSON(map[string]any{"restored": got.Of.ID, "before": got.ID, "files": got.Files, "note": api.Present(got.Note)})
 			}
-			fmt.Fprintf(a.Out, "restored %s, %d files; what was there before is backup %s\n", got.Of.ID, got.Files, got.ID)
+			fmt.Fprintf(a.Out, "restored %s, %s; what was there before is backup %s\n", got.Of.ID, diag.Count(got.Files, "file"), got.ID)
 			if got.Note != "" {
 				fmt.Fprintln(a.Out, got.Note)
 			}

@@ -6,7 +6,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
+	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/cleanup"
+	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/report"
 )
 
@@ -37,7 +39,14 @@ would be.`,
 				return err
 			}
 			if a.JSON() {
-				return a.PrintJSON(out)
+				r := out.Runs
+				return a.PrintJSON(api.Cleaned{
+					DryRun: out.DryRun, Logs: out.Logs, Backups: out.Backups,
+					History: api.Pruned{
+						Runs: r.Runs, Steps: r.Steps, Slots: r.Slots, Events: r.Events, Definitions: r.Definitions,
+						Oldest: api.When(r.Oldest), Newest: api.When(r.Newest),
+					},
+				})
 			}
 			verb := "removed"
 			if dry {
@@ -47,8 +56,8 @@ would be.`,
 			if out.Runs.Runs > 0 {
 				span = fmt.Sprintf(" (%s to %s)", report.Clock(out.Runs.Oldest), report.Clock(out.Runs.Newest))
 			}
-			fmt.Fprintf(a.Out, "%s %d runs%s with %d steps and %d events, %d log files, %d backups\n",
-				verb, out.Runs.Runs, span, out.Runs.Steps, out.Runs.Events, len(out.Logs), len(out.Backups))
+			fmt.Fprintf(a.Out, "%s %s%s with %s and %s, %s, %s\n", verb, diag.Count(out.Runs.Runs, "run"), span,
+				diag.Count(out.Runs.Steps, "step"), diag.Count(out.Runs.Events, "event"), diag.Count(len(out.Logs), "log file"), diag.Count(len(out.Backups), "backup"))
 			for _, x := range append(out.Logs, out.Backups...) {
 				fmt.Fprintf(a.Out, "  %s\n", x)
 			}

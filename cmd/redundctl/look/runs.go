@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"github.com/redundctl/redundctl/engine/logs"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/report"
+	"github.com/redundctl/redundctl/engine/store"
 )
 
 func states() []string {
@@ -72,6 +74,15 @@ func Runs(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if len(runs) == 0 && len(args) == 1 && !written(p, args[0]) {
+				ever, err := h.Runs(c.Context(), history.Filter{System: f.System, Name: f.Name, Limit: 1})
+				if err != nil {
+					return err
+				}
+				if len(ever) == 0 {
+					return a.Unknown(p, args[0])
+				}
+			}
 			return printRuns(a, runs)
 		},
 	}
@@ -96,11 +107,12 @@ func printRuns(a *app.App, runs []pipeline.Run) error {
 // recorded is what a name means in the history, where pipelines that are gone
 // are known too.
 func recorded(a *app.App, p *config.Project, name string) (system, pipe string, err error) {
-	if found := p.Find(name); len(found) == 1 {
-		return found[0].System, found[0].Name, nil
-	} else if len(found) > 1 {
-		_, err := a.Pipeline(p, name)
-		return "", "", err
+	if len(p.Find(name)) > 0 {
+		x, err := a.Pipeline(p, name)
+		if err != nil {
+			return "", "", err
+		}
+		return x.System, x.Name, nil
 	}
 	if system, pipe, ok := strings.Cut(name, "/"); ok {
 		return system, pipe, nil
@@ -109,6 +121,12 @@ func recorded(a *app.App, p *config.Project, name string) (system, pipe string, 
 		return name, "", nil
 	}
 	return "", name, nil
+}
+
+// written reports whether the project's files know a name.
+func written(p *config.Project, name string) bool {
+	_, system := p.Config.Systems[name]
+	return system || len(p.Find(name)) > 0 || len(p.Rejected(name)) > 0
 }
 
 // Show is `redundctl show`.
@@ -203,14 +221,22 @@ argument the lines of all systems are printed. Times are in UTC.`,
 			if q.Run != 0 && !c.Flags().Changed("number") {
 				q.Limit = 0 // one run is short enough to be read whole
 			}
-			d, err := logs.Open(p.State+"/logs", logs.Options{})
+			if err := store.Check(p.State); err != nil {
+				return err
+			}
+			d, err := logs.Open(filepath.Join(p.State, "logs"), logs.Options{})
 			if err != nil {
 				return err
 			}
 			defer d.Close()
 			err = d.Read(c.Context(), q, func(l logs.Line) error { return printLine(a, l, q) })
-			if follow && c.Context().Err() != nil || errors.Is(err, fs.ErrNotExist) {
+			switch {
+			case c.Context().Err() != nil:
+				return app.ExitCode(130)
+			case errors.Is(err, fs.ErrNotExist):
 				return nil
+			case errors.Is(err, fs.ErrPermission):
+				return fmt.Errorf("%w: make it readable for this user", err)
 			}
 			return app.Quiet(err)
 		},

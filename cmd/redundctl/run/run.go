@@ -132,10 +132,11 @@ func now(ctx context.Context, a *app.App, opts engine.Options, r engine.RunReque
 	case errors.As(err, &taken):
 		a.Fail(taken)
 		return app.ExitCode(1)
-	case err != nil:
+	case report.Run.ID == 0:
 		return err
 	}
-	if err := ended(a, report); err != nil {
+	// What ran is shown, whatever went wrong around it.
+	if err := errors.Join(err, ended(a, report)); err != nil {
 		return err
 	}
 	switch {

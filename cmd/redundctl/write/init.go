@@ -21,12 +21,17 @@ with one folder a system. What is there already is left as it is.`,
 		Example: `  redundctl init
   redundctl init ../site`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			dir := a.Dir
 			if len(args) == 1 {
 				dir = filepath.Join(dir, args[0])
 			}
-			return discover.Begin(dir, a.Out)
+			if err := discover.Begin(dir, a.Out); err != nil {
+				return err
+			}
+			a.Dir = dir
+			_, _, err := a.Usable(c.Context()) // a redund.yaml that was there may be broken
+			return err
 		},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/report"
 )
 
 // List is `redundctl list`.
@@ -26,7 +27,7 @@ func List(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list := []api.Listed{}
+			list, due := []api.Listed{}, []string(nil)
 			for _, x := range p.Pipelines {
 				if system != "" && x.System != system || category != "" && x.Category != category {
 					continue
@@ -34,13 +35,13 @@ func List(a *app.App) *cobra.Command {
 				next, _ := api.Next(x, time.Now())
 				e := api.List(x, next)
 				e.Observe = e.Observe || p.Config.Observe || p.Config.Systems[x.System].Observe
-				list = append(list, e)
+				list, due = append(list, e), append(due, report.Clock(next))
 			}
 			a.Mention(p)
 			if a.JSON() {
 				return a.PrintJSON(list)
 			}
-			return a.Table([]string{"PIPELINE", "ENABLED", "MODE", "PRIMARY", "SCHEDULE", "NEXT", "FILE"}, listRows(list))
+			return a.Table([]string{"PIPELINE", "ENABLED", "MODE", "PRIMARY", "SCHEDULE", "NEXT", "FILE"}, listRows(list, due))
 		},
 	}
 	c.Flags().StringVar(&system, "system", "", "only those of one system")
@@ -48,9 +49,10 @@ func List(a *app.App) *cobra.Command {
 	return a.Prints(c)
 }
 
-func listRows(list []api.Listed) [][]string {
+// listRows are the rows for people, who read the clock of where they are.
+func listRows(list []api.Listed, due []string) [][]string {
 	var rows [][]string
-	for _, e := range list {
+	for i, e := range list {
 		var when []string
 		for _, s := range e.Schedules {
 			if s.Cron == "" {
@@ -63,12 +65,9 @@ func listRows(list []api.Listed) [][]string {
 			}
 			when = append(when, s.Cron+zone)
 		}
-		primary, next, enabled := "-", "-", "yes"
+		primary, enabled := "-", "yes"
 		if e.Primary != nil {
 			primary, _ = e.Primary["kind"].(string)
-		}
-		if e.Next != nil {
-			next = *e.Next
 		}
 		switch {
 		case !e.Enabled:
@@ -76,7 +75,7 @@ func listRows(list []api.Listed) [][]string {
 		case e.Observe:
 			enabled = "observing"
 		}
-		rows = append(rows, []string{e.System + "/" + e.Name, enabled, e.Mode, primary, cmp.Or(strings.Join(when, ", "), "-"), next, e.File})
+		rows = append(rows, []string{e.System + "/" + e.Name, enabled, e.Mode, primary, cmp.Or(strings.Join(when, ", "), "-"), due[i], e.File})
 	}
 	return rows
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
+	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/schema"
 )
@@ -66,7 +67,7 @@ redund.yaml, those that begin with action files of kind: action.`,
 				return app.Usagef("redundctl explain lists the keys", "%s", err)
 			}
 			if a.JSON() {
-				return a.PrintJSON(t)
+				return a.PrintJSON(topic(t))
 			}
 			return printTopic(a, t)
 		},
@@ -105,4 +106,17 @@ func printTopic(a *app.App, t schema.Topic) error {
 		return nil
 	}
 	return a.Table([]string{"KEY", "TYPE", "DEFAULT", "MEANS"}, rows)
+}
+
+// topic is the shape of what explain says.
+func topic(t schema.Topic) api.Topic {
+	out := api.Topic{
+		Path: t.Path, Type: t.Type, Default: api.Present(t.Default), Description: t.Description, Enum: append([]string{}, t.Enum...),
+		Example: api.Present(t.Example), Required: t.Required, Secret: t.Secret, Expressions: t.Expressions,
+		Rules: append([]string{}, t.Rules...), Keys: []api.Topic{},
+	}
+	for _, k := range t.Keys {
+		out.Keys = append(out.Keys, topic(k))
+	}
+	return out
 }

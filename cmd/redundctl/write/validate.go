@@ -43,6 +43,9 @@ code is 1 when there is an error, and with --strict when there is a warning.`,
 				return app.Usagef("", "--format is text, json, github or sarif, not %q", format)
 			}
 			p, _ := a.Project(c.Context(), paths...)
+			if err := c.Context().Err(); err != nil {
+				return err // what was loaded is not all that there is
+			}
 			r := diag.Report{Valid: true, Files: p.Files, Problems: p.Problems}
 			bad := false
 			for _, x := range r.Problems {

@@ -152,7 +152,7 @@ func TestPlanChangesNothing(t *testing.T) {
 		same(t, before, whole())
 		want := []string{"1 ahead of and 1 behind", "change a.txt", "remove gone.txt"}
 		if strategy == hardreset {
-			want = append(want, "drop commit", "discard the local change of dir/b.txt", "remove the untracked file deep/er/x.txt", "back up first: 1 commits")
+			want = append(want, "drop commit", "discard the local change of dir/b.txt", "remove the untracked file deep/er/x.txt", "back up first: 1 commit,")
 		}
 		for _, w := range want {
 			if !strings.Contains(plan, w) {

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"path/filepath"
 
+	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/git/backups"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -109,7 +110,7 @@ func (a *syncAction) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outpu
 func (r *Repo) thin(ctx context.Context, rt backups.Retention) error {
 	gone, err := r.Prune(ctx, rt, false)
 	if len(gone) > 0 {
-		r.Say("removed %d old backups", len(gone))
+		r.Say("removed %s", diag.Count(len(gone), "old backup"))
 	}
 	return err
 }
@@ -162,7 +163,7 @@ func (a *restoreAction) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Ou
 	if err != nil {
 		return pipeline.Outputs{}, err
 	}
-	r.Say("restored backup %s (%s), %d files; what was here is in backup %s", res.Of.ID, res.Of.Summary(), res.Files, res.ID)
+	r.Say("restored backup %s (%s), %s; what was here is in backup %s", res.Of.ID, res.Of.Summary(), diag.Count(res.Files, "file"), res.ID)
 	if res.Note != "" {
 		r.Say("%s", res.Note)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind/git/worktree"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
@@ -83,7 +84,7 @@ func (j *job) planCommits(ctx context.Context, e *effects) (err error) {
 		if j.st.Clean() {
 			return nil
 		}
-		e.add("local changes: %d tracked files, %d untracked files", len(j.st.Changes), len(j.st.Untracked))
+		e.add("local changes: %s, %s", diag.Count(len(j.st.Changes), "tracked file"), diag.Count(len(j.st.Untracked), "untracked file"))
 		j.planLocal(e)
 		return nil
 	}
@@ -163,7 +164,7 @@ func (j *job) planLocal(e *effects) {
 	}
 	saving := j.w.Backup && (!j.st.Clean() || j.res.ahead > 0) && (j.w.Strategy == hardreset || j.m.To != j.m.From)
 	if saving {
-		e.add("back up first: %d commits, %d changed and %d untracked files", j.res.ahead, len(changed), len(j.st.Untracked))
+		e.add("back up first: %s, %d changed and %s", diag.Count(j.res.ahead, "commit"), len(changed), diag.Count(len(j.st.Untracked), "untracked file"))
 	}
 	if j.w.Strategy != hardreset {
 		if len(hit) > 0 {
@@ -213,7 +214,7 @@ func (r *Repo) planBackup(ctx context.Context) ([]pipeline.Effect, error) {
 		return nil, err
 	}
 	e := &effects{r: r}
-	e.add("back up %s: %d staged, %d unstaged, %d untracked files", st.Where(), st.Count(worktree.IsStaged), st.Count(worktree.IsUnstaged), len(st.Untracked))
+	e.add("back up %s: %d staged, %d unstaged, %s", st.Where(), st.Count(worktree.IsStaged), st.Count(worktree.IsUnstaged), diag.Count(len(st.Untracked), "untracked file"))
 	var changed []string
 	for _, c := range st.Changes {
 		changed = append(changed, c.Path)
@@ -236,7 +237,7 @@ func (r *Repo) planRestore(ctx context.Context, id string) ([]pipeline.Effect, e
 		return nil, err
 	}
 	e := &effects{r: r}
-	e.add("back up first: %d changed and %d untracked files", len(st.Changes), len(st.Untracked))
+	e.add("back up first: %d changed and %s", len(st.Changes), diag.Count(len(st.Untracked), "untracked file"))
 	if b.Head != "" && (b.Head != st.Head || b.Meta.Branch != st.Branch) {
 		e.add("move HEAD from %s to %s", st.Where(), (&worktree.Status{Head: b.Head, Branch: b.Meta.Branch}).Where())
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind/git/backups"
 	"github.com/redundctl/redundctl/engine/kind/git/worktree"
 )
@@ -459,17 +460,17 @@ func (j *job) report() {
 	case j.idle():
 		r.Say("%s is at %s already (%s)", j.t.Branch, j.t, worktree.Short(res.after))
 	case res.before == res.after:
-		r.Say("%s stays at %s; local changes of %d files were discarded%s", j.t.Branch, worktree.Short(res.after), res.files, saved)
+		r.Say("%s stays at %s; local changes of %s were discarded%s", j.t.Branch, worktree.Short(res.after), diag.Count(res.files, "file"), saved)
 	default:
 		from := "nothing"
 		if res.before != "" {
 			from = worktree.Short(res.before)
 		}
-		r.Say("%s: %s moved from %s to %s (%s, %d ahead, %d behind), %d files%s", j.w.Strategy, j.t.Branch, from, worktree.Short(res.after), j.t, res.ahead, res.behind, res.files, saved)
+		r.Say("%s: %s moved from %s to %s (%s, %d ahead, %d behind), %s%s", j.w.Strategy, j.t.Branch, from, worktree.Short(res.after), j.t, res.ahead, res.behind, diag.Count(res.files, "file"), saved)
 	}
 	for i, c := range res.dropped {
 		if i == 20 {
-			r.Say("  and %d commits more", max(res.ahead, len(res.dropped))-i)
+			r.Say("  and %s more", diag.Count(max(res.ahead, len(res.dropped))-i, "commit"))
 			break
 		}
 		r.Say("  dropped %s%s", worktree.Short(c[:strings.IndexByte(c+" ", ' ')])+c[strings.IndexByte(c+" ", ' '):], saved)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind/git/worktree"
 )
 
@@ -387,6 +388,6 @@ func (r *Repo) Make(ctx context.Context, reason string) (*Backup, error) {
 
 // Summary says in a few words what a backup holds.
 func (b *Backup) Summary() string {
-	return fmt.Sprintf("%s, %d staged, %d unstaged, %d untracked files, %d commits of its own",
-		(&worktree.Status{Head: b.Head, Branch: b.Meta.Branch}).Where(), b.Staged, b.Unstaged, b.Untracked, b.Commits)
+	return fmt.Sprintf("%s, %d staged, %d unstaged, %s, %s of its own",
+		(&worktree.Status{Head: b.Head, Branch: b.Meta.Branch}).Where(), b.Staged, b.Unstaged, diag.Count(b.Untracked, "untracked file"), diag.Count(b.Commits, "commit"))
 }
