@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -26,6 +27,14 @@ const (
 	protocol = 1
 	// lineLimit and answerLimit bound one line and all of an answer, in bytes.
 	lineLimit, answerLimit = 2 << 20, 64 << 20
+	// planLimit bounds a dry run, which somebody waits for at a terminal; a run
+	// has its step's timeout. planGrace is how long a plugin may then take to
+	// end: it has done nothing that would have to be put in order.
+	planLimit, planGrace = 10 * time.Second, time.Second
+	// shown is how much of a line that is no answer an error tells, in characters.
+	shown = 60
+	// leftOut is what proc.Spawner says in place of output that was lost.
+	leftOut = " bytes of output left out: they came faster than they could be stored]\n"
 )
 
 // New gives what kind.Set.Plugin is: the kind of the plugin of a name. paths
@@ -36,7 +45,7 @@ func New(paths map[string]string, root, path string) func(name string) kind.Acti
 		return kind.Action{Name: kind.PluginPrefix + name, Fragment: fragment,
 			Build: func(with map[string]any, d kind.Deps) (pipeline.Action, error) {
 				file, err := find(name, paths, root, path)
-				return &action{name: name, file: file, with: with, proc: d.Proc}, err
+				return &action{name: name, file: file, with: with, proc: d.Proc, planLimit: planLimit, planGrace: planGrace}, err
 			}}
 	}
 }
@@ -78,6 +87,8 @@ type action struct {
 	name, file string
 	with       map[string]any
 	proc       *proc.Spawner
+
+	planLimit, planGrace time.Duration
 }
 
 // Run has the plugin do its work.
@@ -88,7 +99,14 @@ func (a *action) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, 
 
 // Plan asks the plugin what it would do.
 func (a *action) Plan(ctx context.Context, s *pipeline.Scope) ([]pipeline.Effect, error) {
+	late := fmt.Errorf("plugin %s did not answer within %s: a plan says what a run would do, and leaves the work to it", a.name, a.planLimit)
+	ctx, cancel := context.WithTimeoutCause(ctx, a.planLimit, late)
+	defer cancel()
 	ans, err := a.ask(ctx, s, "plan")
+	var exit *pipeline.Exit
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("plugin %s, asked for its plan: %w", a.name, err)
+	}
 	return ans.effects, err
 }
 
@@ -121,8 +139,13 @@ func (a *action) ask(ctx context.Context, s *pipeline.Scope, op string) (*answer
 	if err != nil {
 		return ans, err
 	}
-	r, err := a.proc.Run(ctx, proc.Command{Argv: []string{a.file}, Env: s.Env, Dir: s.Dir, Stdin: text,
-		Out: ans, Err: s.Out, MemoryLimit: int64(s.MemoryLimit), Started: s.Started})
+	c := proc.Command{Argv: []string{a.file}, Env: s.Env, Dir: s.Dir, Stdin: text,
+		Out: ans, Err: s.Out, MemoryLimit: int64(s.MemoryLimit), Started: s.Started}
+	if op == "plan" {
+		c.Grace = a.planGrace
+	}
+	r, err := a.proc.Run(ctx, c)
+	ans.end()
 	switch {
 	case err != nil:
 		return ans, err
@@ -133,7 +156,11 @@ func (a *action) ask(ctx context.Context, s *pipeline.Scope, op string) (*answer
 	case r.Killed:
 		return ans, context.Cause(ctx)
 	case r.Code != 0 || r.Signal != "":
-		return ans, &pipeline.Exit{Code: r.Code, Signal: r.Signal, Reason: ans.failure}
+		e := &pipeline.Exit{Code: r.Code, Signal: r.Signal, Reason: ans.failure}
+		if !ans.done {
+			e.Reason = "it gave no result"
+		}
+		return ans, e
 	case !ans.done:
 		return ans, fmt.Errorf("plugin %s ended without a result: its last line must be {\"type\": \"result\", \"ok\": true}", a.name)
 	case ans.failure != "":
@@ -172,6 +199,9 @@ func (a *answer) Write(b []byte) (int, error) {
 	if a.total += len(b); a.total > answerLimit && a.err == nil {
 		a.fail(errors.New("it is over 64 MiB in all"))
 	}
+	if bytes.Contains(b, []byte(leftOut)) {
+		a.fail(errors.New("it came faster than it could be read, and a part is lost: write less, and hand large values over in files"))
+	}
 	if a.err != nil {
 		return len(b), nil //nolint:nilerr // the plugin goes on; its mistake is told when it has ended
 	}
@@ -182,10 +212,7 @@ func (a *answer) Write(b []byte) (int, error) {
 			break
 		}
 		a.rest = after
-		a.line++
-		if len(bytes.TrimSpace(line)) > 0 {
-			a.take(line)
-		}
+		a.take(line)
 	}
 	if len(a.rest) > lineLimit && a.err == nil {
 		a.line++
@@ -194,15 +221,31 @@ func (a *answer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// end takes the last line when no line feed ended it.
+func (a *answer) end() {
+	if a.err == nil && len(a.rest) > 0 {
+		a.take(a.rest)
+	}
+}
+
 func (a *answer) fail(err error) {
 	a.err, a.rest = err, nil
 	a.stop(err)
 }
 
 func (a *answer) take(line []byte) {
+	a.line++
+	if len(bytes.TrimSpace(line)) == 0 {
+		return
+	}
 	var m message
 	if json.Unmarshal(line, &m) != nil {
-		a.fail(errors.New("not a JSON object; text for people belongs to its standard error"))
+		// Masked before it is cut, or half a secret would be left.
+		text := a.scope.Mask(string(line))
+		if runes := []rune(text); len(runes) > shown {
+			text = string(runes[:shown]) + "…"
+		}
+		a.fail(fmt.Errorf("not a JSON object: %q; text for people belongs to its standard error", text))
 		return
 	}
 	switch {
