@@ -41,7 +41,7 @@ func workTree(t *testing.T) string {
 
 // TestEveryPlanChangesNothing runs the dry run of each kind's own example on a
 // work tree that is looked at before and after, with a client that refuses
-// every request but GET and HEAD.
+// every request but GET and HEAD, and a PATH of programs that only read.
 func TestEveryPlanChangesNothing(t *testing.T) {
 	t.Parallel()
 	tree := workTree(t)

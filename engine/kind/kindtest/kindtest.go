@@ -39,11 +39,17 @@ func (r reading) RoundTrip(q *http.Request) (*http.Response, error) {
 
 // Plan runs the action's dry run and fails when the content, the mode or the
 // time of anything below Root, State or Dir is another afterwards, the git
-// directory included. It returns what Plan said.
+// directory included; when a program was started that does not only read, which
+// is refused; and when a process is still there. It returns what Plan said.
+//
+// Programs are known by their names, as they are found in the PATH of the
+// scope's Env: one that is started by its full path is seen only by what it does.
 func Plan(t testing.TB, a pipeline.Action, s *pipeline.Scope) ([]pipeline.Effect, error) {
 	t.Helper()
 	before := snapshot(t, s)
-	effects, err := a.Plan(t.Context(), s)
+	w, watched := watched(t, s)
+	effects, err := a.Plan(t.Context(), watched)
+	w.done()
 	after := snapshot(t, s)
 	for p, was := range before {
 		if is, ok := after[p]; !ok || is != was {
