@@ -9,6 +9,7 @@ import (
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/eval"
+	"github.com/redundctl/redundctl/engine/runner/handlers"
 )
 
 // Plan says what Run would do, and changes nothing anywhere. A step that could
@@ -28,22 +29,46 @@ func Plan(ctx context.Context, j Job) (Planned, error) {
 	}
 	var failed []error
 	for i := range g.steps {
-		s := &g.steps[i]
-		t := &task{place: p, ctx: ctx, step: s, id: s.ID, status: expr.Status{Success: true}}
-		step := PlanStep{ID: s.ID, Uses: newUnit(t, nil, 0).rec.Uses, Effects: []string{}}
-		effects, err := t.plan()
-		for _, e := range effects {
-			step.Effects = append(step.Effects, r.mask(e))
-		}
+		id := g.steps[i].ID
+		step, err := r.planStep(&task{place: p, ctx: ctx, step: &g.steps[i], id: id, status: expr.Status{Success: true}})
 		if err != nil {
-			line := r.line(err.Error())
-			step.Effects = append(step.Effects, "would fail: "+line)
-			failed = append(failed, fmt.Errorf("step %s: %s", s.ID, line))
+			failed = append(failed, fmt.Errorf("step %s: %w", id, err))
 		}
 		out.Steps = append(out.Steps, step)
 	}
 	out.Err = errors.Join(failed...)
+	out.Steps = append(out.Steps, r.planHandlers(ctx, p)...)
 	return out, nil
+}
+
+// planStep is what one step would do; the error is masked and in one line.
+func (r *run) planStep(t *task) (PlanStep, error) {
+	out := PlanStep{ID: t.id, Uses: newUnit(t, nil, 0).rec.Uses, Effects: []string{}}
+	effects, err := t.plan()
+	for _, e := range effects {
+		out.Effects = append(out.Effects, r.mask(e))
+	}
+	if err != nil {
+		err = errors.New(r.line(err.Error()))
+		out.Effects = append(out.Effects, "would fail: "+err.Error())
+	}
+	return out, err
+}
+
+// planHandlers says what the handlers would do, each list as if the run had
+// ended so. One that would fail is no error of the plan: it changes nothing in
+// a run either.
+func (r *run) planHandlers(ctx context.Context, p *place) []PlanStep {
+	var out []PlanStep
+	for _, l := range handlers.All(r.job.Pipeline) {
+		at := *p
+		at.contexts = withContext(p.contexts, "run", eval.Run(&r.job.Run, l.State, l.Error))
+		for i := range l.Steps {
+			step, _ := r.planStep(&task{place: &at, ctx: ctx, step: &l.Steps[i], id: l.Steps[i].ID, status: l.Status, open: l.Open})
+			out = append(out, step)
+		}
+	}
+	return out
 }
 
 // plan says what the step would do, all of its combinations.
@@ -93,10 +118,8 @@ func (t *task) planIf() (run bool, told []string, err error) {
 	if err != nil {
 		return false, nil, err
 	}
-	for _, r := range c.Refs() {
-		if r.Root == "steps" || r.Root == "matrix" {
-			return true, []string{"only if: " + t.step.If}, nil
-		}
+	if t.open.In(c) {
+		return true, []string{"only if: " + t.step.If}, nil
 	}
 	run, err = t.judge(c, nil)
 	if err != nil || run {

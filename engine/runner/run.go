@@ -15,6 +15,7 @@ import (
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/environ"
 	"github.com/redundctl/redundctl/engine/runner/eval"
+	"github.com/redundctl/redundctl/engine/runner/handlers"
 	"github.com/redundctl/redundctl/engine/runner/matrix"
 	"github.com/redundctl/redundctl/engine/runner/paths"
 	"github.com/redundctl/redundctl/engine/secret"
@@ -166,42 +167,20 @@ func bounded(ctx context.Context, what string) (context.Context, context.CancelF
 
 // handlers runs the list that the outcome asks for, then `always`.
 func (r *run) handlers(ctx context.Context, g *graph, next int, o outcome) {
-	p := r.job.Pipeline
-	lists := map[pipeline.State]struct {
-		name  string
-		steps []pipeline.Step
-	}{
-		pipeline.Succeeded: {"on-success", p.OnSuccess},
-		pipeline.Failed:    {"on-failure", p.OnFailure},
-		pipeline.TimedOut:  {"on-failure", p.OnFailure},
-		pipeline.Cancelled: {"on-cancel", p.OnCancel},
-	}
-	status := &expr.Status{
-		Success:   o.state == pipeline.Succeeded,
-		Failure:   o.state == pipeline.Failed || o.state == pipeline.TimedOut,
-		Cancelled: o.state == pipeline.Cancelled,
-	}
 	place := *g.place
 	place.contexts = maps.Clone(place.contexts)
 	place.contexts["run"] = eval.Run(&r.job.Run, o.state, o.err)
-	for _, list := range []struct {
-		name  string
-		steps []pipeline.Step
-	}{lists[o.state], {"always", p.Always}} {
-		if len(list.steps) == 0 {
-			continue
-		}
-		steps := slices.Clone(list.steps)
-		for i := range steps {
-			steps[i].ID = list.name + "." + strconv.Itoa(i+1)
-		}
+	for _, list := range handlers.After(r.job.Pipeline, o.state, o.err) {
 		at := place
-		h := &graph{place: &at, steps: steps, ends: make([]ending, len(steps)), ids: map[string]int{}, handlers: status, main: g}
-		for i := range steps {
-			h.ids[steps[i].ID] = i
+		h := &graph{
+			place: &at, steps: list.Steps, ends: make([]ending, len(list.Steps)), ids: make(map[string]int, len(list.Steps)),
+			handlers: &list.Status, main: g,
+		}
+		for i := range list.Steps {
+			h.ids[list.Steps[i].ID] = i
 		}
 		next = h.number(next)
-		limited, cancel := bounded(ctx, "the handlers of "+list.name)
+		limited, cancel := bounded(ctx, "the handlers of "+list.Name)
 		h.finish(limited)
 		cancel()
 		g = h

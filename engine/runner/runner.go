@@ -89,7 +89,8 @@ type PlanStep struct {
 }
 
 // Planned is a dry run: which steps would run side by side, and what each
-// would do.
+// would do; after them the handlers, called as their records would be, which
+// stand in no wave.
 type Planned struct {
 	Waves [][]string `json:"waves"`
 	Steps []PlanStep `json:"steps"`

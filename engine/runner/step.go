@@ -37,6 +37,7 @@ type task struct {
 	each   *expr.Template // an `if` that reads `matrix`: judged for each combination
 	reason string         // why it is left out unless that `if` says otherwise
 	holds  bool           // it has its place among the steps side by side
+	open   eval.Open      // in a dry run: what its `if` cannot know
 }
 
 // leaf reports whether the task takes one place among the steps that run side
