@@ -25,7 +25,7 @@ type Query struct {
 	Name     string // engine, a system; "": every file
 	Pipeline string // system/name
 	Run      int64
-	Step     string
+	Step     string // id: all its combinations and the steps of its action; or one, as `id (os=a)`
 	Since    time.Time
 	Limit    int  // only the last so many; 0: all
 	Follow   bool // then go on with what is appended, until ctx ends
@@ -391,5 +391,5 @@ func (t *tail) lines(r io.Reader, f func(Line) error) (read int64, err error) {
 
 func (q Query) picks(l Line) bool {
 	return (q.Run == 0 || l.Run == q.Run) && (q.Pipeline == "" || l.Pipeline == word(q.Pipeline)) &&
-		(q.Step == "" || l.Step == word(q.Step)) && !l.At.Before(q.Since)
+		(q.Step == "" || ofStep(q.Step, l.Step)) && !l.At.Before(q.Since)
 }
