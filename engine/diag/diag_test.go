@@ -220,6 +220,11 @@ func TestNearest(t *testing.T) {
 			t.Errorf("%.20q: %q, want %q", in, got, want)
 		}
 	}
+	for _, in := range []string{"FETCH", "CATCH", "b"} {
+		if got := Nearest(in, []string{"GET", "HEAD", "POST", "PUT", "PATCH", "a"}); got != map[string]string{"CATCH": "PATCH"}[in] {
+			t.Errorf("%q: %q, which is merely alike", in, got)
+		}
+	}
 	if got := Nearest("a1", []string{"a3", "a2"}); got != "a2" {
 		t.Errorf("of equals %q", got)
 	}

@@ -74,7 +74,9 @@ func Nearest(name string, of []string) string {
 	if name == "" || len(name) > longest {
 		return ""
 	}
-	best, least := "", (len(name)+2)/3+1
+	// One edit in three letters: what is further away is another word, and to
+	// name it would mislead.
+	best, least := "", max(len(name)/3, min(len(name)-1, 1))+1
 	for _, o := range of {
 		if len(o) > longest || o == "" {
 			continue
