@@ -115,6 +115,7 @@ func TestSummary(t *testing.T) {
 	}{
 		{Report{Valid: true, Files: 1}, "1 file is valid"},
 		{Report{Valid: true, Files: 3}, "3 files are valid"},
+		{Report{Valid: true}, "nothing was found to check: pipelines are files that end in .yaml or .yml"},
 		{Report{Files: 1, Problems: []Problem{p}}, "1 error in 1 of 1 file"},
 		{Report{Files: 3, Problems: []Problem{p, p, w}}, "2 errors, 1 warning in 2 of 3 files"},
 	} {

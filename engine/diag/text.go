@@ -226,6 +226,10 @@ func summary(b *bufio.Writer, r Report, st style) {
 		}
 		bad[p.File] = true
 	}
+	if errors+warnings == 0 && r.Files == 0 {
+		fmt.Fprintln(b, "nothing was found to check: pipelines are files that end in .yaml or .yml")
+		return
+	}
 	if errors+warnings == 0 {
 		verb := "are"
 		if r.Files == 1 {
