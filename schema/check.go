@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/redundctl/redundctl/schema/internal/tree"
 )
 
 // Issue is one mistake in a value.
@@ -65,16 +67,24 @@ func (s *Set) With(uses string, with map[string]any) []Issue {
 	return sorted(w.issues)
 }
 
-// Strings calls f for each string of a document ("pipeline", "action" or
-// "config") that may hold an expression; braces is false for `if`, which is an
-// expression as a whole. It follows no order and knows nothing of mistakes.
-func (s *Set) Strings(doc string, v any, f func(path []any, text string, braces bool)) {
+// Visit is what Strings calls; either may be nil.
+type Visit struct {
+	// Expression is called for a string that may hold an expression; braces is
+	// false for `if`, which is an expression as a whole.
+	Expression func(path []any, text string, braces bool)
+	// Path is called for a string that is a path.
+	Path func(path []any, text string)
+}
+
+// Strings visits the strings of a document ("pipeline", "action" or "config").
+// It follows no order and knows nothing of mistakes.
+func (s *Set) Strings(doc string, v any, visit Visit) {
 	open, ok := s.docs[doc]
 	if !ok {
 		return
 	}
 	d := open()
-	w := walker{set: s, visit: f}
+	w := walker{set: s, visit: &visit}
 	w.value(d.root, v, forbidden, nil)
 }
 
@@ -119,7 +129,7 @@ func at(up *place, key string) place { return place{up: up, key: key, i: -1} }
 type walker struct {
 	set       *Set
 	evaluated bool
-	visit     func(path []any, text string, braces bool)
+	visit     *Visit // nil: it checks
 	issues    []Issue
 }
 
@@ -135,6 +145,9 @@ func (w *walker) value(n *node, v any, in expression, p *place) {
 		in = n.expr
 	}
 	if text, ok := v.(string); ok {
+		if n.path && w.visit != nil && w.visit.Path != nil {
+			w.visit.Path(p.path(), text)
+		}
 		w.text(text, in, p)
 		return
 	}
@@ -159,13 +172,12 @@ func (w *walker) value(n *node, v any, in expression, p *place) {
 func (w *walker) text(v string, in expression, p *place) {
 	switch {
 	case w.evaluated:
-	case in == bare && w.visit != nil:
-		w.visit(p.path(), v, false)
-	case in == bare:
-	case !strings.Contains(v, "${{"):
-	case in == allowed && w.visit != nil:
-		w.visit(p.path(), v, true)
-	case in != allowed:
+	case in != bare && !strings.Contains(v, "${{"):
+	case w.visit != nil:
+		if w.visit.Expression != nil && (in == allowed || in == bare) {
+			w.visit.Expression(p.path(), v, in == allowed)
+		}
+	case in != allowed && in != bare:
 		w.add(p, Issue{Keyword: KeywordExpression, Message: "expressions are not evaluated here"})
 	}
 }
@@ -229,21 +241,10 @@ func (w *walker) keys(n *node, v map[string]any, unknown []string, p *place) {
 // and leaves one of those that say the same.
 func sorted(list []Issue) []Issue {
 	slices.SortFunc(list, func(a, b Issue) int {
-		return cmp.Or(comparePaths(a.Path, b.Path), cmp.Compare(a.Keyword, b.Keyword),
+		return cmp.Or(tree.ComparePaths(a.Path, b.Path), cmp.Compare(a.Keyword, b.Keyword),
 			slices.Compare(a.Names, b.Names), cmp.Compare(a.Message, b.Message))
 	})
 	return slices.CompactFunc(list, func(a, b Issue) bool {
-		return comparePaths(a.Path, b.Path) == 0 && a.Keyword == b.Keyword && slices.Equal(a.Names, b.Names)
-	})
-}
-
-func comparePaths(a, b []any) int {
-	return slices.CompareFunc(a, b, func(x, y any) int {
-		i, number := x.(int)
-		j, other := y.(int)
-		if number && other {
-			return cmp.Compare(i, j)
-		}
-		return cmp.Compare(fmt.Sprint(x), fmt.Sprint(y))
+		return tree.ComparePaths(a.Path, b.Path) == 0 && a.Keyword == b.Keyword && slices.Equal(a.Names, b.Names)
 	})
 }

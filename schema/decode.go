@@ -1,6 +1,10 @@
 package schema
 
-import "github.com/redundctl/redundctl/schema/internal/decode"
+import (
+	"errors"
+
+	"github.com/redundctl/redundctl/schema/internal/decode"
+)
 
 // Decode copies a decoded value (maps, lists, texts, numbers) into the struct
 // that out points to, by its json tags. Keys without a field are left out. A
@@ -8,3 +12,13 @@ import "github.com/redundctl/redundctl/schema/internal/decode"
 // zero value, and a single value becomes a list of one where a list is wanted.
 // encoding.TextUnmarshaler is honoured. The error names the path.
 func Decode(v, out any) error { return decode.Into(v, out) }
+
+// Undecodable takes an error of Decode apart: where the value stands, and what
+// is wrong with it.
+func Undecodable(err error) (path []any, what string) {
+	var e *decode.Error
+	if errors.As(err, &e) {
+		return e.Path(), e.Unwrap().Error()
+	}
+	return nil, err.Error()
+}

@@ -3,6 +3,8 @@ package schema
 import (
 	"fmt"
 	"slices"
+
+	"github.com/redundctl/redundctl/schema/internal/tree"
 )
 
 // step checks a step's `with` against the fragment of its `uses`; false: no
@@ -42,7 +44,7 @@ func (w *walker) uses(step map[string]any, p *place) {
 
 func (s *Set) unknownKind(path []any, uses string) Issue {
 	return Issue{Path: path, Keyword: KeywordEnum, Allowed: s.uses,
-		Message: fmt.Sprintf("unknown step kind %q; known are %s, ./FILE and plugin:NAME", uses, words(s.uses))}
+		Message: fmt.Sprintf("unknown step kind %q; known are %s, ./FILE and plugin:NAME", uses, tree.Words(s.uses))}
 }
 
 func (s *Set) isPrimary(kind string) bool {

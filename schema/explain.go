@@ -141,9 +141,9 @@ func (s *Set) unknown(n *node, path, word string) error {
 	case len(all) == 0:
 		return fmt.Errorf("there is no key %q; %s has no keys", join2(path, word), path)
 	case path == "":
-		return fmt.Errorf("there is no key %q; the keys are %s", word, words(n.keys))
+		return fmt.Errorf("there is no key %q; the keys are %s", word, tree.Words(n.keys))
 	}
-	return fmt.Errorf("there is no key %q; %s has the keys %s", join2(path, word), path, words(all))
+	return fmt.Errorf("there is no key %q; %s has the keys %s", join2(path, word), path, tree.Words(all))
 }
 
 func join2(path, word string) string {
@@ -208,7 +208,7 @@ func (n *node) typeName() string {
 	if len(out) == 0 {
 		return "any"
 	}
-	return join(out)
+	return tree.Or(out)
 }
 
 func plural(name string) string {

@@ -22,17 +22,23 @@ func (l *leafReader) issues(keyword string, raw map[string]any, v any) []Issue {
 	}
 	switch keyword {
 	case "type":
-		out := one(KeywordType, form)
-		if _, fraction := v.(float64); !fraction || raw["format"] != "text" {
-			out[0].Message += tree.Instead(v)
+		instead := tree.Instead(v)
+		if raw["format"] == "text" {
+			// Of a fraction the form says what to do; of all else that would
+			// be too much.
+			if _, fraction := v.(float64); fraction {
+				instead = ""
+			} else {
+				form, _, _ = strings.Cut(form, ";")
+			}
 		}
-		return out
+		return []Issue{{Keyword: KeywordType, Want: form, Message: "must be " + form + instead}}
 	case "enum":
 		all := tree.Values(raw["enum"])
-		return []Issue{{Keyword: KeywordEnum, Allowed: all, Message: "must be one of " + words(all)}}
+		return []Issue{{Keyword: KeywordEnum, Allowed: all, Message: "must be one of " + tree.Words(all)}}
 	case "const":
 		all := tree.Values([]any{raw["const"]})
-		return []Issue{{Keyword: KeywordConst, Allowed: all, Message: "must be " + words(all)}}
+		return []Issue{{Keyword: KeywordConst, Allowed: all, Message: "must be " + tree.Words(all)}}
 	case "pattern":
 		return one(KeywordPattern, form)
 	case "format":
@@ -59,7 +65,7 @@ func (l *leafReader) issues(keyword string, raw map[string]any, v any) []Issue {
 	case "additionalProperties":
 		return surplus(raw, tree.Object(v))
 	case "anyOf", "oneOf":
-		return one(KeywordForm, join(l.document.forms(raw)))
+		return one(KeywordForm, tree.Or(l.document.forms(raw)))
 	case "not":
 		if text, ok := raw["x-not"].(string); ok {
 			return say(KeywordForm, "must not be "+text)
@@ -103,34 +109,9 @@ func wanted(raw map[string]any) string {
 		return "a text that matches " + p
 	}
 	if all := tree.Values(raw["enum"]); len(all) > 0 {
-		return "one of " + words(all)
+		return "one of " + tree.Words(all)
 	}
-	return typeWords(raw["type"])
-}
-
-func typeWords(v any) string {
-	kinds := tree.Texts(v)
-	if s, ok := v.(string); ok {
-		kinds = []string{s}
-	}
-	names := map[string]string{"string": "a text", "integer": "an integer", "number": "a number", "boolean": "true or false",
-		"array": "a list", "object": "a mapping", "null": "nothing"}
-	var out []string
-	for _, k := range kinds {
-		out = append(out, names[k])
-	}
-	if len(out) == 0 {
-		return "something else"
-	}
-	return join(out)
-}
-
-// join is "a, b or c".
-func join(names []string) string {
-	if len(names) < 2 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+	return tree.TypeWords(raw["type"])
 }
 
 // forms are what the branches of a union ask for, those of unions within it

@@ -24,6 +24,7 @@ type node struct {
 	rules    []rule
 	expr     expression
 	dispatch string
+	path     bool // a text is a path
 	defaults any
 	filled   bool   // defaults says something
 	anything bool   // nothing below is known
@@ -132,6 +133,8 @@ func (b *builder) read(n *node, raw map[string]any) {
 			n.dispatch, _ = v.(string)
 		case "x-expr":
 			n.expr = b.expression(v)
+		case "x-path":
+			n.path = v == true
 		case "default":
 			n.defaults, n.filled = v, true
 		}

@@ -77,7 +77,7 @@ func oneOf(of, have, unknown []string) (Issue, bool) {
 		if slices.ContainsFunc(of, func(name string) bool { return misspelt(name, unknown) }) {
 			return i, false
 		}
-		i.Message = "needs exactly one of " + words(of)
+		i.Message = "needs exactly one of " + tree.Words(of)
 	default:
 		i.Message = fmt.Sprintf("has %s, and takes only one of them", strings.Join(have, " and "))
 	}
@@ -92,15 +92,6 @@ func misspelt(name string, unknown []string) bool {
 	})
 }
 
-// words joins names for people; a long list is cut.
-func words(names []string) string {
-	const most = 12
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return strings.Join(names, ", ")
-}
-
 // words says a rule in Markdown.
 func (r rule) words() string {
 	code := func(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
@@ -110,7 +101,7 @@ func (r rule) words() string {
 	case len(r.most) > 0:
 		return "At most one of " + code(r.most) + "."
 	case r.is != nil:
-		return code([]string{r.key + ": " + join(tree.Values(r.is))}) + " needs " + code([]string{r.needs}) + "."
+		return code([]string{r.key + ": " + tree.Or(tree.Values(r.is))}) + " needs " + code([]string{r.needs}) + "."
 	}
 	return code([]string{r.key}) + " needs " + code([]string{r.needs}) + "."
 }

@@ -11,6 +11,7 @@
 //	            elsewhere that holds ${{ is a mistake.
 //	x-rules     what keys of one object ask of each other (rules.go)
 //	x-dispatch  "uses" or "primary": whose fragment decides (dispatch.go)
+//	x-path      the text is a path: of a kind, from where the step works
 //	x-default   the default in words, where it is no constant
 //	x-form      what a pattern asks for, in words
 //	x-secret    the value is a secret: shown as ***

@@ -172,7 +172,7 @@ func TestStrings(t *testing.T) {
 	got := map[string]bool{}
 	set().Strings("pipeline", map[string]any{"description": "${{ no }}", "env": map[string]any{"A": "${{ a }}", "B": "plain"}, "x-own": "${{ no }}", "on-failure": []any{
 		map[string]any{"uses": "greet", "if": "failure()", "with": map[string]any{"name": "hi ${{ b }}", "tone": []any{"${{ c }}"}}}}},
-		func(path []any, text string, braces bool) { got[fmt.Sprint(path, text, braces)] = true })
+		Visit{Expression: func(path []any, text string, braces bool) { got[fmt.Sprint(path, text, braces)] = true }})
 	for _, want := range []string{"[env A]${{ a }}true", "[on-failure 0 if]failure()false", "[on-failure 0 with name]hi ${{ b }}true", "[on-failure 0 with tone 0]${{ c }}true"} {
 		if !got[strings.Replace(want, "]", "] ", 1)] && !got[want] {
 			t.Errorf("%s is missing in %v", want, got)

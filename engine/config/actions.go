@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/redundctl/redundctl/engine/config/contexts"
 	"github.com/redundctl/redundctl/engine/config/files"
 	"github.com/redundctl/redundctl/engine/config/mistake"
 	"github.com/redundctl/redundctl/engine/config/needs"
@@ -29,76 +31,98 @@ type actions struct {
 
 // actionFile is one of them.
 type actionFile struct {
-	once     sync.Once
-	action   *pipeline.ActionFile // nil when it has errors
-	problems []diag.Problem
+	name    string // from the project root
+	once    sync.Once
+	no      string               // why it is no action at all, or ""
+	action  *pipeline.ActionFile // nil when it has errors
+	file    *file                // its problems
+	secrets []string             // that it reads
+
+	// Whether what it uses is there shows when that has been read too.
+	used sync.Once
+	uses []actionUse
+}
+
+// actionUse is a step of an action that uses another one.
+type actionUse struct {
+	step int
+	to   *actionFile
 }
 
 // Action gives the file of `kind: action` at a path from the project root, as
 // `uses: ./path` names it. The error says that it has problems, which stand
 // among those of the project when a pipeline uses it.
 func (p *Project) Action(name string) (*pipeline.ActionFile, error) {
-	a := p.actions.get(&loader{Project: p, options: Options{Dir: p.Root, Kinds: p.kinds}}, name)
+	a := p.actions.get(name)
 	if a.action == nil {
-		return nil, fmt.Errorf("the action %s cannot be used: %s", name, a.problems[0].Message)
+		why := a.no
+		if why == "" {
+			why = a.file.problems[0].Message
+		}
+		return nil, fmt.Errorf("the action %s cannot be used: %s", name, why)
 	}
 	return a.action, nil
 }
 
+// clean is the name of an action, whichever way it is written.
+func clean(uses string) string { return path.Clean(strings.TrimPrefix(uses, "./")) }
+
 // get reads an action when it is first asked for.
-func (s *actions) get(l *loader, name string) *actionFile {
-	name = path.Clean(strings.TrimPrefix(name, "./"))
+func (s *actions) get(name string) *actionFile {
+	name = clean(name)
 	s.mu.Lock()
 	a, ok := s.files[name]
 	if !ok {
-		a = &actionFile{}
+		a = &actionFile{name: name}
 		s.files[name] = a
 	}
 	s.mu.Unlock()
-	a.once.Do(func() { a.read(l, name) })
+	a.once.Do(func() { a.read(s.project) })
 	return a
 }
 
-// outputs are those that an action declares.
-func (s *actions) outputs(uses string) (map[string]string, bool) {
-	a := s.get(&loader{Project: s.project, options: Options{Dir: s.project.Root, Kinds: s.project.kinds}}, uses)
-	if a.action == nil {
-		return nil, false
-	}
-	out := map[string]string{}
-	for name, o := range a.action.Outputs {
-		out[name] = o.Description
-	}
-	return out, true
-}
-
 // read parses, checks and decodes an action.
-func (a *actionFile) read(l *loader, name string) {
-	if strings.HasPrefix(name, "../") || name == ".." || filepath.IsAbs(name) {
-		a.problems = []diag.Problem{{File: name, Severity: diag.Error, Rule: "unreadable", Message: "an action lies in the project", Hint: "write its path from the project root, as ./actions/post.yaml"}}
+func (a *actionFile) read(p *Project) {
+	// Its problems are kept apart from those of the project: it may be used by
+	// many pipelines.
+	own := &loader{Project: &Project{Root: p.Root, Config: p.Config, kinds: p.kinds, env: p.env, actions: p.actions, blind: p.blind, notify: p.notify, rejected: map[string][]string{}}}
+	f := &file{loader: own, Found: files.Found{Name: a.name}, zones: &schedule.Zones{}}
+	a.file = f
+	if strings.HasPrefix(a.name, "../") || a.name == ".." || filepath.IsAbs(a.name) {
+		a.no = "it does not lie in the project"
 		return
 	}
-	// The problems of the file are kept apart from those of the project: it
-	// may be used by many pipelines.
-	own := &loader{Project: &Project{Root: l.Root, Config: l.Config, kinds: l.kinds, env: l.env, rejected: map[string][]string{}}, options: l.options}
-	f := &file{loader: own, Found: files.Found{Name: name}, zones: &schedule.Zones{}}
-	if f.source, a.problems = own.open(name, false); a.problems != nil {
+	var ps []diag.Problem
+	if f.source, ps = own.open(a.name); f.source == nil {
+		a.no = ps[0].Message
 		return
 	}
-	f.problems = mistake.Problems(f.source, l.kinds.Schemas().Action(f.source.Value))
+	defer f.finish()
+	if f.add(ps...); ps != nil {
+		return
+	}
 	v, ok := f.source.Value.(map[string]any)
-	if ok && !f.bad() {
-		a.action = f.action(v)
+	if ok && v["kind"] != "action" {
+		a.no = "it has no kind: action"
+		return
 	}
-	if f.bad() {
-		a.action = nil
+	issues := p.kinds.Schemas().Action(f.source.Value)
+	f.add(mistake.Problems(f.source, issues)...)
+	switch {
+	case !f.bad():
+		if action := f.action(v, a); !f.bad() {
+			a.action = action
+		}
+	case ok:
+		sound := shape.Sound(v, mistake.Wrong(issues))
+		if rest, err := f.decodeAction(sound); err == nil {
+			f.checkActionExpressions(rest, sound, contexts.DoubtOf(v, issues))
+		}
 	}
-	a.problems = append(a.problems, f.problems...)
 }
 
-// action decodes and checks an action that the schema has found good.
-func (f *file) action(v map[string]any) *pipeline.ActionFile {
-	written := v
+// decodeAction makes the action of a value that the schema has found good.
+func (f *file) decodeAction(v map[string]any) (*pipeline.ActionFile, error) {
 	v = maps.Clone(v)
 	if steps, ok := v["steps"].([]any); ok {
 		v["steps"] = shape.Steps(steps, []any{"steps"}, f.source.Keys)
@@ -106,111 +130,155 @@ func (f *file) action(v map[string]any) *pipeline.ActionFile {
 	f.kinds.Schemas().FillAction(v)
 	a := &pipeline.ActionFile{File: f.Name}
 	if err := schema.Decode(v, a); err != nil {
-		f.say(f.source.At(nil), diag.Error, "type", err.Error())
-		return nil
+		return nil, err
 	}
 	raw, _ := v["steps"].([]any)
 	for i := range a.Steps {
 		step, _ := raw[i].(map[string]any)
 		shape.Complete(&a.Steps[i], step)
-		if a.Steps[i].ID == "" {
-			a.Steps[i].ID = fmt.Sprintf("step-%d", i+1)
-		}
+		a.Steps[i].ID = cmp.Or(a.Steps[i].ID, fmt.Sprintf("step-%d", i+1))
 	}
 	f.pipeline = &pipeline.Pipeline{Name: a.Name, Steps: a.Steps, WorkingDirectory: ".", File: f.Name}
+	return a, nil
+}
+
+// action decodes and checks an action that the schema has found good.
+func (f *file) action(v map[string]any, file *actionFile) *pipeline.ActionFile {
+	a, err := f.decodeAction(v)
+	if err != nil {
+		at, what := schema.Undecodable(err)
+		f.say(f.source.At(at), diag.Error, "max", what)
+		return nil
+	}
 	f.checkParams(a.Inputs, []any{"inputs"})
 	f.checkIDs(a.Steps, []any{"steps"})
 	f.checkGraph(a.Steps, []any{"steps"})
+	f.checkMatrices(a.Steps, []any{"steps"})
 	for i := range a.Steps {
 		if s := &a.Steps[i]; s.Uses != "" && !strings.HasPrefix(s.Uses, "./") && !strings.HasPrefix(s.Uses, "plugin:") {
 			f.findings(s, []any{"steps", i})
 		}
 	}
-	f.checkActionExpressions(a, written)
+	file.secrets = f.checkActionExpressions(a, v, nil)
 	return a
 }
 
-func (f *file) checkActionExpressions(a *pipeline.ActionFile, written map[string]any) {
-	c := &contexts{file: f, order: needs.Of(a.Steps), action: true}
-	c.shared = c.common()
-	c.noMatrix = c.shared["matrix"]
-	inputs := paramTypes(a.Inputs)
-	inputs.What, inputs.Rule, inputs.Hint = "input", "unknown-input", "declare it under inputs"
-	c.shared["inputs"] = inputs
-	delete(c.shared, "params")
+// checkActionExpressions checks every expression of an action, and gives the
+// secrets that it reads.
+func (f *file) checkActionExpressions(a *pipeline.ActionFile, written map[string]any, doubt *contexts.Doubt) (secrets []string) {
+	// The outputs of the actions that it uses are not looked into: these may
+	// come to use this one.
+	scope := &contexts.Scope{Pipeline: f.pipeline, Base: contexts.Base(nil, nil, f.vars()), Doubt: doubt, Outputs: f.outputs}
+	scope.Base["inputs"] = contexts.Params(a.Inputs, "input", "inputs")
+	delete(scope.Base, "params")
 	// Whose secrets an action reads is settled by the pipeline that uses it.
-	c.shared["secrets"] = expr.MapOf(expr.StringType())
-	f.kinds.Schemas().Strings("action", written, func(at []any, text string, braces bool) {
-		t, err := parse(text, braces)
-		switch {
-		case err != nil:
-			f.problems = append(f.problems, mistake.Expression(f.source, slices.Clone(at), err))
-		case t != nil && at[0] == "outputs":
-			c.outputs(slices.Clone(at), t)
-		case t != nil:
-			c.check(slices.Clone(at), t, braces)
+	scope.Base["secrets"] = expr.MapOf(expr.StringType())
+	f.kinds.Schemas().Strings("action", written, schema.Visit{Expression: func(at []any, text string, braces bool) {
+		t := f.checkExpression(scope, at, text, braces)
+		if t == nil {
+			return
+		}
+		for _, r := range t.Refs() {
+			if r.Root == "secrets" && len(r.Path) > 0 && r.Path[0] != "*" && !slices.Contains(secrets, r.Path[0]) {
+				secrets = append(secrets, r.Path[0])
+			}
+		}
+	}})
+	return secrets
+}
+
+// using gives the actions that an action uses, and says what is wrong with how
+// it does.
+func (a *actionFile) using() []actionUse {
+	a.used.Do(func() {
+		if a.action == nil {
+			return
+		}
+		defer a.file.finish()
+		for i := range a.action.Steps {
+			if s := &a.action.Steps[i]; strings.HasPrefix(s.Uses, "./") {
+				if to := a.file.checkUse(s, []any{"steps", i}); to != nil {
+					a.uses = append(a.uses, actionUse{i, to})
+				}
+			}
 		}
 	})
+	return a.uses
 }
 
-// outputs checks an output of an action, which is read when all its steps have
-// ended.
-func (c *contexts) outputs(at []any, t *expr.Template) {
-	roots := maps.Clone(c.shared)
-	roots["steps"] = c.stepTypes(t, func(string) bool { return true })
-	for _, e := range expr.Check(t, &expr.Types{Roots: roots, NoStatus: true}) {
-		c.problems = append(c.problems, mistake.Expression(c.source, at, &e))
-	}
-}
-
-// checkAction looks at the action that a step uses: that it is there, takes
-// what it is given, and does not come to use itself.
-func (f *file) checkAction(s *pipeline.Step, at []any) {
-	a := f.actions.get(f.loader, s.Uses)
-	where := f.source.At(below(at, "uses"))
-	if a.action == nil {
-		hint := "redundctl validate shows what is wrong with it"
-		if len(a.problems) > 0 {
-			hint = fmt.Sprintf("%s:%d: %s", a.problems[0].File, a.problems[0].Line, a.problems[0].Message)
-		}
-		f.say(where, diag.Error, "action", fmt.Sprintf("the action %s cannot be used", s.Uses), hint)
-		return
-	}
-	if circle := f.actionCycle(s.Uses, nil); circle != nil {
-		f.say(where, diag.Error, "cycle", "the actions use each other in a circle: "+strings.Join(circle, " → "), "take one of these steps out")
-		return
-	}
-	f.problems = append(f.problems, a.problems...) // warnings
-	known := slices.Sorted(maps.Keys(a.action.Inputs))
-	for _, name := range slices.Sorted(maps.Keys(s.With)) {
-		if _, ok := a.action.Inputs[name]; !ok {
-			f.say(f.source.KeyAt(below(at, "with", name)), diag.Error, "unknown-input", fmt.Sprintf("the action %s has no input %q", s.Uses, name), mistake.Choice(name, known))
-		}
-	}
-	for _, name := range known {
-		if in := a.action.Inputs[name]; in.Required && s.With[name] == nil {
-			f.say(where, diag.Error, "required", fmt.Sprintf("the input %s of %s is missing", name, s.Uses), "give it in with")
-		}
-	}
-}
-
-// actionCycle gives the paths by which an action comes to use itself, or nil.
-func (f *file) actionCycle(uses string, way []string) []string {
-	name := path.Clean(strings.TrimPrefix(uses, "./"))
-	if i := slices.Index(way, name); i >= 0 {
-		return append(way[i:], name)
-	}
-	way = append(slices.Clone(way), name)
-	a := f.actions.get(f.loader, uses)
-	if a.action == nil {
+// checkUse gives the action that a step uses, when it is there and takes what
+// it is given.
+func (f *file) checkUse(s *pipeline.Step, at []any) *actionFile {
+	a := f.actions.get(s.Uses)
+	uses := below(at, "uses")
+	if a.no != "" {
+		f.text()
+		f.say(f.source.At(uses), diag.Error, "action", fmt.Sprintf("the action %s cannot be used: %s", s.Uses, a.no), "an action is a file of kind: action, named by its path from the project root")
 		return nil
 	}
-	for _, s := range a.action.Steps {
-		if strings.HasPrefix(s.Uses, "./") {
-			if circle := f.actionCycle(s.Uses, way); circle != nil {
-				return circle
+	if a.action != nil {
+		f.checkGift(gift{to: "the action " + s.Uses, what: "input", declared: a.action.Inputs, values: s.With, at: below(at, "with"), missing: uses})
+	}
+	return a
+}
+
+// checkAction looks at the action that a step of a pipeline uses, and at those
+// that it uses in turn.
+func (f *file) checkAction(s *pipeline.Step, at []any) {
+	a := f.checkUse(s, at)
+	if a == nil {
+		return
+	}
+	all, circles := a.reach()
+	for _, b := range all {
+		f.add(b.file.problems...)
+		for _, name := range b.secrets {
+			if !slices.ContainsFunc(f.pipeline.Secrets, func(s string) bool { return strings.EqualFold(s, name) }) {
+				f.say(f.source.At(below(at, "uses")), diag.Error, "undeclared-secret", fmt.Sprintf("%s reads the secret %s", b.name, name),
+					"declare it under secrets, so that it can be read")
 			}
 		}
 	}
-	return nil
+	f.add(circles...)
+}
+
+// reach gives an action and all that it uses, directly or not, and the circles
+// that they make.
+func (a *actionFile) reach() (all []*actionFile, circles []diag.Problem) {
+	byName := map[string]*actionFile{}
+	next := func(name string) []string {
+		b := byName[name]
+		all = append(all, b)
+		var to []string
+		for _, u := range b.using() {
+			byName[u.to.name] = u.to
+			to = append(to, u.to.name)
+		}
+		return to
+	}
+	byName[a.name] = a
+	for _, circle := range needs.Circles([]string{a.name}, next) {
+		first, second := byName[circle[0]], circle[1%len(circle)]
+		i := slices.IndexFunc(first.using(), func(u actionUse) bool { return u.to.name == second })
+		f := &file{loader: first.file.loader, Found: first.file.Found}
+		f.text()
+		f.say(f.source.At([]any{"steps", first.using()[i].step, "uses"}), diag.Error, "cycle",
+			"the actions use each other in a circle: "+strings.Join(needs.Shortened(append(circle, circle[0])), " → "), "take one of these steps out")
+		circles = append(circles, f.problems...)
+	}
+	return all, circles
+}
+
+// actionFile checks a file of kind: action that was found among the pipelines,
+// where it does not belong, or that was asked for by its path.
+func (f *file) actionFile() {
+	if !f.Given {
+		f.say(f.source.At([]any{"kind"}), diag.Error, "action-place", "this is an action, which a step uses, and no pipeline", "move it out of the folders of pipelines, as into actions/")
+		return
+	}
+	all, circles := f.actions.get(f.Name).reach()
+	for _, a := range all {
+		f.add(a.file.problems...)
+	}
+	f.add(circles...)
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,10 +10,12 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/config/mistake"
+	"github.com/redundctl/redundctl/engine/config/shape"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/schedule"
 	"github.com/redundctl/redundctl/engine/secret"
+	"github.com/redundctl/redundctl/engine/source"
 )
 
 // check holds what the schema cannot say of one pipeline.
@@ -21,15 +24,18 @@ func (f *file) check(written map[string]any) {
 	f.checkSystem(written)
 	f.checkSchedules(written)
 	f.checkParams(p.Params, place("params"))
-	for _, list := range []string{"steps", "on-success", "on-failure", "on-cancel", "always"} {
-		steps := lists(p)[list]
+	f.checkNames(p.Secrets, func(i int) source.Pos { return f.source.At(place("secrets", i)) })
+	for _, list := range shape.ListNames() {
+		steps := shape.List(p, list)
 		f.checkIDs(steps, place(list))
 		f.checkKinds(steps, place(list))
 		f.checkPrograms(steps, place(list))
+		f.checkMatrices(steps, place(list))
 	}
 	f.checkGraph(p.Steps, place("steps"))
 	f.checkHandlers()
 	f.checkPrimary()
+	f.checkOthers()
 	f.checkDrill()
 	f.checkExpressions(written)
 	f.checkSecrets()
@@ -40,17 +46,20 @@ func (f *file) check(written map[string]any) {
 
 func (f *file) checkSystem(written map[string]any) {
 	system := f.pipeline.System
-	if _, ok := f.Config.Systems[system]; ok {
+	if _, ok := f.Config.Systems[system]; ok || f.blind {
 		return
 	}
 	known := slices.Sorted(maps.Keys(f.Config.Systems))
-	if written["system"] == nil {
-		f.say(mistake.Object(f.source, nil), diag.Error, "unknown-system", "the pipeline does not say which system it belongs to",
-			"add system: "+strings.Join(known, ", or ")+"; or move the file into a folder of that name")
+	if written["system"] != nil {
+		f.say(f.source.At(place("system")), diag.Error, "unknown-system", fmt.Sprintf("there is no system %q", system),
+			mistake.Choice(system, known)+" (systems in "+FileName+" may name others)")
 		return
 	}
-	f.say(f.source.At(place("system")), diag.Error, "unknown-system", fmt.Sprintf("there is no system %q", system),
-		mistake.Choice(system, known)+"; any name may be added under systems in "+FileName)
+	hint := "add system: " + strings.Join(known, ", or ") + "; or move the file into a folder of that name"
+	if n := diag.Nearest(system, known); n != "" {
+		hint = fmt.Sprintf("the folder is called %s: did you mean %q? Or add system: %s", system, n, strings.Join(known, ", or "))
+	}
+	f.say(mistake.Object(f.source, nil), diag.Error, "unknown-system", "the pipeline does not say which system it belongs to", hint)
 }
 
 // checkSchedules parses every schedule of the file.
@@ -93,8 +102,48 @@ func (f *file) schedule(err error, at []any, field string) {
 	f.say(f.source.InString(below(at, field), e.Offset, e.Width), diag.Error, e.Rule, e.Message, e.Hint)
 }
 
-// checkParams holds that the default of a choice is one of its options.
+// checkNames holds that names which expressions read differ in more than case.
+func (f *file) checkNames(names []string, at func(i int) source.Pos) {
+	if len(names) < 2 {
+		return
+	}
+	lower := map[string]string{}
+	for i, name := range names {
+		if other, twice := lower[strings.ToLower(name)]; twice {
+			f.say(at(i), diag.Error, "duplicate-key", fmt.Sprintf("%s and %s differ in case alone, which expressions do not see", other, name), "give one of them another name")
+		}
+		lower[strings.ToLower(name)] = name
+	}
+}
+
+// checkMatrices holds that axes have names of their own, and warns when what a
+// matrix leaves out is never there.
+func (f *file) checkMatrices(steps []pipeline.Step, at []any) {
+	for i, s := range steps {
+		if s.Matrix == nil || s.Matrix.Expr != "" {
+			continue
+		}
+		var axes []string
+		for _, a := range s.Matrix.Axes {
+			axes = append(axes, a.Name)
+		}
+		f.checkNames(axes, func(j int) source.Pos { return f.source.KeyAt(below(at, i, "matrix", axes[j])) })
+		for j, out := range s.Matrix.Exclude {
+			for _, name := range slices.Sorted(maps.Keys(out)) {
+				if !slices.Contains(axes, name) {
+					f.say(f.source.KeyAt(below(at, i, "matrix", "exclude", j, name)), diag.Warning, "unknown-axis",
+						fmt.Sprintf("the matrix has no axis %q, so this leaves out nothing", name), mistake.Choice(name, axes))
+				}
+			}
+		}
+	}
+}
+
+// checkParams holds that params have names of their own, and that the default
+// of a choice is one of its options.
 func (f *file) checkParams(params map[string]pipeline.Param, at []any) {
+	names := f.source.Keys(at)
+	f.checkNames(names, func(i int) source.Pos { return f.source.KeyAt(below(at, names[i])) })
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		p := params[name]
 		if p.Type != "choice" || p.Default == nil || slices.ContainsFunc(p.Options, func(o any) bool { return fmt.Sprint(o) == fmt.Sprint(p.Default) }) {
@@ -113,6 +162,9 @@ func (f *file) checkParams(params map[string]pipeline.Param, at []any) {
 func (f *file) checkIDs(steps []pipeline.Step, at []any) {
 	seen := map[string]int{}
 	for i, s := range steps {
+		if f.full(diag.Error) {
+			return
+		}
 		if first, twice := seen[s.ID]; twice {
 			pos := f.source.At(below(at, i, "id"))
 			if f.source.Keys(below(at, i)) != nil && !slices.Contains(f.source.Keys(below(at, i)), "id") {
@@ -131,11 +183,8 @@ func (f *file) checkIDs(steps []pipeline.Step, at []any) {
 
 // checkHandlers holds that handlers have no order of their own.
 func (f *file) checkHandlers() {
-	for list, steps := range lists(f.pipeline) {
-		if list == "steps" {
-			continue
-		}
-		for i, s := range steps {
+	for _, list := range shape.ListNames()[1:] {
+		for i, s := range shape.List(f.pipeline, list) {
 			if s.HasNeeds {
 				f.say(f.source.KeyAt(place(list, i, "needs")), diag.Error, "handler-needs", "handlers run one after another and need nothing", "take needs out")
 			}
@@ -175,7 +224,7 @@ func (f *file) checkDrill() {
 
 // checkSecrets says which declared secrets this machine does not have.
 func (f *file) checkSecrets() {
-	if len(f.pipeline.Secrets) == 0 {
+	if len(f.pipeline.Secrets) == 0 || f.blind {
 		return
 	}
 	var missing []string
@@ -209,24 +258,29 @@ func (f *file) checkSecrets() {
 // twice, and overrides of pipelines that there are not.
 func (l *loader) together() {
 	first := map[string]*file{}
+	if l.asked != nil {
+		// Of two with one name the one that was asked about is told so.
+		slices.SortStableFunc(l.loaded, func(a, b *file) int { return cmp.Compare(l.rank(a), l.rank(b)) })
+	}
 	for _, f := range l.loaded {
 		if f.pipeline == nil {
 			continue
 		}
 		id := f.pipeline.ID()
 		if other, twice := first[id]; twice {
-			f.say(f.text().At(place("name")), diag.Error, "duplicate-name", fmt.Sprintf("%s is the name of %s already", id, other.Name), "give one of them another name")
+			f.text()
+			f.say(f.source.At(place("name")), diag.Error, "duplicate-name", fmt.Sprintf("%s is the name of %s already", id, other.Name), "give one of them another name")
 			f.reject(f.pipeline.Name)
 		} else {
 			first[id] = f
 			l.Pipelines = append(l.Pipelines, f.pipeline)
 		}
 	}
+	l.checkCalls(first)
 	for _, f := range l.loaded {
-		if f.pipeline != nil {
-			f.checkCalls(first)
+		if l.asked == nil || l.asked[f.Name] {
+			l.Problems = append(l.Problems, f.problems...)
 		}
-		l.Problems = append(l.Problems, f.problems...)
 		f.finish()
 	}
 	l.Pipelines = slices.DeleteFunc(l.Pipelines, func(p *pipeline.Pipeline) bool {
@@ -234,9 +288,14 @@ func (l *loader) together() {
 		return f == nil || f.pipeline == nil
 	})
 	slices.SortFunc(l.Pipelines, func(a, b *pipeline.Pipeline) int { return strings.Compare(a.ID(), b.ID()) })
-	if len(l.options.Paths) == 0 {
-		l.checkOverrides()
+	l.checkOverrides()
+}
+
+func (l *loader) rank(f *file) int {
+	if l.asked[f.Name] {
+		return 1
 	}
+	return 0
 }
 
 // checkOverrides finds what an environment says of pipelines that there are
@@ -246,13 +305,13 @@ func (l *loader) checkOverrides() {
 	for _, p := range l.Pipelines {
 		known = append(known, p.Name)
 	}
-	for _, name := range slices.Sorted(maps.Keys(l.overrides)) {
-		if l.used[name] || l.rejected[name] != nil {
+	for _, name := range slices.Sorted(maps.Keys(l.redund.Overrides)) {
+		if l.used[name] || l.Rejected(name) != nil {
 			continue
 		}
 		p := diag.Problem{File: FileName, Severity: diag.Error, Rule: "unknown-pipeline",
 			Message: fmt.Sprintf("the environment %s sets keys of %s, which is no pipeline", l.Config.Environment, name), Hint: mistake.Choice(name, known)}
-		if s, _ := l.open(FileName, true); s != nil {
+		if s := l.redund.Source; s != nil {
 			p = s.Problem(s.KeyAt(place("environments", l.Config.Environment, "pipelines", name)), p.Severity, p.Rule, p.Message, p.Hint)
 		}
 		l.add(p)

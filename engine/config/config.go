@@ -3,7 +3,7 @@
 // command read files through it. It runs nothing and reaches neither network
 // nor database.
 //
-// Start with Load; project.go reads redund.yaml, discover.go finds the files,
+// Start with Load; settings reads redund.yaml, discover.go finds the files,
 // file.go reads one of them, and the check files hold what no schema can say.
 package config
 
@@ -13,21 +13,23 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"unicode"
 
+	"github.com/redundctl/redundctl/engine/config/files"
 	"github.com/redundctl/redundctl/engine/config/programs"
+	"github.com/redundctl/redundctl/engine/config/settings"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/secret"
+	"github.com/redundctl/redundctl/engine/source"
 )
 
 // FileName is the name of the project file.
-const FileName = "redund.yaml"
+const FileName = settings.FileName
 
 // Options say what to load.
 type Options struct {
@@ -50,13 +52,15 @@ type Project struct {
 	// what could be understood, with defaults for the rest.
 	ConfigInvalid bool
 	Pipelines     []*pipeline.Pipeline // the valid ones, by ID
-	Files         int                  // how many files were read
+	Files         int                  // how many were checked: those asked for, and redund.yaml unless other files were asked for and it is right
 	Problems      []diag.Problem       // sorted
 
 	env      func(string) (string, bool)
 	kinds    *kind.Set
-	rejected map[string][]string // name and system/name of invalid pipelines, to their files
-	actions  actions
+	rejected map[string][]string // name and system/name of invalid pipelines, to the files whose problems say why
+	actions  *actions
+	blind    bool     // nothing is known of what redund.yaml says
+	notify   []string // the services that redund.yaml names; nil: nobody knows
 }
 
 // Load reads the project. It always returns one; what is wrong with it stands
@@ -66,42 +70,23 @@ func Load(ctx context.Context, o Options) *Project {
 	if p.env == nil {
 		p.env = os.LookupEnv
 	}
-	p.Root = root(o.Dir)
-	p.actions = actions{project: p, files: map[string]*actionFile{}}
-	l := &loader{Project: p, options: o, overrides: map[string]map[string]any{}}
-	l.config()
+	p.Root = files.Root(o.Dir, FileName)
+	p.actions = &actions{project: p, files: map[string]*actionFile{}}
+	r := settings.Load(p.Root, o.Environment, p.kinds.Schemas())
+	p.Config, p.ConfigInvalid, p.blind, p.Problems = r.Config, r.Invalid, r.Blind, r.Problems
+	p.State = p.abs(p.Config.State)
+	l := &loader{Project: p, options: o, redund: r}
 	l.secrets = p.Secrets(p.env)
 	list, _ := p.env("PATH")
 	l.programs = &programs.Set{Path: list}
-	files := l.discover()
-	p.Files += len(files)
-	l.load(ctx, files)
+	if !p.ConfigInvalid {
+		p.notify = append([]string{}, p.Config.Notify.Services...)
+	}
+	l.load(ctx, l.discover())
 	l.together()
 	diag.Sort(p.Problems)
 	p.Problems = slices.CompactFunc(p.Problems, func(a, b diag.Problem) bool { return a == b })
 	return p
-}
-
-// root is the absolute project root.
-func root(dir string) string {
-	if dir != "" {
-		if abs, err := filepath.Abs(dir); err == nil {
-			return abs
-		}
-		return dir
-	}
-	here, err := os.Getwd()
-	if err != nil {
-		return "."
-	}
-	for d := here; ; d = filepath.Dir(d) {
-		if _, err := os.Lstat(filepath.Join(d, FileName)); err == nil {
-			return d
-		}
-		if d == filepath.Dir(d) {
-			return here
-		}
-	}
 }
 
 // Find gives the pipelines that a name means: system/name, a name, or the
@@ -116,8 +101,9 @@ func (p *Project) Find(name string) []*pipeline.Pipeline {
 
 func (p *Project) named(name string) []*pipeline.Pipeline {
 	var out []*pipeline.Pipeline
+	system, rest, whole := strings.Cut(name, "/")
 	for _, x := range p.Pipelines {
-		if x.Name == name || x.ID() == name {
+		if x.Name == name || whole && x.Name == rest && x.System == system {
 			out = append(out, x)
 		}
 	}
@@ -140,7 +126,8 @@ func kebabCase(name string) string {
 	return b.String()
 }
 
-// Rejected lists the files of invalid pipelines of a name.
+// Rejected lists the files whose problems make pipelines of a name invalid:
+// their own, and those that these use.
 func (p *Project) Rejected(name string) []string {
 	if files := p.rejected[name]; files != nil {
 		return files
@@ -183,27 +170,31 @@ func (p *Project) Protected() []string {
 }
 
 // abs is a path of redund.yaml, which is relative to the project root.
-func (p *Project) abs(path string) string {
-	if filepath.IsAbs(path) {
-		return filepath.Clean(path)
-	}
-	return filepath.Join(p.Root, path)
-}
+func (p *Project) abs(path string) string { return files.Under(p.Root, path) }
 
 // loader is one Load.
 type loader struct {
 	*Project
-	options   Options
-	overrides map[string]map[string]any // of the environment, by the name that is written
-	used      map[string]bool
-	loaded    []*file
-	secrets   *secret.Sources
-	programs  *programs.Set
-	mu        sync.Mutex // guards Problems while files are read side by side
+	options  Options
+	redund   *settings.File
+	used     map[string]bool // overrides of the environment, by the name that is written
+	asked    map[string]bool // the files that Paths mean; nil: all
+	named    bool            // Paths name redund.yaml
+	unknown  int             // how many steps run a pipeline that there is not
+	loaded   []*file
+	secrets  *secret.Sources
+	programs *programs.Set
+	mu       sync.Mutex // guards Problems while files are read side by side
 }
 
 func (l *loader) add(ps ...diag.Problem) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.Problems = append(l.Problems, ps...)
+}
+
+// open reads a file of the project.
+func (p *Project) open(name string) (*source.File, []diag.Problem) {
+	c := &p.Config.Limits
+	return files.Open(p.abs(name), name, source.Limits{FileSize: int64(c.FileSize), Aliases: c.Aliases, Depth: c.Depth}, false)
 }

@@ -1,90 +1,71 @@
 package config
 
 import (
-	"fmt"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"github.com/redundctl/redundctl/engine/config/files"
+	"github.com/redundctl/redundctl/engine/config/mistake"
 	"github.com/redundctl/redundctl/engine/diag"
 )
 
-// discover lists the pipeline files in order: those below the roots, or those
-// that were asked for.
+// discover lists the files to read, in order: those below the roots, and those
+// that were asked for. All are read whatever was asked: whether a name is
+// taken, or a pipeline there, shows only beside the others.
 func (l *loader) discover() []files.Found {
-	d := &files.Walk{Root: l.Root}
-	for _, root := range l.roots() {
-		d.In(root)
+	d := l.walk()
+	for _, bad := range d.Roots(l.Config.Pipelines) {
+		if bad.Rule == "glob" || l.options.Paths == nil && !l.blind && (l.redund.Rooted || !l.ConfigInvalid) {
+			l.badRoot(bad)
+		}
 	}
-	if len(l.options.Paths) > 0 {
-		d = l.asked(d.Found)
+	list := d.Found
+	if len(l.options.Paths) == 0 {
+		l.add(d.Problems...)
+	} else {
+		given := l.walk()
+		given.In(l.names()...)
+		given.Known(d.Found)
+		l.add(given.Problems...)
+		d.Linked = d.Linked || slices.ContainsFunc(given.Found, func(f files.Found) bool { return f.Given })
+		given.Linked = d.Linked
+		l.asked = map[string]bool{}
+		for _, f := range given.Once(given.Found) {
+			l.asked[f.Name] = true
+		}
+		if l.asked[FileName] {
+			l.named = true
+			delete(l.asked, FileName)
+		}
+		list = append(given.Found, list...)
 	}
-	l.add(d.Problems...)
-	slices.SortFunc(d.Found, func(a, b files.Found) int { return strings.Compare(a.Name, b.Name) })
-	return d.Once(d.Found)
+	list = slices.DeleteFunc(d.Once(list), func(f files.Found) bool { return f.Name == FileName })
+	slices.SortFunc(list, func(a, b files.Found) int { return strings.Compare(a.Name, b.Name) })
+	l.Files = len(list)
+	if l.asked != nil {
+		l.Files = len(l.asked)
+	}
+	if (l.redund.Source != nil || l.blind) && (l.asked == nil || l.named || len(l.Problems) > 0) {
+		l.Files++
+	}
+	return list
 }
 
-// roots are the configured folders, relative to the project root.
-func (l *loader) roots() []string {
+func (l *loader) walk() *files.Walk {
+	return &files.Walk{Root: l.Root, Named: func(folder string) bool {
+		_, ok := l.Config.Systems[folder]
+		return ok
+	}}
+}
+
+// names are the paths that were asked for, from the project root: they are
+// relative to the current folder, or else to the root that was named.
+func (l *loader) names() []string {
 	var out []string
-	for i, pattern := range l.Config.Pipelines {
-		if !strings.ContainsAny(pattern, "*?[{") {
-			if info, err := os.Stat(l.abs(pattern)); err != nil || !info.IsDir() {
-				if len(l.options.Paths) == 0 {
-					l.badRoot(i, "missing-folder", "there is no folder "+pattern, "redundctl init makes one")
-				}
-				continue
-			}
-			out = append(out, l.relative(pattern))
-			continue
-		}
-		hits, err := doublestar.FilepathGlob(l.abs(pattern))
-		if err != nil {
-			l.badRoot(i, "glob", fmt.Sprintf("%q is not a pattern of paths", pattern), "use *, ** and ? as in pipelines/**/daily-*.yaml")
-		}
-		for _, h := range hits {
-			out = append(out, l.relative(h))
-		}
-	}
-	return out
-}
-
-// badRoot reports an entry of `pipelines` that cannot be used.
-func (l *loader) badRoot(i int, rule, message, hint string) {
-	p := diag.Problem{File: FileName, Severity: diag.Error, Rule: rule, Message: message, Hint: hint}
-	if s, _ := l.open(FileName, true); s != nil {
-		at := s.At([]any{"pipelines", i})
-		if v, ok := s.Value.(map[string]any); ok && v["pipelines"] != nil {
-			if _, one := v["pipelines"].(string); one {
-				at = s.At([]any{"pipelines"})
-			}
-			p = s.Problem(at, p.Severity, p.Rule, p.Message, p.Hint)
-		}
-	}
-	l.add(p)
-}
-
-// relative is a path as it is shown: below the project root with forward
-// slashes, else absolute.
-func (l *loader) relative(path string) string {
-	if rel, err := filepath.Rel(l.Root, l.abs(path)); err == nil {
-		return filepath.ToSlash(rel)
-	}
-	return filepath.ToSlash(path)
-}
-
-// asked are the files of the paths that were given: relative to the current
-// folder, with the folder below a configured root where they lie in one.
-func (l *loader) asked(all []files.Found) *files.Walk {
-	known := map[string]string{}
-	for _, f := range all {
-		known[f.Name] = f.Folder
-	}
-	d := &files.Walk{Root: l.Root, Linked: true}
 	for _, path := range l.options.Paths {
 		abs, err := filepath.Abs(path)
 		if l.options.Dir != "" && err == nil {
@@ -92,16 +73,41 @@ func (l *loader) asked(all []files.Found) *files.Walk {
 				abs = l.abs(path)
 			}
 		}
-		name := l.relative(abs)
-		if filepath.Base(name) == FileName {
-			continue
-		}
-		d.In(name)
-	}
-	for i, f := range d.Found {
-		if folder, ok := known[f.Name]; ok {
-			d.Found[i].Folder = folder
+		if filepath.Base(abs) != FileName {
+			out = append(out, files.Relative(l.Root, abs))
+		} else {
+			l.projectFile(path, abs)
 		}
 	}
-	return d
+	return out
+}
+
+// projectFile takes note that the project file was asked for, which is read in
+// any case.
+func (l *loader) projectFile(written, path string) {
+	name := files.Relative(l.Root, path)
+	asked, err := os.Stat(path)
+	own, oerr := os.Stat(l.abs(FileName))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.add(files.Missing(name, "a project needs none, for every key has a default; redundctl init writes one"))
+	case err == nil && (oerr != nil || !os.SameFile(asked, own)):
+		l.add(diag.Problem{File: name, Severity: diag.Error, Rule: "unreadable", Message: "this is the file of another project",
+			Hint: "redundctl -C " + filepath.ToSlash(filepath.Dir(written)) + " validate checks that one"})
+	default:
+		l.named = true
+	}
+}
+
+// badRoot reports an entry of `pipelines` that cannot be used.
+func (l *loader) badRoot(bad files.BadRoot) {
+	p := diag.Problem{File: FileName, Severity: diag.Error, Rule: bad.Rule, Message: bad.Message, Hint: bad.Hint}
+	if s := l.redund.Source; s != nil && l.redund.Rooted {
+		at := l.redund.Place("pipelines", bad.Index)
+		if _, one := mistake.Value(s.Value, place("pipelines")).(string); one && len(at) == 2 {
+			at = place("pipelines")
+		}
+		p = s.Problem(s.At(at), p.Severity, p.Rule, p.Message, p.Hint)
+	}
+	l.add(p)
 }

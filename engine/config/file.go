@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -28,6 +30,8 @@ type file struct {
 	value    map[string]any // as written, with the environment's overrides
 	pipeline *pipeline.Pipeline
 	problems []diag.Problem
+	count    map[bool]int // of problems, by whether they are errors
+	because  []string     // files whose problems make this one invalid too
 	zones    *schedule.Zones
 }
 
@@ -65,7 +69,7 @@ func (f *file) finish() {
 // beside other files.
 func (f *file) text() *source.File {
 	if f.source == nil {
-		f.source, _ = f.open(f.Name, false)
+		f.source, _ = f.open(f.Name)
 	}
 	if f.source == nil {
 		f.source = &source.File{Name: f.Name}
@@ -75,68 +79,75 @@ func (f *file) text() *source.File {
 
 // read parses, checks and decodes the file, by itself.
 func (f *file) read() {
-	// What cannot be read is told alone: the rest would follow from it.
-	if f.source, f.problems = f.open(f.Name, false); f.problems != nil {
-		f.reject("")
+	var ps []diag.Problem
+	f.source, ps = f.open(f.Name)
+	if f.add(ps...); ps != nil {
+		f.reject("") // what cannot be read is told alone: the rest would follow from it
 		return
 	}
 	v, ok := f.source.Value.(map[string]any)
 	if !ok {
-		if f.source.Value != nil {
-			f.problems = append(f.problems, mistake.Problems(f.source, f.kinds.Schemas().Pipeline(f.source.Value))...)
-		}
+		f.add(mistake.Problems(f.source, f.kinds.Schemas().Pipeline(f.source.Value))...)
 		f.reject("")
 		return
 	}
 	if v["kind"] == "action" {
-		f.problems = append(f.problems, f.source.Problem(f.source.At([]any{"kind"}), diag.Error, "action-place",
-			"this is an action, which a step uses, and no pipeline", "move it out of the folders of pipelines, as into actions/"))
+		f.actionFile()
 		return
 	}
 	name, _ := v["name"].(string)
-	f.value = f.overridden(v, name)
-	f.problems = append(f.problems, mistake.Problems(f.source, f.kinds.Schemas().Pipeline(f.value))...)
+	f.value = v
+	issues := f.kinds.Schemas().Pipeline(v)
+	if f.add(mistake.Problems(f.source, issues)...); !f.bad() {
+		f.override(name)
+	}
 	if f.bad() {
-		f.checkExpressionSyntax()
+		f.checkRest(v, issues)
 		f.reject(name)
 		return
 	}
-	written := f.value
-	f.decode(name)
-	if f.pipeline != nil {
-		f.check(written)
+	var err error
+	if f.pipeline, err = f.decode(f.value); err != nil {
+		at, what := schema.Undecodable(err)
+		f.say(f.source.At(at), diag.Error, "max", what)
+		f.reject(name)
+		return
 	}
-}
-
-// bad reports whether the file has an error.
-func (f *file) bad() bool {
-	return slices.ContainsFunc(f.problems, func(p diag.Problem) bool { return p.Severity == diag.Error })
+	f.check(f.value)
 }
 
 // reject remembers under which names people will look for the pipeline.
 func (f *file) reject(name string) {
 	stem := f.Name[strings.LastIndex(f.Name, "/")+1:]
-	stem = stem[:strings.LastIndex(stem, ".")]
+	stem = strings.TrimSuffix(stem, path.Ext(stem))
+	because := append([]string{f.Name}, f.because...)
+	for _, p := range f.problems {
+		if p.Severity == diag.Error && !slices.Contains(because, p.File) {
+			because = append(because, p.File)
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, n := range []string{name, stem} {
+	names := []string{name, stem}
+	if name == stem {
+		names = names[1:]
+	}
+	for _, n := range names {
 		if n != "" {
-			f.rejected[n] = append(f.rejected[n], f.Name)
-			f.rejected[f.Folder+"/"+n] = append(f.rejected[f.Folder+"/"+n], f.Name)
+			f.rejected[n] = append(f.rejected[n], because...)
+			f.rejected[f.Folder+"/"+n] = append(f.rejected[f.Folder+"/"+n], because...)
 		}
 	}
 	f.pipeline = nil
 }
 
-// overridden lays what the environment says of this pipeline on what is
-// written.
-func (f *file) overridden(v map[string]any, name string) map[string]any {
+// override lays what the environment says of this pipeline on what is written.
+// What does not fit stands in redund.yaml.
+func (f *file) override(name string) {
+	v := f.value
 	system, _ := v["system"].(string)
-	if system == "" {
-		system = f.Folder
-	}
-	for _, key := range []string{name, system + "/" + name} {
-		over, ok := f.overrides[key]
+	for _, key := range []string{name, cmp.Or(system, f.Folder) + "/" + name} {
+		over, ok := f.redund.Overrides[key]
 		if !ok {
 			continue
 		}
@@ -146,25 +157,41 @@ func (f *file) overridden(v map[string]any, name string) map[string]any {
 		}
 		f.used[key] = true
 		f.mu.Unlock()
+		at := place("environments", f.Config.Environment, "pipelines", key)
 		over = maps.Clone(over)
 		if params, ok := over["params"].(map[string]any); ok {
-			over["params"] = shape.Defaults(v["params"], params)
+			declared, _ := f.value["params"].(map[string]any)
+			for name := range params {
+				if declared[name] == nil {
+					f.add(f.redund.Source.Problem(f.redund.Source.KeyAt(below(at, "params", name)), diag.Error, "unknown-param",
+						fmt.Sprintf("the pipeline %s has no param %q", key, name), mistake.Choice(name, slices.Sorted(maps.Keys(declared)))))
+				}
+			}
+			over["params"] = shape.Defaults(f.value["params"], params)
 		}
 		v = shape.Merged(v, over)
 		if s := over["schedule"]; s != nil {
 			v["schedule"] = s // whole: cron and every exclude each other
 		}
+		issues := f.kinds.Schemas().Pipeline(v)
+		for i, x := range issues {
+			if n := len(x.Path); n > 2 && x.Path[0] == "params" && x.Path[2] == "default" {
+				x.Path = slices.Delete(slices.Clone(x.Path), 2, 3)
+			}
+			issues[i].Path = below(at, x.Path...)
+		}
+		f.add(mistake.Problems(f.redund.Source, issues)...)
 	}
-	return v
+	f.value = v
 }
 
 // decode makes the pipeline of a value that the schema has found good.
-func (f *file) decode(name string) {
-	v := maps.Clone(f.value)
+func (f *file) decode(value map[string]any) (*pipeline.Pipeline, error) {
+	v := maps.Clone(value)
 	if v["primary"] != nil {
 		v["primary"] = shape.Primary(v["primary"], f.primaries())
 	}
-	for _, list := range []string{"steps", "on-success", "on-failure", "on-cancel", "always"} {
+	for _, list := range shape.ListNames() {
 		if steps, ok := v[list].([]any); ok {
 			v[list] = shape.Steps(steps, []any{list}, f.source.Keys)
 		}
@@ -172,12 +199,10 @@ func (f *file) decode(name string) {
 	f.kinds.Schemas().FillPipeline(v)
 	p := &pipeline.Pipeline{File: f.Name}
 	if err := schema.Decode(v, p); err != nil {
-		f.problems = append(f.problems, f.source.Problem(source.Pos{}, diag.Error, "type", err.Error(), ""))
-		f.reject(name)
-		return
+		return nil, err
 	}
 	f.complete(p, v)
-	f.pipeline = p
+	return p, nil
 }
 
 // primaries are the kinds of primaries that there are.
@@ -191,7 +216,7 @@ func (f *file) complete(p *pipeline.Pipeline, v map[string]any) {
 	if p.System == "" {
 		p.System = f.Folder
 	}
-	if m := f.systemMode(p.System); m != "" {
+	if m := f.Config.Systems[p.System].Mode; m != "" && (p.Primary != nil || m == pipeline.Alongside) {
 		p.Mode = m
 	}
 	if p.Mode == "" {
@@ -214,7 +239,8 @@ func (f *file) complete(p *pipeline.Pipeline, v map[string]any) {
 			}
 		}
 	}
-	for name, list := range lists(p) {
+	for _, name := range shape.ListNames() {
+		list := shape.List(p, name)
 		raw, _ := v[name].([]any)
 		for i := range list {
 			step, _ := raw[i].(map[string]any)
@@ -223,12 +249,5 @@ func (f *file) complete(p *pipeline.Pipeline, v map[string]any) {
 				list[i].ID = fmt.Sprintf("%s-%d", map[bool]string{true: "step", false: name}[name == "steps"], i+1)
 			}
 		}
-	}
-}
-
-// lists are the steps and the handlers of a pipeline, by their keys.
-func lists(p *pipeline.Pipeline) map[string][]pipeline.Step {
-	return map[string][]pipeline.Step{
-		"steps": p.Steps, "on-success": p.OnSuccess, "on-failure": p.OnFailure, "on-cancel": p.OnCancel, "always": p.Always,
 	}
 }

@@ -24,6 +24,9 @@ func (f *file) checkGraph(steps []pipeline.Step, at []any) {
 		graph = graph || s.HasNeeds
 	}
 	for i, s := range steps {
+		if f.full(diag.Error) {
+			return
+		}
 		for j, need := range s.Needs {
 			where := f.source.At(below(at, i, "needs", j))
 			if _, list := mistake.Value(f.source.Value, below(at, i, "needs")).([]any); !list {

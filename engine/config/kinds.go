@@ -7,11 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/redundctl/redundctl/engine/config/given"
 	"github.com/redundctl/redundctl/engine/config/mistake"
+	"github.com/redundctl/redundctl/engine/config/shape"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/source"
 )
 
 // checkKinds asks each step's kind what its schema cannot say, and looks at
@@ -39,7 +40,7 @@ func (f *file) findings(s *pipeline.Step, at []any) {
 	if !ok || k.Check == nil {
 		return
 	}
-	for _, x := range k.Check(s.With, kind.Place{Root: f.Root, Dir: f.directory(s)}) {
+	for _, x := range k.Check(s.With, kind.Place{Root: f.Root, Dir: f.directory(s), Notify: f.notify}) {
 		where := below(at, "with")
 		for _, key := range x.Key {
 			where = append(where, index(key, mistake.Value(f.source.Value, where)))
@@ -81,20 +82,45 @@ func (f *file) directory(s *pipeline.Step) string {
 // checkPaths warns of a working directory outside the project, where it is
 // written out.
 func (f *file) checkPaths(s *pipeline.Step, at []any) {
-	dir := f.directory(s)
-	if dir == "" || s.WorkingDirectory == "." || s.WorkingDirectory == "" {
-		return
+	if dir := f.directory(s); dir != "" && s.WorkingDirectory != "." && s.WorkingDirectory != "" && f.outside(dir) {
+		f.say(f.source.At(below(at, "working-directory")), diag.Warning, "outside-project", s.WorkingDirectory+" lies outside the project", outsideHint)
 	}
-	if rel, err := filepath.Rel(f.Root, dir); err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
-		f.say(f.source.At(below(at, "working-directory")), diag.Warning, "outside-project",
-			fmt.Sprintf("%s lies outside the project", s.WorkingDirectory), "keep what a pipeline works on in the project, or be sure that it is meant")
+}
+
+const outsideHint = "keep what a pipeline works on in the project, or be sure that it is meant"
+
+func (f *file) outside(path string) bool {
+	rel, err := filepath.Rel(f.Root, path)
+	return err != nil || rel == ".." || strings.HasPrefix(rel, "../")
+}
+
+// checkPath warns of a path outside the project that a kind is given, where it
+// is written out: one of a step, which is relative to where the step works, or
+// one of the primary, which is relative to the root.
+func (f *file) checkPath(at []any, text string) {
+	dir := f.Root
+	if list, ok := at[0].(string); ok && len(at) > 1 {
+		steps := shape.List(f.pipeline, list)
+		if i, ok := at[1].(int); ok && i < len(steps) {
+			dir = f.directory(&steps[i])
+		}
+	}
+	full := text
+	if !filepath.IsAbs(text) {
+		if dir == "" || f.outside(dir) {
+			return // nobody knows yet, or it has been told
+		}
+		full = filepath.Join(dir, text)
+	}
+	if !strings.Contains(text, "${{") && f.outside(full) {
+		f.say(f.source.At(at), diag.Warning, "outside-project", text+" lies outside the project", outsideHint)
 	}
 }
 
 // checkPlugin says when this machine has no such plugin. It runs none.
 func (f *file) checkPlugin(s *pipeline.Step, at []any) {
 	name := strings.TrimPrefix(s.Uses, kind.PluginPrefix)
-	if _, ok := f.Config.Plugins[name]; ok {
+	if _, ok := f.Config.Plugins[name]; ok || f.blind {
 		return
 	}
 	if f.programs.Look("redund-step-"+name, "") == "" {
@@ -103,58 +129,28 @@ func (f *file) checkPlugin(s *pipeline.Step, at []any) {
 	}
 }
 
-// checkCalls holds that pipelines that steps run are there, and do not run
-// each other in a circle.
-func (f *file) checkCalls(all map[string]*file) {
-	for _, list := range slices.Sorted(maps.Keys(lists(f.pipeline))) {
-		for i, s := range lists(f.pipeline)[list] {
-			name, ok := s.With["name"].(string)
-			if s.Uses != "pipeline" || !ok || strings.Contains(name, "${{") || len(f.options.Paths) > 0 {
-				continue
-			}
-			found := f.Find(name)
-			at := func() source.Pos { return f.text().At(place(list, i, "with", "name")) }
-			switch {
-			case len(found) == 1:
-				if circle := calls(found[0], f.pipeline, all, nil); circle != nil {
-					f.say(at(), diag.Error, "cycle", "the pipelines run each other in a circle: "+strings.Join(append([]string{f.pipeline.ID()}, circle...), " → "), "take one of these steps out")
-				}
-			case len(found) > 1:
-				f.say(at(), diag.Error, "ambiguous-name", fmt.Sprintf("the name %q means %s and %s", name, found[0].ID(), found[1].ID()), "write system/name")
-			case f.Rejected(name) == nil:
-				var known []string
-				for _, p := range f.Pipelines {
-					known = append(known, p.Name)
-				}
-				f.say(at(), diag.Error, "unknown-pipeline", fmt.Sprintf("there is no pipeline %q", name), mistake.Choice(name, known))
-			}
-		}
-	}
+// gift is what a step gives to another file.
+type gift struct {
+	to       string // "the action ./a.yaml"
+	what     string // "input" or "param"
+	declared map[string]pipeline.Param
+	values   map[string]any
+	at       []any // where the values stand
+	missing  []any // where one stands that is not given
 }
 
-// calls gives the ids of the pipelines by which from comes to run to, or nil.
-func calls(from, to *pipeline.Pipeline, all map[string]*file, way []string) []string {
-	if slices.Contains(way, from.ID()) {
-		return nil
-	}
-	way = append(slices.Clone(way), from.ID())
-	if from == to {
-		return way
-	}
-	for _, steps := range lists(from) {
-		for _, s := range steps {
-			name, _ := s.With["name"].(string)
-			if s.Uses != "pipeline" {
-				continue
-			}
-			for _, f := range all {
-				if p := f.pipeline; p != nil && (p.Name == name || p.ID() == name) {
-					if found := calls(p, to, all, way); found != nil {
-						return found
-					}
-				}
-			}
+// checkGift says what is wrong with values that are given.
+func (f *file) checkGift(g gift) {
+	for _, m := range given.Check(g.declared, g.values) {
+		f.text()
+		switch {
+		case m.Unknown:
+			f.say(f.source.KeyAt(below(g.at, m.Name)), diag.Error, "unknown-"+g.what, fmt.Sprintf("%s has no %s %q", g.to, g.what, m.Name),
+				mistake.Choice(m.Name, slices.Sorted(maps.Keys(g.declared))))
+		case m.Missing:
+			f.say(f.source.At(g.missing), diag.Error, "required", fmt.Sprintf("the %s %s of %s is missing", g.what, m.Name, g.to), fmt.Sprintf("give it in %s", g.at[len(g.at)-1]))
+		default:
+			f.say(f.source.At(below(g.at, m.Name)), diag.Error, "type", "must be "+m.Want, g.to+" declares it so")
 		}
 	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -150,10 +151,37 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestFiles holds what is counted as checked: a folder that holds nothing shows.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text  string
+		paths []string
+		want  int
+	}{
+		"all":                     {"-- redund.yaml --\nversion: 1\n-- pipelines/pm2/a.yaml --\nname: a\nsteps: [{run: echo}]\n", nil, 2},
+		"one":                     {"-- redund.yaml --\nversion: 1\n-- pipelines/pm2/a.yaml --\nname: a\nsteps: [{run: echo}]\n", []string{"pipelines/pm2/a.yaml"}, 1},
+		"a folder with nothing":   {"-- redund.yaml --\nversion: 1\n-- pipelines/pm2/a.txt --\n", []string{"pipelines"}, 0},
+		"the project file":        {"-- redund.yaml --\nversion: 1\n-- pipelines/pm2/a.yaml --\nname: a\nsteps: [{run: echo}]\n", []string{"redund.yaml"}, 1},
+		"the project file, wrong": {"-- redund.yaml --\nversio: 1\n-- pipelines/pm2/a.yaml --\nname: a\nsteps: [{run: echo}]\n", []string{"pipelines"}, 2},
+		"the project's folder":    {"-- redund.yaml --\nversion: 1\n-- pipelines/pm2/a.yaml --\nname: a\nsteps: [{run: echo}]\n", []string{"."}, 2},
+		"no project file":         {"-- pipelines/pm2/a.txt --\n", nil, 0},
+	} {
+		root := write(t, c.text)
+		var paths []string
+		for _, p := range c.paths {
+			paths = append(paths, filepath.Join(root, p))
+		}
+		p := config.Load(t.Context(), config.Options{Dir: root, Kinds: builtin.Kinds(), Env: environ, Paths: paths})
+		if p.Files != c.want {
+			t.Errorf("%s: %d files, want %d; %+v", name, p.Files, c.want, p.Problems)
+		}
+	}
+}
+
 // TestLarge holds that what is long but right, or wrong in a large way, costs
 // less than the five seconds that any input may.
-func TestLarge(t *testing.T) {
-	t.Parallel()
+func TestLarge(t *testing.T) { // not beside others: what they compute would count
 	many := func(n int, step func(i int) string) string {
 		var b strings.Builder
 		b.WriteString(head + "steps:\n")
@@ -162,6 +190,18 @@ func TestLarge(t *testing.T) {
 		}
 		return b.String()
 	}
+	repeat := func(n int, line func(i int) string) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteString(line(i))
+		}
+		return b.String()
+	}
+	bomb := "x-a: &a [x,x,x,x,x,x,x,x,x]\n"
+	for i := range 8 {
+		bomb += fmt.Sprintf("x-%c: &%c [%s]\n", 'b'+i, 'b'+i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*%c,", 'a'+i), 9), ","))
+	}
+	const step = "steps: [{run: echo}]\n"
 	for name, c := range map[string]struct {
 		text     string
 		problems int
@@ -171,15 +211,89 @@ func TestLarge(t *testing.T) {
 		"conditions over a chain": {many(3000, func(i int) string {
 			return fmt.Sprintf("{id: s%d, needs: [%s], if: steps.s0.outcome != '' || true, run: echo}", i, before(i))
 		}), 1}, // the first reads itself
+		"unknown needs":      {many(10000, func(i int) string { return fmt.Sprintf("{id: s%d, needs: [x%d], run: echo}", i, i) }), 50},
+		"unknown steps":      {many(9000, func(i int) string { return fmt.Sprintf("{id: s%d, run: echo, if: steps.x%d.outcome}", i, i) }), 50},
+		"all steps":          {many(9000, func(i int) string { return fmt.Sprintf("{id: s%d, run: echo, if: steps.*.outcome}", i) }), 0},
+		"equal ids":          {many(10000, func(int) string { return "{id: a, run: echo}" }), 50},
+		"scripts":            {many(9000, func(int) string { return "{run: 'echo ${{ toJSON(params) }}'}" }), 50},
+		"too many steps":     {many(20001, func(int) string { return "{run: echo}" }), 1},
+		"unknown keys":       {head + step + repeat(30000, func(i int) string { return fmt.Sprintf("k%d: x\n", i) }), 50},
+		"equal keys":         {head + step + "env:\n" + strings.Repeat("  A: x\n", 4000), 50},
+		"expressions":        {head + step + "env:\n" + repeat(2000, func(i int) string { return fmt.Sprintf("  A%d: \"${{ params.b%d }}\"\n", i, i) }), 50},
+		"aliases":            {head + step + bomb, 1},
+		"levels":             {head + step + "x-a: " + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + "\n", 1},
+		"levels of a script": {head + "steps:\n  - {run: echo, if: '" + strings.Repeat("(", 500000) + "'}\n", 1},
+		"100 MB":             {strings.Repeat("a: b\n", 20<<20), 1},
+		"bytes":              {strings.Repeat("\x00\x01\xff\xfe", 10000), 1},
+		"UTF-16":             {"\xff\xfev\x00e\x00r\x00", 1},
+		"long names":         {many(4000, func(i int) string { return fmt.Sprintf("{id: %s%d, run: echo}", strings.Repeat("a", 200), i) }), 0},
 	} {
-		start := time.Now()
-		if p := load(t, write(t, c.text), ""); len(p.Problems) != c.problems {
-			t.Errorf("%s: %d problems, want %d", name, len(p.Problems), c.problems)
-		}
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("%s took %s", name, took)
-		}
+		bounded(t, name, write(t, c.text), c.problems)
 	}
+}
+
+// TestLargeProjects holds the same of many files that hang together.
+func TestLargeProjects(t *testing.T) {
+	for name, c := range map[string]struct {
+		n, problems int
+		file        func(i int) (name, text string)
+	}{
+		"a circle of pipelines": {2000, 1, func(i int) (string, string) {
+			return fmt.Sprintf("pipelines/pm2/p%d.yaml", i), fmt.Sprintf("name: p%d\nsteps: [{uses: pipeline, with: {name: p%d}}]\n", i, (i+1)%2000)
+		}},
+		"pipelines that run nobody": {2000, 2000, func(i int) (string, string) {
+			return fmt.Sprintf("pipelines/pm2/p%d.yaml", i), fmt.Sprintf("name: p%d\nsteps: [{uses: pipeline, with: {name: x%d}}]\n", i, i)
+		}},
+		"one name": {2000, 1999, func(i int) (string, string) {
+			return fmt.Sprintf("pipelines/pm2/p%d.yaml", i), "name: p\nsteps: [{run: echo}]\n"
+		}},
+		"layers of actions": {61, 1, func(i int) (string, string) { // 2^30 ways through them
+			if i == 60 {
+				return "pipelines/pm2/p.yaml", "name: p\nsteps: [{uses: ./a0.yaml}]\n"
+			}
+			next := fmt.Sprintf("[{uses: ./a%d.yaml}, {uses: ./a%d.yaml}]", i/2*2+2, i/2*2+3)
+			if i >= 58 {
+				next = map[bool]string{true: "[{run: echo}]", false: "[{rnu: echo}]"}[i == 58]
+			}
+			return fmt.Sprintf("a%d.yaml", i), "kind: action\nsteps: " + next + "\n"
+		}},
+		"a circle of actions": {1001, 1, func(i int) (string, string) {
+			if i == 1000 {
+				return "pipelines/pm2/p.yaml", "name: p\nsteps: [{uses: ./a0.yaml}]\n"
+			}
+			return fmt.Sprintf("a%d.yaml", i), fmt.Sprintf("kind: action\nsteps: [{uses: ./a%d.yaml}]\n", (i+1)%1000)
+		}},
+	} {
+		root := t.TempDir()
+		for i := range c.n {
+			n, text := c.file(i)
+			file(t, filepath.Join(root, n), []byte(text))
+		}
+		bounded(t, name, root, c.problems)
+	}
+}
+
+// bounded loads a project and holds how many problems it gives, and that it
+// costs less than five seconds of this process, whatever else the machine does.
+func bounded(t *testing.T, name, root string, problems int) {
+	t.Helper()
+	start := cpu(t)
+	if p := load(t, root, ""); len(p.Problems) != problems {
+		t.Errorf("%s: %d problems, want %d", name, len(p.Problems), problems)
+	}
+	if took := cpu(t) - start; took > 5*time.Second && !race {
+		t.Errorf("%s took %s", name, took)
+	}
+}
+
+// cpu is the time that this process has computed.
+func cpu(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func before(i int) string {

@@ -1,9 +1,6 @@
 package config
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/redundctl/redundctl/engine/config/programs"
@@ -15,54 +12,65 @@ import (
 // checkPrograms says which programs and script files of steps this machine
 // does not have: of `exec` its first item, of `run` the words of simple lines.
 func (f *file) checkPrograms(steps []pipeline.Step, at []any) {
+	if _, own := f.pipeline.Env["PATH"]; own {
+		return
+	}
 	for i := range steps {
 		s := &steps[i]
-		dir := f.directory(s)
-		if dir == "" {
-			continue
-		}
-		switch {
-		case len(s.Exec) > 0:
-			f.checkWords(s.Exec, dir, func(word int) source.Pos { return f.source.At(below(at, i, "exec", word)) })
-		case s.Run != "" && (s.Shell == "" || s.Shell == "bash" || s.Shell == "sh") && !strings.Contains(s.Run, "\n"):
-			words := strings.Fields(s.Run)
-			if !programs.Simple(s.Run) {
-				continue
-			}
-			f.checkWords(words, dir, func(word int) source.Pos {
-				return f.source.InString(below(at, i, "run"), strings.Index(s.Run, words[word]), len(words[word]))
-			})
+		_, own := s.Env["PATH"]
+		if dir := f.directory(s); dir != "" && !own {
+			f.checkExec(s.Exec, dir, below(at, i, "exec"))
+			f.checkRun(s.Run, s.Shell, dir, below(at, i, "run"))
+			f.checkShell(s.Shell, dir, below(at, i, "shell"))
 		}
 	}
 }
 
-func (f *file) checkWords(words []string, dir string, at func(word int) source.Pos) {
-	if len(words) == 0 || strings.Contains(words[0], "${{") || programs.Builtin(words[0]) {
-		return
+// checkOthers does so for the service, and for the script of a primary, which
+// runs in the project root.
+func (f *file) checkOthers() {
+	if p := f.pipeline.Primary; p != nil {
+		script, _ := p.With["run"].(string)
+		f.checkRun(script, "", f.Root, place("primary", p.Kind, "run"))
 	}
-	say := func(word int, rule, message, hint string) {
-		f.say(at(word), diag.Warning, rule, message, hint)
-	}
-	if f.programs.Look(words[0], dir) == "" {
-		if _, err := os.Stat(filepath.Join(dir, words[0])); strings.Contains(words[0], "/") && err == nil {
-			say(0, "missing-program", fmt.Sprintf("%s is not executable", words[0]), "run chmod +x on it")
-			return
+	if s := f.pipeline.Service; s != nil {
+		if dir := f.directory(&pipeline.Step{}); dir != "" {
+			f.checkExec(s.Exec, dir, place("service", "exec"))
+			f.checkRun(s.Run, s.Shell, dir, place("service", "run"))
+			f.checkShell(s.Shell, dir, place("service", "shell"))
 		}
-		say(0, "missing-program", fmt.Sprintf("there is no program %s on this machine", words[0]), "install it, or give its path; the step fails until then")
+	}
+}
+
+func (f *file) checkExec(argv []string, dir string, at []any) {
+	f.checkWords(argv, dir, func(word int) source.Pos { return f.source.At(below(at, word)) })
+}
+
+// checkRun looks at scripts of one simple line, which say what they start.
+func (f *file) checkRun(script, shell, dir string, at []any) {
+	if !programs.Simple(script) || shell != "" && shell != "bash" && shell != "sh" {
 		return
 	}
-	if len(words) < 2 || !programs.Interpreter(words[0]) {
+	words := strings.Fields(script)
+	f.checkWords(words, dir, func(word int) source.Pos {
+		return f.source.InString(at, strings.Index(script, words[word]), len(words[word]))
+	})
+}
+
+// checkShell looks for the program of a shell that is asked for by name.
+func (f *file) checkShell(shell, dir string, at []any) {
+	words := strings.Fields(shell)
+	if len(words) == 0 || strings.ContainsAny(words[0], `"'\{$`) {
 		return
 	}
-	script := words[1]
-	if strings.HasPrefix(script, "-") || strings.Contains(script, "${{") || !strings.Contains(filepath.Base(script), ".") {
-		return
+	if words[0] == "python" && f.programs.Look("python", dir) == "" {
+		words[0] = "python3" // which runs it then
 	}
-	full := script
-	if !filepath.IsAbs(full) {
-		full = filepath.Join(dir, script)
-	}
-	if _, err := os.Stat(full); err != nil {
-		say(1, "missing-script", fmt.Sprintf("there is no script %s", script), "check its path from the step's working directory; the step fails until it is there")
+	f.checkWords(words[:1], dir, func(int) source.Pos { return f.source.At(at) })
+}
+
+func (f *file) checkWords(words []string, dir string, at func(word int) source.Pos) {
+	if x, missing := f.programs.Missing(words, dir); missing {
+		f.say(at(x.Word), diag.Warning, x.Rule, x.Message, x.Hint)
 	}
 }

@@ -15,6 +15,12 @@ var expressionRules = []Rule{
 		Good:    "version: 1\nname: sync\nsteps:\n  - env: {ALL: \"${{ toJSON(params) }}\"}\n    run: echo done\n",
 	},
 	{
+		ID: "expression-value", Severity: Error,
+		Summary: "a function is given a text that it cannot read",
+		Bad:     "version: 1\nname: sync\nsteps:\n  - run: echo \"$ON\"\n    env:\n      ON: ${{ format('{0', run.id) }}\n",
+		Good:    "version: 1\nname: sync\nsteps:\n  - run: echo \"$ON\"\n    env:\n      ON: ${{ format('{0}', run.id) }}\n",
+	},
+	{
 		ID: "unknown-context", Severity: Error,
 		Summary: "an expression reads a context that does not exist there",
 		Bad:     "version: 1\nname: sync\nsteps:\n  - env: {REF: \"${{ github.ref }}\"}\n    run: echo done\n",

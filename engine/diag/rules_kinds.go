@@ -14,4 +14,10 @@ var kindRules = []Rule{
 		Bad:     "version: 1\nname: tell\nsteps:\n  - uses: notify\n    with: {message: done, services: [\"https://example.com/hook\"]}\n",
 		Good:    "version: 1\nname: tell\nsteps:\n  - uses: notify\n    with: {message: done, services: [\"generic+https://example.com/hook\"]}\n",
 	},
+	{
+		ID: "notify-nobody", Severity: Warning,
+		Summary: "a message that no service is named for: its step is skipped",
+		Bad:     "version: 1\nname: tell\nsteps:\n  - uses: notify\n    with: {message: done}\n",
+		Good:    "-- redund.yaml --\nnotify: {services: [\"${{ secrets.SLACK_URL }}\"]}\n-- pipelines/pm2/tell.yaml --\nversion: 1\nname: tell\nsteps:\n  - uses: notify\n    with: {message: done}\n",
+	},
 }

@@ -93,6 +93,12 @@ var projectRules = []Rule{
 		Good:    "-- actions/greet.yaml --\nkind: action\nname: greet\nsteps:\n  - run: echo hello\n-- pipelines/pm2/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - uses: ./actions/greet.yaml\n",
 	},
 	{
+		ID: "unknown-axis", Severity: Warning,
+		Summary: "exclude names an axis that the matrix does not have, and so leaves out nothing",
+		Bad:     "version: 1\nname: build\nsteps:\n  - run: echo done\n    matrix: {os: [linux, macos], node: [20, 22], exclude: [{oss: macos, node: 20}]}\n",
+		Good:    "version: 1\nname: build\nsteps:\n  - run: echo done\n    matrix: {os: [linux, macos], node: [20, 22], exclude: [{os: macos, node: 20}]}\n",
+	},
+	{
 		ID: "unknown-pipeline", Severity: Error,
 		Summary: "a pipeline that there is not",
 		Bad:     "version: 1\nname: sync\nsteps:\n  - {uses: pipeline, with: {name: deploy}}\n",
@@ -148,7 +154,7 @@ var projectRules = []Rule{
 	},
 	{
 		ID: "unreadable", Severity: Error,
-		Summary: "a file or folder that cannot be read",
+		Summary: "a file or folder that cannot be read, or was asked for and is not there",
 		Bad:     "# a file without read permission, or a link that leads nowhere\n",
 		Good:    "version: 1\nname: sync\nsteps:\n  - run: echo done\n",
 	},
@@ -169,6 +175,12 @@ var projectRules = []Rule{
 		Summary: "an environment that redund.yaml does not have",
 		Bad:     "# redundctl --environment stagng validate, where redund.yaml says\n# environments: {staging: {}}\n",
 		Good:    "-- redund.yaml --\nenvironment: staging\nenvironments: {staging: {observe: true}}\n-- pipelines/pm2/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - run: echo done\n",
+	},
+	{
+		ID: "state", Severity: Error,
+		Summary: "the state directory would hold the project, or its pipelines, and hide them from git",
+		Bad:     "-- redund.yaml --\nstate: pipelines\n-- pipelines/pm2/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - run: echo done\n",
+		Good:    "-- redund.yaml --\nstate: .redund\n-- pipelines/pm2/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - run: echo done\n",
 	},
 	{
 		ID: "storage", Severity: Error,

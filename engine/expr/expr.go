@@ -32,7 +32,7 @@ const (
 	RuleField    = "unknown-field"
 	RuleFunction = "unknown-function"
 	RuleType     = "expression-type"
-	RuleValue    = "expression-value" // only while evaluating: a value that a function cannot take
+	RuleValue    = "expression-value" // a value that a function cannot take; mostly found while evaluating
 )
 
 // Error is the message, with the hint when there is one.

@@ -61,6 +61,8 @@ type Kind[T any] struct {
 type Place struct {
 	Root string // project root, absolute
 	Dir  string // the step's working directory, absolute, or "" when an expression decides
+	// Notify is Deps.Notify as the project has it; nil: nobody knows.
+	Notify []string
 }
 
 // Finding is one thing that Check found.

@@ -14,18 +14,33 @@ import (
 	"github.com/redundctl/redundctl/schema"
 )
 
+// Most is how many problems of one severity a file is given: nobody reads more,
+// and each costs a search for its place and for what was meant.
+const Most = 50
+
 // Problems gives the schema's issues their places in a file. An object that
 // lacks one of some keys beside a key that is probably a misspelt one of them
-// has one mistake, not two.
+// has one mistake, not two; so has one of two kinds at once, which may lack
+// what only one of them asks for.
 func Problems(s *source.File, issues []schema.Issue) []diag.Problem {
 	var out []diag.Problem
 	for _, i := range issues {
-		if misspelt(i, issues) {
-			continue
+		if len(out) == Most {
+			break
 		}
-		out = append(out, problem(s, i))
+		if !misspelt(i, issues) && !undecided(i, issues) {
+			out = append(out, problem(s, i))
+		}
 	}
 	return out
+}
+
+// undecided reports whether what is missing is asked for by one of two kinds
+// that exclude each other.
+func undecided(i schema.Issue, all []schema.Issue) bool {
+	return i.Keyword == schema.KeywordRequired && slices.ContainsFunc(all, func(o schema.Issue) bool {
+		return o.Keyword == schema.KeywordOneOf && len(o.Names) > 1 && len(o.Path) <= len(i.Path) && slices.Equal(o.Path, i.Path[:len(o.Path)])
+	})
 }
 
 // misspelt reports whether what is missing stands there under an unknown name.
@@ -45,18 +60,39 @@ func misspelt(i schema.Issue, all []schema.Issue) bool {
 	})
 }
 
+// Place is where what is wrong stands: the key itself, where it is the key.
+func Place(i schema.Issue) []any {
+	if i.Keyword == schema.KeywordUnknownKey || i.Keyword == schema.KeywordName {
+		return append(slices.Clone(i.Path), i.Names[0])
+	}
+	return i.Path
+}
+
+// Wrong are the places of what is wrong in a file; what only lacks something,
+// or has too much of it, is not.
+func Wrong(issues []schema.Issue) [][]any {
+	lacks := []string{schema.KeywordRequired, schema.KeywordOneOf, schema.KeywordExcludes, schema.KeywordNeeds}
+	var out [][]any
+	for _, i := range issues {
+		if len(i.Path) > 0 && !slices.Contains(lacks, i.Keyword) || i.Keyword == schema.KeywordUnknownKey {
+			out = append(out, Place(i))
+		}
+	}
+	return out
+}
+
 func problem(s *source.File, i schema.Issue) diag.Problem {
 	rule, hint := i.Keyword, ""
 	at := s.At(i.Path)
 	switch i.Keyword {
 	case schema.KeywordUnknownKey, schema.KeywordName:
-		at = s.KeyAt(append(slices.Clone(i.Path), i.Names[0]))
+		at = s.KeyAt(Place(i))
 		hint = Choice(i.Names[0], i.Allowed)
 		if i.Keyword == schema.KeywordName {
 			rule = "name"
 		}
 	case schema.KeywordExcludes:
-		at = s.KeyAt(append(slices.Clone(i.Path), i.Names[len(i.Names)-1]))
+		at = s.KeyAt(append(slices.Clone(i.Path), latest(written(s, i.Path, i.Names), i.Names)))
 		hint = "keep one of them"
 	case schema.KeywordNeeds:
 		at = s.KeyAt(append(slices.Clone(i.Path), i.Names[0]))
@@ -71,6 +107,8 @@ func problem(s *source.File, i schema.Issue) diag.Problem {
 		if got, ok := Value(s.Value, i.Path).(string); ok {
 			if n := diag.Nearest(got, i.Allowed); n != "" {
 				hint = fmt.Sprintf("did you mean %q?", n)
+			} else if strings.HasSuffix(got, ".yaml") || strings.HasSuffix(got, ".yml") {
+				hint = "an action is named by its path from the project root, as ./actions/post.yaml"
 			}
 		}
 	case schema.KeywordExpression:
@@ -86,6 +124,14 @@ func Object(s *source.File, path []any) source.Pos {
 		return s.KeyAt(append(slices.Clone(path), keys[0]))
 	}
 	return s.At(path)
+}
+
+// latest is the last of some keys as they are written, or as they are named.
+func latest(written, named []string) string {
+	if len(written) == 0 {
+		written = named
+	}
+	return written[len(written)-1]
 }
 
 // written lists those of some keys that a mapping has, in the order written.
@@ -122,6 +168,9 @@ func Expression(s *source.File, path []any, err error) diag.Problem {
 
 // Choice is the hint for a name that is not one of those that there are.
 func Choice(name string, of []string) string {
+	if len(of) > 1000 {
+		of = of[:1000] // to compare more takes longer than it helps
+	}
 	if n := diag.Nearest(name, of); n != "" {
 		return fmt.Sprintf("did you mean %q?", n)
 	}

@@ -56,6 +56,49 @@ func Cycle(steps []pipeline.Step, byID map[string]int) []string {
 	return nil
 }
 
+// Circles gives the circles that names make which lead to others: of those that
+// hang together enough to break each way back, each from its least name on.
+func Circles(names []string, next func(name string) []string) [][]string {
+	const open, done = 1, 2
+	state := map[string]int{}
+	var out [][]string
+	type visit struct {
+		name string
+		to   []string
+	}
+	for _, start := range names {
+		if state[start] != 0 {
+			continue
+		}
+		stack := []visit{{start, next(start)}}
+		state[start] = open
+		for len(stack) > 0 {
+			top := &stack[len(stack)-1]
+			if len(top.to) == 0 {
+				state[top.name] = done
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			to := top.to[0]
+			top.to = top.to[1:]
+			switch state[to] {
+			case 0:
+				state[to] = open
+				stack = append(stack, visit{to, next(to)})
+			case open:
+				var circle []string
+				from := slices.IndexFunc(stack, func(v visit) bool { return v.name == to })
+				for _, v := range stack[from:] {
+					circle = append(circle, v.name)
+				}
+				least := slices.Index(circle, slices.Min(circle))
+				out = append(out, append(circle[least:len(circle):len(circle)], circle[:least]...))
+			}
+		}
+	}
+	return out
+}
+
 // Order answers which steps have surely been decided on before another one
 // starts: in a list those above it, in a graph those that it needs.
 type Order struct {

@@ -12,6 +12,28 @@ import (
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
+// ListNames are the keys of a pipeline that hold steps, in order.
+func ListNames() []string {
+	return []string{"steps", "on-success", "on-failure", "on-cancel", "always"}
+}
+
+// List are the steps that stand under one of these keys; of another: none.
+func List(p *pipeline.Pipeline, name string) []pipeline.Step {
+	switch name {
+	case "steps":
+		return p.Steps
+	case "on-success":
+		return p.OnSuccess
+	case "on-failure":
+		return p.OnFailure
+	case "on-cancel":
+		return p.OnCancel
+	case "always":
+		return p.Always
+	}
+	return nil
+}
+
 // Primary is the shape in which a primary is decoded: its kind's name and
 // keys, beside the keys that all kinds share.
 func Primary(v any, kinds []string) any {
@@ -143,7 +165,8 @@ func Merged(base, over map[string]any) map[string]any {
 	return out
 }
 
-// Defaults turns values for params into their new defaults.
+// Defaults turns values for the params that are declared into their new
+// defaults.
 func Defaults(declared any, values map[string]any) map[string]any {
 	out := map[string]any{}
 	all, _ := declared.(map[string]any)
@@ -152,9 +175,49 @@ func Defaults(declared any, values map[string]any) map[string]any {
 			d = maps.Clone(d)
 			d["default"] = v
 			out[k] = d
-		} else {
-			out[k] = v
 		}
 	}
 	return out
+}
+
+// Sound is a copy of v without what stands at bad paths: what can be relied on
+// of a file that has mistakes.
+func Sound(v map[string]any, bad [][]any) map[string]any {
+	out, _ := clone(v).(map[string]any)
+	for _, path := range bad {
+		cut(out, path)
+	}
+	return out
+}
+
+// cut takes out what stands at path. Of a list an entry becomes nothing, so
+// that those after it keep their places.
+func cut(v any, path []any) {
+	for i, p := range path {
+		last := i == len(path)-1
+		switch k := p.(type) {
+		case string:
+			m, _ := v.(map[string]any)
+			if last {
+				delete(m, k)
+				return
+			}
+			v = m[k]
+		case int:
+			l, _ := v.([]any)
+			if k >= len(l) {
+				return
+			}
+			if last {
+				l[k] = nil
+				return
+			}
+			v = l[k]
+		}
+	}
+}
+
+// Filled are the entries of a list that were not cut.
+func Filled(list []any) []any {
+	return slices.DeleteFunc(list, func(x any) bool { return x == nil })
 }

@@ -49,9 +49,18 @@ type action struct {
 	defaults []string // of redund.yaml
 }
 
-// check finds a scheme that no service has, where it is written out.
-func check(with map[string]any, _ kind.Place) []kind.Finding {
-	list, _ := with["services"].([]any)
+// check finds a scheme that no service has, where it is written out, and a
+// message that nobody would get.
+func check(with map[string]any, at kind.Place) []kind.Finding {
+	list, own := with["services"].([]any)
+	if own && len(list) == 0 || with["services"] == nil && at.Notify != nil && len(at.Notify) == 0 {
+		f := kind.Finding{Severity: diag.Warning, Rule: "notify-nobody", Message: "nobody is told: no services are named",
+			Hint: "give the step services, or the project notify.services in redund.yaml; until then it is skipped"}
+		if own {
+			f.Key = []string{"services"}
+		}
+		return []kind.Finding{f}
+	}
 	for i, x := range list {
 		s, _ := x.(string)
 		if strings.Contains(s, "${{") {

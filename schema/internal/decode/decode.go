@@ -3,9 +3,11 @@ package decode
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,32 +27,55 @@ func Into(v, out any) error {
 	return decode(v, p.Elem())
 }
 
-// decodeError is what is wrong with the value at a path, which grows while the
-// error comes back up.
-type decodeError struct {
-	path string
+// Error is what is wrong with the value at a path.
+type Error struct {
+	path []any // keys and indexes, innermost first: it grows while the error comes back up
 	err  error
 }
 
-func (e *decodeError) Error() string {
-	if e.path == "" {
-		return e.err.Error()
+func (e *Error) Error() string {
+	var b strings.Builder
+	for _, p := range e.Path() {
+		if i, ok := p.(int); ok {
+			fmt.Fprintf(&b, "[%d]", i)
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		fmt.Fprint(&b, p)
 	}
-	return strings.TrimPrefix(e.path, ".") + ": " + e.err.Error()
+	if b.Len() > 0 {
+		b.WriteString(": ")
+	}
+	return b.String() + e.err.Error()
 }
 
-func (e *decodeError) Unwrap() error { return e.err }
+func (e *Error) Unwrap() error { return e.err }
 
-func below(step string, err error) error {
-	if e, ok := err.(*decodeError); ok { //nolint:errorlint // never wrapped on the way up
-		e.path = step + e.path
+// Path is where the value stands, outermost first.
+func (e *Error) Path() []any {
+	out := slices.Clone(e.path)
+	slices.Reverse(out)
+	return out
+}
+
+func below(step any, err error) error {
+	if e, ok := err.(*Error); ok { //nolint:errorlint // never wrapped on the way up
+		e.path = append(e.path, step)
 		return e
 	}
 	return err
 }
 
 func wrong(want string, v any) error {
-	return &decodeError{err: fmt.Errorf("must be %s%s", want, tree.Instead(v))}
+	if f, ok := v.(float64); ok && f == math.Trunc(f) && strings.Contains(want, "integer") {
+		return &Error{err: errors.New("is too large a number")}
+	}
+	if _, ok := v.(uint64); ok {
+		return &Error{err: errors.New("is too large a number")}
+	}
+	return &Error{err: fmt.Errorf("must be %s%s", want, tree.Instead(v))}
 }
 
 func decode(v any, out reflect.Value) error {
@@ -103,7 +128,7 @@ func decodeText(v any, u encoding.TextUnmarshaler) error {
 		return wrong("a text", v)
 	}
 	if err := u.UnmarshalText([]byte(s)); err != nil {
-		return &decodeError{err: err}
+		return &Error{err: err}
 	}
 	return nil
 }
@@ -153,7 +178,7 @@ func decodeStruct(v any, out reflect.Value) error {
 			continue
 		}
 		if err := decode(x, out.Field(i)); err != nil {
-			return below("."+name, err)
+			return below(name, err)
 		}
 	}
 	return nil
@@ -173,7 +198,7 @@ func decodeMap(v any, out reflect.Value) error {
 	for key, x := range m {
 		value := reflect.New(t.Elem()).Elem()
 		if err := decode(x, value); err != nil {
-			return below("."+key, err)
+			return below(key, err)
 		}
 		made.SetMapIndex(reflect.ValueOf(key).Convert(t.Key()), value)
 	}
@@ -194,7 +219,7 @@ func decodeSlice(v any, out reflect.Value) error {
 	for i, x := range l {
 		if err := decode(x, made.Index(i)); err != nil {
 			if ok {
-				err = below("["+strconv.Itoa(i)+"]", err)
+				err = below(i, err)
 			}
 			return err
 		}
@@ -211,7 +236,7 @@ func decodeNumber(v any, out reflect.Value) error {
 			return wrong("an integer", v)
 		}
 		if out.OverflowInt(i) {
-			return &decodeError{err: fmt.Errorf("%d is out of range", i)}
+			return &Error{err: fmt.Errorf("%d is out of range", i)}
 		}
 		out.SetInt(i)
 	case out.CanUint():

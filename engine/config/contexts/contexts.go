@@ -1,0 +1,79 @@
+// Package contexts gives the types of what expressions can read.
+package contexts
+
+import (
+	"github.com/redundctl/redundctl/engine/expr"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// Base are the contexts that are the same in a whole pipeline. vars nil: it is
+// not known which there are.
+func Base(params map[string]pipeline.Param, secrets []string, vars map[string]any) map[string]*expr.Type {
+	text, number := expr.StringType(), expr.NumberType()
+	known := map[string]*expr.Type{}
+	for k := range vars {
+		known[k] = expr.AnyType()
+	}
+	declared := map[string]*expr.Type{}
+	for _, name := range secrets {
+		declared[name] = text
+	}
+	return map[string]*expr.Type{
+		"run": expr.Closed(map[string]*expr.Type{
+			"id": text, "slot": text, "attempt": number, "trigger": text, "reason": text, "state": text, "error": text, "fence": number,
+		}),
+		"pipeline": expr.Closed(map[string]*expr.Type{"name": text, "system": text, "file": text, "category": text}),
+		"primary":  expr.Closed(map[string]*expr.Type{"kind": text, "verdict": text, "reason": text, "evidence": expr.AnyType(), "url": text}),
+		"params":   Params(params, "param", "params"),
+		"env":      expr.MapOf(text),
+		"vars":     {Kind: expr.Object, Fields: known, Open: vars == nil, What: "variable", Rule: "unknown-var", Hint: "add it under vars in redund.yaml"},
+		"secrets": {Kind: expr.Object, Fields: declared, What: "secret", Rule: "undeclared-secret",
+			Hint: "declare it under secrets, so that it can be read"},
+		"matrix": {Kind: expr.Object, What: "axis", Rule: "unknown-field", Hint: "only a step with a matrix has one"},
+	}
+}
+
+// Params are the values of what stands declared under key, each called what.
+func Params(declared map[string]pipeline.Param, what, key string) *expr.Type {
+	fields := map[string]*expr.Type{}
+	for name, p := range declared {
+		fields[name] = map[string]*expr.Type{
+			"string": expr.StringType(), "integer": expr.NumberType(), "number": expr.NumberType(), "boolean": expr.BoolType(),
+		}[p.Type]
+		if fields[name] == nil || p.Default == nil && !p.Required {
+			fields[name] = expr.AnyType()
+		}
+	}
+	return &expr.Type{Kind: expr.Object, Fields: fields, What: what, Rule: "unknown-" + what, Hint: "declare it under " + key}
+}
+
+// Matrix is one combination of a matrix.
+func Matrix(m *pipeline.Matrix) *expr.Type {
+	if m == nil {
+		return &expr.Type{Kind: expr.Object, What: "axis", Rule: "unknown-field", Hint: "the step has no matrix"}
+	}
+	fields := map[string]*expr.Type{}
+	for _, a := range m.Axes {
+		fields[a.Name] = expr.AnyType()
+	}
+	for _, inc := range m.Include {
+		for k := range inc {
+			fields[k] = expr.AnyType()
+		}
+	}
+	return &expr.Type{Kind: expr.Object, Fields: fields, Open: m.Expr != "", What: "axis"}
+}
+
+// Step is a step with these outputs; nil: any.
+func Step(outputs map[string]string) *expr.Type {
+	out := expr.MapOf(nil)
+	if outputs != nil {
+		fields := map[string]*expr.Type{}
+		for name := range outputs {
+			fields[name] = expr.AnyType()
+		}
+		out = &expr.Type{Kind: expr.Object, Fields: fields, What: "output", Rule: "unknown-output"}
+	}
+	text := expr.StringType()
+	return expr.Closed(map[string]*expr.Type{"outputs": out, "outcome": text, "conclusion": text, "exit-code": expr.AnyType(), "error": text})
+}
