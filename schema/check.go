@@ -15,6 +15,7 @@ type Issue struct {
 	Keyword string   // one of the Keyword constants
 	Names   []string // the keys that are unknown, missing or in each other's way
 	Allowed []string // what stands for choice: keys or values
+	Meant   string   // the value that does what is meant here, where that is known
 	Want    string   // the type or form that is wanted, as "a list"
 	Message string   // lower case, in plain words, without the place
 }

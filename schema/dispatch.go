@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/redundctl/redundctl/schema/internal/tree"
 )
@@ -43,8 +44,20 @@ func (w *walker) uses(step map[string]any, p *place) {
 }
 
 func (s *Set) unknownKind(path []any, uses string) Issue {
-	return Issue{Path: path, Keyword: KeywordEnum, Allowed: s.uses,
+	return Issue{Path: path, Keyword: KeywordEnum, Allowed: s.uses, Meant: s.replacement(uses),
 		Message: fmt.Sprintf("unknown step kind %q; known are %s, ./FILE and plugin:NAME", uses, tree.Words(s.uses))}
+}
+
+// replacement is the kind that does here what an action of GitHub does there,
+// or "".
+func (s *Set) replacement(uses string) string {
+	action, _, _ := strings.Cut(uses, "@")
+	for _, kind := range s.uses {
+		if slices.Contains(tree.Texts(s.step(kind).raw["x-replaces"]), action) {
+			return kind
+		}
+	}
+	return ""
 }
 
 func (s *Set) isPrimary(kind string) bool {

@@ -15,6 +15,7 @@
 //	x-default   the default in words, where it is no constant
 //	x-form      what a pattern asks for, in words
 //	x-secret    the value is a secret: shown as ***
+//	x-replaces  of a kind's fragment: the actions of GitHub that it stands for
 //	x-outputs   of a kind's fragment: the outputs that it sets
 //	x-partial   an object that may hold any key of the root, without defaults
 //

@@ -95,6 +95,10 @@ func (f *file) read() {
 		f.actionFile()
 		return
 	}
+	if f.foreign(v) {
+		f.reject("")
+		return
+	}
 	name, _ := v["name"].(string)
 	f.value = v
 	issues := f.kinds.Schemas().Pipeline(v)
@@ -114,6 +118,18 @@ func (f *file) read() {
 		return
 	}
 	f.check(f.value)
+}
+
+// foreign tells a file of another tool as one mistake: each of its keys would
+// be another one.
+func (f *file) foreign(v map[string]any) bool {
+	_, jobs := v["jobs"].(map[string]any)
+	if !jobs || v["steps"] != nil || v["service"] != nil {
+		return false
+	}
+	f.say(f.source.KeyAt(place("jobs")), diag.Error, "foreign-file", "this is a workflow of GitHub Actions, and no pipeline",
+		"redundctl import actions writes the pipeline that backs a workflow up; leave the workflow below .github/workflows")
+	return true
 }
 
 // reject remembers under which names people will look for the pipeline.

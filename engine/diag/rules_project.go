@@ -93,6 +93,12 @@ var projectRules = []Rule{
 		Good:    "-- actions/greet.yaml --\nkind: action\nname: greet\nsteps:\n  - run: echo hello\n-- pipelines/pm2/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - uses: ./actions/greet.yaml\n",
 	},
 	{
+		ID: "foreign-file", Severity: Error,
+		Summary: "a file of another tool among the pipelines, as a workflow of GitHub Actions",
+		Bad:     "on: push\njobs:\n  build:\n    runs-on: ubuntu-latest\n    steps:\n      - run: make\n",
+		Good:    "version: 1\nname: build\nsteps:\n  - run: echo done\n",
+	},
+	{
 		ID: "unknown-axis", Severity: Warning,
 		Summary: "exclude names an axis that the matrix does not have, and so leaves out nothing",
 		Bad:     "version: 1\nname: build\nsteps:\n  - run: echo done\n    matrix: {os: [linux, macos], node: [20, 22], exclude: [{oss: macos, node: 20}]}\n",

@@ -105,12 +105,10 @@ func problem(s *source.File, i schema.Issue) diag.Problem {
 		}
 	case schema.KeywordEnum:
 		if got, ok := Value(s.Value, i.Path).(string); ok {
-			if n := diag.Nearest(got, i.Allowed); n != "" {
-				hint = fmt.Sprintf("did you mean %q?", n)
-			} else if strings.HasSuffix(got, ".yaml") || strings.HasSuffix(got, ".yml") {
-				hint = "an action is named by its path from the project root, as ./actions/post.yaml"
-			}
+			hint = choice(got, i)
 		}
+	case schema.KeywordType, schema.KeywordConst, schema.KeywordPattern:
+		hint = slip(Value(s.Value, i.Path), i)
 	case schema.KeywordExpression:
 		hint = "write the value itself; redundctl explain says where expressions may stand"
 	}

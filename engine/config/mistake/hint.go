@@ -1,0 +1,103 @@
+package mistake
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/schema"
+)
+
+// slip is the hint for a value whose form shows what was meant: what other
+// tools, or an older YAML, would have taken. "": it shows nothing.
+func slip(got any, i schema.Issue) string {
+	key := last(i.Path)
+	text, ok := got.(string)
+	text = strings.TrimSpace(text)
+	switch {
+	case key == "retry" && i.Want == "a mapping" && isNumber(got):
+		return fmt.Sprintf("write retry: {attempts: %v}, which counts the first try", got)
+	case !ok || len(text) > 200 || strings.ContainsAny(text, "\n\"{}"):
+		return ""
+	case key == "schedule" && i.Keyword == schema.KeywordType:
+		if _, err := time.ParseDuration(text); err == nil {
+			return fmt.Sprintf("write schedule: {every: %s}", text)
+		}
+		return fmt.Sprintf("write schedule: {cron: %q}", text)
+	case key == "exec" && i.Keyword == schema.KeywordType:
+		return fmt.Sprintf("write its words as a list, as exec: [%s]; or write run: for a script", strings.Join(strings.Fields(text), ", "))
+	case i.Want == "true or false":
+		return boolean(text)
+	case i.Keyword == schema.KeywordConst && slices.Contains(i.Allowed, text), i.Want == "an integer" && isInteger(text):
+		return "write it without quotes: " + text
+	case i.Keyword == schema.KeywordPattern && (key == "name" && len(i.Path) == 1 || key == "id"):
+		return name(text, key)
+	}
+	return ""
+}
+
+// last is the key that a path leads to, also when it goes on into a list.
+func last(path []any) string {
+	for _, p := range slices.Backward(path) {
+		if key, ok := p.(string); ok {
+			return key
+		}
+	}
+	return ""
+}
+
+func isInteger(text string) bool {
+	_, err := strconv.ParseInt(text, 10, 64)
+	return err == nil
+}
+
+func isNumber(v any) bool {
+	switch v.(type) {
+	case int64, uint64, float64:
+		return true
+	}
+	return false
+}
+
+// boolean is the hint for the words that YAML 1.1 took for true and false.
+func boolean(text string) string {
+	switch strings.ToLower(text) {
+	case "yes", "on", "y", "true":
+		return "write true"
+	case "no", "off", "n", "false":
+		return "write false"
+	}
+	return ""
+}
+
+// name is the hint for a name or an id that people would rather read.
+func name(text, key string) string {
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+	short := strings.Join(words, "-")
+	if short == "" || len(short) > 60 || key == "id" && short[0] <= '9' {
+		return ""
+	}
+	return fmt.Sprintf("write %s: %s; the words for people stand under %s", key, short, map[string]string{"name": "description", "id": "name"}[key])
+}
+
+// choice is the hint for a value that is none of those that there are.
+func choice(got string, i schema.Issue) string {
+	switch near := diag.Nearest(got, i.Allowed); {
+	case i.Meant != "":
+		return fmt.Sprintf("write %s, which does here what %s does at GitHub", i.Meant, got)
+	case near != "":
+		return fmt.Sprintf("did you mean %q?", near)
+	case last(i.Path) != "uses":
+		return ""
+	case path.Ext(got) == ".yaml" || path.Ext(got) == ".yml":
+		return "an action is named by its path from the project root, as ./actions/post.yaml"
+	case regexp.MustCompile(`^[\w.-]+/[\w./-]+@`).MatchString(got):
+		return "actions of GitHub do not run here: write what it does under run, or see what redundctl import actions makes of the workflow"
+	}
+	return ""
+}
