@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -303,24 +304,32 @@ func before(i int) string {
 	return fmt.Sprintf("s%d", i-1)
 }
 
-// FuzzLoad holds that no text makes the loader panic, take long, or place a
-// problem outside of the file.
+// FuzzLoad holds that no pipeline, action and project file make the loader
+// panic, take long, or place a problem outside of them.
 func FuzzLoad(f *testing.F) {
+	const act = "kind: action\ninputs: {x: {type: string}}\nsteps: [{run: echo}]\n"
 	for _, r := range diag.Rules {
-		f.Add(r.Bad)
-		f.Add(r.Good)
+		f.Add(r.Bad, act, "version: 1\n")
+		f.Add(r.Good, act, r.Bad)
 	}
 	kinds := builtin.Kinds()
-	f.Fuzz(func(t *testing.T, text string) {
+	// What lies outside of the project is no business of the test.
+	outside := regexp.MustCompile(`\.\.|(^|[^\w*:/])/`)
+	f.Fuzz(func(t *testing.T, text, action, project string) {
+		if outside.MatchString(project) {
+			return
+		}
 		root := t.TempDir()
 		file(t, filepath.Join(root, "pipelines/pm2/sync.yaml"), []byte(text))
+		file(t, filepath.Join(root, "a.yaml"), []byte(action))
+		file(t, filepath.Join(root, "redund.yaml"), []byte(project))
 		start := time.Now()
 		p := config.Load(t.Context(), config.Options{Dir: root, Kinds: kinds, Env: environ})
 		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("took %s", took)
 		}
-		lines := strings.Count(text, "\n") + 1
 		for _, x := range p.Problems {
+			lines := strings.Count(map[string]string{"pipelines/pm2/sync.yaml": text, "a.yaml": action, "redund.yaml": project}[x.File], "\n") + 1
 			if x.Line < 0 || x.Line > lines || x.Column < 0 || x.Message == "" || strings.Contains(x.Message, "\n") {
 				t.Errorf("%+v in %d lines", x, lines)
 			}
