@@ -82,7 +82,7 @@ func (a *App) Pipeline(p *config.Project, name string) (*pipeline.Pipeline, erro
 // wrote it.
 func (a *App) Unknown(p *config.Project, name string) error {
 	if files := p.Rejected(name); len(files) > 0 {
-		a.Problems(p, func(x diag.Problem) bool { return x.Severity == diag.Error && x.File == files[0] })
+		a.Problems(p, func(x diag.Problem) bool { return x.Severity == diag.Error && slices.Contains(files, x.File) })
 		return ExitCode(1)
 	}
 	var names []string
