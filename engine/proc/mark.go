@@ -34,14 +34,23 @@ func makeTag(pid int, start uint64) uint64 {
 	return tagBit | (start&tagStart)<<pidBits | uint64(pid)&(1<<pidBits-1)
 }
 
-// setTag marks a process; what it forked before stays without a tag.
-func setTag(pid int, tag uint64) {
-	var old unix.Rlimit
-	if unix.Prlimit(pid, unix.RLIMIT_LOCKS, nil, &old) != nil || old.Max < tag {
+// setTag marks a process; what it forked before stays without a tag. hard is
+// its hard limit, which stays as it is.
+func setTag(pid int, tag, hard uint64) {
+	if hard < tag {
 		return
 	}
 	// Without a tag the token is left; there is nothing to report.
-	_ = unix.Prlimit(pid, unix.RLIMIT_LOCKS, &unix.Rlimit{Cur: tag, Max: old.Max}, nil)
+	_ = unix.Prlimit(pid, unix.RLIMIT_LOCKS, &unix.Rlimit{Cur: tag, Max: hard}, nil)
+}
+
+// hardLimit is up to where this process, and what it starts, may be tagged.
+func hardLimit() uint64 {
+	var own unix.Rlimit
+	if unix.Prlimit(0, unix.RLIMIT_LOCKS, nil, &own) != nil {
+		return 0
+	}
+	return own.Max
 }
 
 // readTag is the tag of a process or thread, 0 when it has none; the error is

@@ -52,12 +52,23 @@ func procPath(pid int, name string) string {
 }
 
 func readStat(pid int) (stat, error) {
-	var buf [512]byte
-	b, err := readFile(procPath(pid, "stat"), buf[:])
+	fd, err := unix.Open(procPath(pid, "stat"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return stat{}, err
 	}
-	return parseStat(pid, b)
+	defer unix.Close(fd)
+	// The kernel gives all of it at once, and the fields that we ask for are
+	// among the first 600 bytes.
+	var buf [1024]byte
+	for {
+		n, err := unix.Read(fd, buf[:])
+		if err == nil {
+			return parseStat(pid, buf[:n])
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return stat{}, err
+		}
+	}
 }
 
 // parseStat reads the fields behind the name, which may itself hold spaces
@@ -164,7 +175,7 @@ func (s stat) pss() int64 {
 
 // cursor reads which pid the kernel gave out last.
 type cursor struct {
-	f      *os.File
+	fd     int
 	pidMax int
 }
 
@@ -172,23 +183,23 @@ type cursor struct {
 // container's imitation.
 func newCursor() *cursor {
 	var fs unix.Statfs_t
-	f, err := os.Open("/proc/loadavg")
+	fd, err := unix.Open("/proc/loadavg", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil
 	}
 	var buf [32]byte
 	limit, err := readFile("/proc/sys/kernel/pid_max", buf[:])
-	if err != nil || unix.Fstatfs(int(f.Fd()), &fs) != nil || fs.Type != unix.PROC_SUPER_MAGIC {
-		f.Close()
+	if err != nil || unix.Fstatfs(fd, &fs) != nil || fs.Type != unix.PROC_SUPER_MAGIC {
+		unix.Close(fd)
 		return nil
 	}
-	return &cursor{f: f, pidMax: number(limit)}
+	return &cursor{fd: fd, pidMax: number(limit)}
 }
 
 // last is the pid that was given out last, 0 when it cannot be told.
 func (c *cursor) last() int {
 	var buf [128]byte
-	n, err := unix.Pread(int(c.f.Fd()), buf[:], 0)
+	n, err := unix.Pread(c.fd, buf[:], 0)
 	if err != nil {
 		return 0
 	}

@@ -31,6 +31,7 @@ type Spawner struct {
 	starts chan *start
 	null   *os.File
 	cursor *cursor // nil: what a step left is always searched for
+	hard   uint64  // up to where what we start may be tagged
 	self   int     // our pid when orphans come home to us, else 0
 	token  string  // the beginning of every token of ours
 	seq    atomic.Uint64
@@ -68,6 +69,7 @@ func New(o Options) (*Spawner, error) {
 		starts: make(chan *start),
 		null:   null,
 		cursor: newCursor(),
+		hard:   hardLimit(),
 		token:  rand.Text()[:16] + "-",
 		live:   map[uint64]bool{},
 		done:   make(chan struct{}),
@@ -119,7 +121,7 @@ func (s *Spawner) Close() error {
 	close(s.starts)
 	<-s.done
 	if s.cursor != nil {
-		s.cursor.f.Close()
+		unix.Close(s.cursor.fd)
 	}
 	return s.null.Close()
 }

@@ -26,6 +26,7 @@ type start struct {
 	pidfd int
 	stat  stat
 	tag   uint64
+	hard  uint64 // our own hard limit, which the program inherits
 	err   error
 }
 
@@ -49,7 +50,7 @@ func (st *start) fork() {
 		return
 	}
 	st.tag = makeTag(st.pid, st.stat.start)
-	setTag(st.pid, st.tag)
+	setTag(st.pid, st.tag, st.hard)
 }
 
 // prepare finds the program and opens what it is given.
@@ -58,7 +59,7 @@ func (s *Spawner) prepare(c *Command) (*start, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &start{path: path, argv: c.Argv, ready: make(chan struct{}, 1), pidfd: -1}
+	st := &start{path: path, argv: c.Argv, ready: make(chan struct{}, 1), pidfd: -1, hard: s.hard}
 	st.token = s.token + strconv.FormatUint(s.seq.Add(1), 10)
 	mark := TokenVariable + "=" + st.token
 	if outer := os.Getenv(TokenVariable); outer != "" {
@@ -109,7 +110,8 @@ func (s *Spawner) open(st *start, c *Command) error {
 		}
 		st.child = append(st.child, p[1])
 		st.attr.Files[i+1] = uintptr(p[1])
-		if err := unix.SetNonblock(p[0], true); err != nil {
+		// Our end alone: a program must find its output to block.
+		if _, err := unix.FcntlInt(uintptr(p[0]), unix.F_SETFL, unix.O_NONBLOCK); err != nil {
 			unix.Close(p[0])
 			return err
 		}
