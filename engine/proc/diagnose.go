@@ -58,10 +58,10 @@ func (e *StartError) missing(dir, file string) {
 		info, err := os.Stat(dir)
 		switch {
 		case err != nil:
-			e.Err, e.Hint = errNoDir, dir
+			e.Err, e.Hint = errNoDir, "make "+clip(dir, 200)+", or name another"
 			return
 		case !info.IsDir():
-			e.Err, e.Hint = errDirNotDir, dir
+			e.Err, e.Hint = errDirNotDir, "name another than "+clip(dir, 200)
 			return
 		}
 	}
@@ -74,7 +74,7 @@ func (e *StartError) missing(dir, file string) {
 	}
 	e.Err = errInterpreter
 	if name := interpreter(file); name != "" {
-		e.Hint = "the first line of the script names " + name
+		e.Hint = "install " + clip(name, 200) + ", which the first line of the script names"
 		if strings.HasSuffix(name, "\r") {
 			e.Hint = "the script has Windows line endings: save it with plain ones (LF)"
 		}
@@ -86,14 +86,14 @@ func (e *StartError) missing(dir, file string) {
 // denied finds out what must not be done.
 func (e *StartError) denied(dir, file string) {
 	if dir != "" && unix.Access(dir, unix.X_OK) != nil {
-		e.Err, e.Hint = errDirDenied, dir
+		e.Err, e.Hint = errDirDenied, "let this user enter "+clip(dir, 200)
 		return
 	}
 	info, err := os.Stat(file)
 	switch {
 	case err != nil:
 	case info.IsDir():
-		e.Err = errIsDir
+		e.Err, e.Hint = errIsDir, "name a program in it"
 	case info.Mode()&0o111 == 0:
 		e.Err, e.Hint = errNotExec, "chmod +x "+e.Path
 	default:

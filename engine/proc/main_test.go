@@ -31,14 +31,14 @@ func TestMain(m *testing.M) {
 // helper is the test binary as a program of a step.
 func helper(role string) {
 	switch role {
-	case "pour": // as much output as the pipe takes, until the parent says so
-		block := bytes.Repeat([]byte("0123456789abcde\n"), 4096)
-		stop := time.Now().Add(3 * time.Second)
-		for time.Now().Before(stop) {
+	case "pour": // so many megabytes as fast as they are taken, and word of it
+		block := bytes.Repeat([]byte("0123456789abcde\n"), 1<<16)
+		for range pouredBlocks {
 			if _, err := os.Stdout.Write(block); err != nil {
 				return
 			}
 		}
+		fmt.Fprintln(os.Stderr, "poured")
 	case "eat": // memory, then wait
 		b := bytes.Repeat([]byte{1}, 64<<20)
 		fmt.Println("eaten", len(b))

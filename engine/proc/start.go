@@ -169,7 +169,7 @@ var errNoProgram = errors.New("no program is named")
 // directory.
 func (c *Command) find() (string, error) {
 	if len(c.Argv) == 0 || c.name() == "" {
-		return "", &StartError{Path: "a program", Err: errNoProgram}
+		return "", &StartError{Path: "a program", Err: errNoProgram, Hint: "name one"}
 	}
 	if c.Path != "" || strings.Contains(c.Argv[0], "/") {
 		return c.name(), nil
