@@ -109,7 +109,11 @@ func Open(ctx context.Context, o Options) (_ *Engine, err error) {
 
 // equip makes what the kinds work with.
 func (e *Engine) equip() error {
-	spawner, err := proc.New(proc.Options{Subreaper: e.o.Subreaper})
+	o := proc.Options{Subreaper: e.o.Subreaper}
+	if e.history != nil {
+		o.Engine = e.history.Engine()
+	}
+	spawner, err := proc.New(o)
 	if err != nil {
 		return fmt.Errorf("processes cannot be started: %w", err)
 	}

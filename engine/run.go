@@ -14,7 +14,6 @@ import (
 
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/proc"
 	"github.com/redundctl/redundctl/engine/runner"
 	"github.com/redundctl/redundctl/engine/runner/retry"
 	"github.com/redundctl/redundctl/engine/secret"
@@ -209,27 +208,19 @@ func (e *Engine) planCall(ctx context.Context, c called) ([]pipeline.Effect, err
 	return out, err
 }
 
-// rescue writes the end of runs whose process died, and ends what these left
-// running.
+// rescue ends what processes that died left running, and then writes the end
+// of their runs.
 func (e *Engine) rescue(ctx context.Context) error {
-	ids, err := e.history.Rescue(ctx)
+	ids, err := e.history.Rescue(ctx, func(engine string) {
+		if err := e.deps.Proc.End(engine, 0); err != nil {
+			e.log.Warn("what an interrupted run left running could not be ended", "engine", engine, "error", err)
+		}
+	})
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
 		e.log.Warn("a run was interrupted: the process that ran it ended", "run", id)
-		steps, err := e.history.Steps(ctx, id)
-		if err != nil {
-			return err
-		}
-		for _, s := range steps {
-			if s.PID == 0 {
-				continue
-			}
-			if err := proc.End(s.PID, s.PIDStart, 0); err != nil {
-				e.log.Warn("what an interrupted run left running could not be ended", "run", id, "step", s.ID, "pid", s.PID, "error", err)
-			}
-		}
 	}
 	return nil
 }

@@ -152,11 +152,11 @@ func victim(dir string) {
 			fmt.Println("reached")
 		}
 	}}
-	e, err := engine.Open(context.Background(), engine.Options{Project: p, Kinds: builtin.Kinds(), Environ: os.Environ(), Output: s})
+	e, err := engine.Open(context.Background(), engine.Options{Project: p, Kinds: builtin.Kinds(), Environ: os.Environ(), Output: s, Subreaper: true})
 	if err != nil {
 		panic(err)
 	}
-	r, err := e.Run(context.Background(), engine.RunRequest{Pipeline: p.Find("leaky")[0]})
+	r, err := e.Run(context.Background(), engine.RunRequest{Pipeline: p.Pipelines[0]})
 	panic(fmt.Sprintf("it was to be killed: %v, %+v", err, r))
 }
 

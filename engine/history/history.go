@@ -29,6 +29,7 @@ import (
 // several goroutines, and several processes may share one database.
 type History struct {
 	db *store.DB
+	id string
 
 	mu     sync.Mutex
 	lease  *store.Lease    // taken by the first Begin
@@ -44,8 +45,15 @@ type Definition struct {
 
 // New gives the history that db holds.
 func New(db *store.DB) *History {
-	return &History{db: db, fences: map[int64]int64{}}
+	var random [6]byte
+	_, _ = rand.Read(random[:]) // never fails
+	id := fmt.Sprintf("%d-%s", os.Getpid(), hex.EncodeToString(random[:]))
+	return &History{db: db, id: id, fences: map[int64]int64{}}
 }
+
+// Engine is the id under which this process runs pipelines: letters, digits
+// and -, and no other's.
+func (h *History) Engine() string { return h.id }
 
 // Close gives back the lease; runs that are still running then read as
 // interrupted. The database stays open.
@@ -60,18 +68,15 @@ func (h *History) Close() error {
 	return err
 }
 
-// engine gives the id under which this process runs pipelines.
-func (h *History) engine() (string, error) {
+// begun gives the id under which this process runs pipelines, and takes its
+// lease.
+func (h *History) begun() (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.lease != nil {
 		return h.lease.ID, nil
 	}
-	var random [6]byte
-	if _, err := rand.Read(random[:]); err != nil {
-		return "", err
-	}
-	lease, err := h.db.Lease(fmt.Sprintf("%d-%s", os.Getpid(), hex.EncodeToString(random[:])))
+	lease, err := h.db.Lease(h.id)
 	if err != nil {
 		return "", fmt.Errorf("the lease of this process cannot be taken: %w", err)
 	}

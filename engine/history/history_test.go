@@ -159,7 +159,7 @@ func alive(t *testing.T, h *history.History) pipeline.Run {
 	if err != nil || len(runs) != 1 {
 		t.Fatalf("running: %+v, %v", runs, err)
 	}
-	if ids, err := h.Rescue(ctx); err != nil || len(ids) != 0 {
+	if ids, err := h.Rescue(ctx, func(string) {}); err != nil || len(ids) != 0 {
 		t.Fatalf("rescued from the living: %v, %v", ids, err)
 	}
 	var taken *history.SlotTaken
@@ -174,11 +174,11 @@ func alive(t *testing.T, h *history.History) pipeline.Run {
 func rescue(t *testing.T, h *history.History, dead pipeline.Run) {
 	t.Helper()
 	ctx := context.Background()
-	ids, err := h.Rescue(ctx)
+	ids, err := h.Rescue(ctx, func(string) {})
 	if err != nil || len(ids) != 1 || ids[0] != dead.ID {
 		t.Errorf("rescued %v, %v", ids, err)
 	}
-	if ids, err := h.Rescue(ctx); err != nil || len(ids) != 0 {
+	if ids, err := h.Rescue(ctx, func(string) {}); err != nil || len(ids) != 0 {
 		t.Errorf("rescued twice: %v, %v", ids, err)
 	}
 	got, err := h.Run(ctx, dead.ID)

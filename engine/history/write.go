@@ -15,7 +15,7 @@ import (
 // is a *SlotTaken when r.Slot is served already. It is on the disk when Begin
 // returns.
 func (h *History) Begin(ctx context.Context, r *pipeline.Run, d Definition) error {
-	engine, err := h.engine()
+	engine, err := h.begun()
 	if err != nil {
 		return err
 	}
@@ -204,32 +204,41 @@ func (h *History) Event(ctx context.Context, e pipeline.Event) error {
 }
 
 // Rescue writes the end of runs whose process is dead, and gives their ids.
+// Before, it calls end with the id of each such process, for what that left
+// running: nobody who opens the history meanwhile goes on before that is ended.
 // Several processes may do it at once; each run is given to one of them.
-func (h *History) Rescue(ctx context.Context) (ids []int64, err error) {
-	dead := false
+func (h *History) Rescue(ctx context.Context, end func(engine string)) (ids []int64, err error) {
+	dead := map[string]bool{}
 	// The writer is there already; a reader would be one more connection, and
 	// this is asked at each start.
 	err = h.db.Write(ctx, func(tx *store.Tx) error {
 		return tx.Query("SELECT DISTINCT engine FROM runs WHERE state = 'running'", func(row store.Row) error {
-			dead = dead || !h.db.Alive(row.Text(0))
+			if id := row.Text(0); !h.db.Alive(id) {
+				dead[id] = true
+			}
 			return nil
 		})
 	})
-	if err != nil || !dead {
+	if err != nil || len(dead) == 0 {
 		return nil, err
+	}
+	for id := range dead {
+		end(id)
 	}
 	err = h.db.Write(ctx, func(tx *store.Tx) error {
 		ids = nil
 		if err := tx.Query("SELECT id, engine FROM runs WHERE state = 'running' ORDER BY id", func(row store.Row) error {
-			if !h.db.Alive(row.Text(1)) {
+			if dead[row.Text(1)] {
 				ids = append(ids, row.Int(0))
 			}
 			return nil
 		}); err != nil {
 			return err
 		}
-		if err := h.endDead(tx, "state = 'running'"); err != nil {
-			return err
+		for _, id := range ids {
+			if err := writeDead(tx, id); err != nil {
+				return err
+			}
 		}
 		return h.forgetDead(tx)
 	})
@@ -248,14 +257,20 @@ func (h *History) endDead(tx *store.Tx, where string, args ...any) error {
 		}
 		return nil
 	}, args...)
-	now := micros(present())
 	for _, id := range dead {
 		if err == nil {
-			_, err = tx.Exec("UPDATE runs SET state = 'failed', error = ?, finished = ?, fence = fence + 1 WHERE id = ?", Interrupted, now, id)
+			err = writeDead(tx, id)
 		}
-		if err == nil {
-			_, err = tx.Exec("UPDATE steps SET state = 'failed', error = ?, finished = ? WHERE run = ? AND state = 'running'", Interrupted, now, id)
-		}
+	}
+	return err
+}
+
+// writeDead writes the end of one run whose process is dead.
+func writeDead(tx *store.Tx, id int64) error {
+	now := micros(present())
+	_, err := tx.Exec("UPDATE runs SET state = 'failed', error = ?, finished = ?, fence = fence + 1 WHERE id = ?", Interrupted, now, id)
+	if err == nil {
+		_, err = tx.Exec("UPDATE steps SET state = 'failed', error = ?, finished = ? WHERE run = ? AND state = 'running'", Interrupted, now, id)
 	}
 	return err
 }

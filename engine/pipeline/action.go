@@ -99,8 +99,8 @@ type Scope struct {
 	// inside the project; it returns the absolute path, or an error that
 	// names the path.
 	Inside func(path string) (string, error)
-	// Started records the process that now does the step's work, so that a
-	// later engine can find what a killed one left.
+	// Started records the process that now does the step's work, so that
+	// people can find it.
 	Started func(pid int, start uint64)
 	// Call runs another pipeline to its end; PlanCall plans it.
 	Call     func(ctx context.Context, name string, params map[string]any) (Called, error)

@@ -125,4 +125,3 @@ func TestStuckWriter(t *testing.T) {
 		t.Errorf("%d bytes are kept or said to be left out, of %d", whole, pouredBlocks<<20)
 	}
 }
-

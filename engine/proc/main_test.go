@@ -184,9 +184,9 @@ func TestD3EveryEndIsItsOwn(t *testing.T) {
 	}
 }
 
-// TestD6 holds that a stuck program is ended with all that it started.
+// TestD6 holds that a stuck program is ended with all that it started, from its
+// first moment on. It is not parallel, so that this process bears the tags.
 func TestD6StuckTreeIsEnded(t *testing.T) {
-	t.Parallel()
 	s := spawner(t)
 	wait := fifo(t)
 	// Each ignores TERM and tells its pid: a child in the group, one in a
@@ -335,36 +335,6 @@ func TestNeighboursStay(t *testing.T) {
 	cancel()
 	<-other
 	gone(t, kept...)
-}
-
-// TestEnd finds the tree of an engine that was killed, after its leader too.
-func TestEnd(t *testing.T) {
-	t.Parallel()
-	s := spawner(t)
-	wait := fifo(t)
-	out := newLines()
-	var leader int
-	var start uint64
-	ids := make(chan struct{})
-	c := sh(`(setsid sh -c 'trap "" TERM; echo $$; while :; do read x < `+wait+`; done' &)
-	echo $$; while :; do read x < `+wait+`; done`, out)
-	c.Started = func(pid int, at uint64) { leader, start = pid, at; close(ids) }
-	end := background(t.Context(), s, c)
-	<-ids
-	pids := out.pids(t, 2)
-	if err := End(leader, start+1, 10*time.Millisecond); err != nil {
-		t.Error(err)
-	}
-	if _, err := StartTime(leader); err != nil {
-		t.Error("another start time must not end it")
-	}
-	if err := End(leader, start, 50*time.Millisecond); err != nil {
-		t.Error(err)
-	}
-	if r := <-end; r.Signal != "SIGTERM" {
-		t.Errorf("%+v", r)
-	}
-	gone(t, pids...)
 }
 
 func TestContextDoneBefore(t *testing.T) {

@@ -15,11 +15,15 @@ import (
 
 // Options of a Spawner.
 type Options struct {
+	// Engine is the name under which End finds what this process left when it
+	// was killed: of letters, digits and -, and no other engine's. "": a random
+	// one.
+	Engine string
 	// Subreaper makes this process the parent of its orphaned descendants
 	// (PR_SET_CHILD_SUBREAPER), so that daemons of a step come home to be
 	// ended. It is a property of the whole process: a program that embeds the
-	// engine, and reaps children with wait4(-1) or ends goroutines that are
-	// locked to their thread, leaves it off.
+	// engine, and reaps children with wait4(-1), ends goroutines that are
+	// locked to their thread or starts processes of its own, leaves it off.
 	Subreaper bool
 }
 

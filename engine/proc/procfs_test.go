@@ -93,4 +93,3 @@ func FuzzParseStat(f *testing.F) {
 		}
 	})
 }
-

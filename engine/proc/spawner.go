@@ -28,13 +28,18 @@ const (
 // because the kernel ties the death signal of a child to the thread that
 // forked it. It is safe for concurrent use.
 type Spawner struct {
-	starts chan *start
-	null   *os.File
-	cursor *cursor // nil: what a step left is always searched for
-	hard   uint64  // up to where what we start may be tagged
-	self   int     // our pid when orphans come home to us, else 0
-	token  string  // the beginning of every token of ours
-	seq    atomic.Uint64
+	starts  chan *start
+	null    *os.File
+	cursor  *cursor    // nil: what a step left is always searched for
+	self    int        // our pid when orphans come home to us, else 0
+	engine  string     // the name in every mark of ours
+	tag     uint64     // the engine's own
+	hard    uint64     // up to where what we start may be tagged
+	tagged  bool       // this process bears tag
+	bare    bool       // what we start may be without any tag
+	before  uint64     // our soft limit before it was the tag
+	bearing sync.Mutex // this process bears the tag of what it forks
+	seq     atomic.Uint64
 
 	buffers sync.Pool // of *[readSize]byte
 
@@ -69,8 +74,7 @@ func New(o Options) (*Spawner, error) {
 		starts: make(chan *start),
 		null:   null,
 		cursor: newCursor(),
-		hard:   hardLimit(),
-		token:  rand.Text()[:16] + "-",
+		engine: o.Engine,
 		live:   map[uint64]bool{},
 		done:   make(chan struct{}),
 	}
@@ -78,8 +82,33 @@ func New(o Options) (*Spawner, error) {
 	if o.Subreaper || os.Getpid() == 1 {
 		s.self = os.Getpid()
 	}
+	if s.engine == "" {
+		s.engine = rand.Text()[:16]
+	}
+	s.tag = engineTag(s.engine)
+	s.tagSelf(o.Subreaper)
 	go s.thread()
 	return s, nil
+}
+
+// tagSelf tags this process, if it is a program of our own: what a host starts
+// besides must bear no mark of ours. One that runs within a step keeps that
+// step's tag, to be found by the engine around it.
+func (s *Spawner) tagSelf(own bool) {
+	limit := ownLimit()
+	s.hard, s.before = limit.Max, limit.Cur
+	s.bare = !own || limit.Max < s.tag
+	s.tagged = !s.bare && tagOf(limit) == 0
+	if s.tagged {
+		setTag(0, s.tag, s.hard)
+	}
+}
+
+// untagSelf undoes tagSelf.
+func (s *Spawner) untagSelf() {
+	if s.tagged && tagOf(ownLimit()) == s.tag {
+		_ = unix.Prlimit(0, unix.RLIMIT_LOCKS, &unix.Rlimit{Cur: s.before, Max: s.hard}, nil)
+	}
 }
 
 // thread starts what it is sent, always from the same thread.
@@ -90,7 +119,7 @@ func (s *Spawner) thread() {
 	defer runtime.UnlockOSThread()
 	defer close(s.done)
 	for st := range s.starts {
-		st.fork()
+		s.launch(st)
 		st.ready <- struct{}{}
 	}
 }
@@ -101,11 +130,31 @@ func (s *Spawner) thread() {
 // of a start.
 func (s *Spawner) fork(st *start) {
 	if s.self != 0 {
-		st.fork()
+		s.launch(st)
 		return
 	}
 	s.starts <- st
 	<-st.ready
+}
+
+// launch starts and tags the program: before it can fork, if this process may
+// bear the tag for it; else a moment after its exec. The lock costs nothing,
+// for Go forks one at a time.
+func (s *Spawner) launch(st *start) {
+	if !s.tagged {
+		st.fork()
+		st.identify()
+		if st.err == nil {
+			setTag(st.pid, st.tag, s.hard)
+		}
+		return
+	}
+	s.bearing.Lock()
+	setTag(0, st.tag, s.hard)
+	st.fork()
+	setTag(0, s.tag, s.hard)
+	s.bearing.Unlock()
+	st.identify()
 }
 
 // Close waits until every Run has returned and ends the thread.
@@ -120,6 +169,7 @@ func (s *Spawner) Close() error {
 	s.running.Wait()
 	close(s.starts)
 	<-s.done
+	s.untagSelf()
 	if s.cursor != nil {
 		unix.Close(s.cursor.fd)
 	}

@@ -26,15 +26,17 @@ type start struct {
 	pidfd int
 	stat  stat
 	tag   uint64
-	hard  uint64 // our own hard limit, which the program inherits
 	err   error
 }
 
-// fork runs on the Spawner's thread. The mark is set at once, before the
-// program can have forked.
+// fork makes the process; the Spawner's thread may be the one that must.
 func (st *start) fork() {
 	st.attr.Sys.PidFD = &st.pidfd
 	st.pid, st.err = syscall.ForkExec(st.path, st.argv, &st.attr)
+}
+
+// identify finds out what tells the process from all others.
+func (st *start) identify() {
 	if st.err != nil {
 		return
 	}
@@ -47,10 +49,7 @@ func (st *start) fork() {
 		_ = unix.Kill(st.pid, unix.SIGKILL)
 		var r Result
 		_ = reap(st.pid, &r)
-		return
 	}
-	st.tag = makeTag(st.pid, st.stat.start)
-	setTag(st.pid, st.tag, st.hard)
 }
 
 // prepare finds the program and opens what it is given.
@@ -59,8 +58,10 @@ func (s *Spawner) prepare(c *Command) (*start, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &start{path: path, argv: c.Argv, ready: make(chan struct{}, 1), pidfd: -1, hard: s.hard}
-	st.token = s.token + strconv.FormatUint(s.seq.Add(1), 10)
+	st := &start{path: path, argv: c.Argv, ready: make(chan struct{}, 1), pidfd: -1}
+	seq := s.seq.Add(1)
+	st.tag = stepTag(s.tag, seq)
+	st.token = s.engine + "-" + strconv.FormatUint(seq, 10)
 	mark := TokenVariable + "=" + st.token
 	if outer := os.Getenv(TokenVariable); outer != "" {
 		mark = TokenVariable + "=" + outer + "/" + st.token

@@ -2,17 +2,21 @@ package proc
 
 import (
 	"errors"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// tree is everything that one leader has started.
+// tree is everything that one leader has started, or one engine.
 type tree struct {
+	engine string // set for what a dead engine left; then there is no leader
+	bare   bool   // that engine may have started processes without any tag
+
 	pid   int
 	start uint64
 	tag   uint64
-	token string // "" where it is not known: the tree of a dead engine
+	token string
 
 	// ours is set while the leader is an unreaped child of this process: its
 	// pid cannot be given to another, so its group and session are its own.
@@ -25,6 +29,9 @@ type tree struct {
 // belongs reports whether a process carries a mark of the tree. Lineage is not
 // asked here.
 func (t *tree) belongs(s stat) bool {
+	if t.engine != "" {
+		return t.remains(s)
+	}
 	if s.pid == t.pid {
 		return s.start == t.start
 	}
@@ -41,6 +48,41 @@ func (t *tree) belongs(s stat) bool {
 	return tag == t.tag || hasToken(s.pid, t.token)
 }
 
+// remains reports whether a process carries a mark of a dead engine.
+//
+// The token alone does not say so: a daemon of somebody else may start what it
+// is asked to with the environment of who asked (pm2 does). The tag is of that
+// daemon then, and its engine, if any, is not named by the tokens.
+func (t *tree) remains(s stat) bool {
+	tag, err := readTag(s.pid)
+	if err != nil {
+		return false
+	}
+	if tag&^seqMask == t.tag {
+		return true
+	}
+	if tag == 0 && !(t.bare && s.ppid == 1) {
+		return false
+	}
+	named, tagger := false, tag == 0
+	for _, token := range tokens(s.pid) {
+		engine := engineOf(token)
+		named = named || engine == t.engine
+		tagger = tagger || engineTag(engine) == tag&^seqMask
+	}
+	return named && tagger
+}
+
+// spared are this process and those that it descends from: they are never
+// ended, even when one of them was left by the dead engine.
+func spared(byPid map[int]stat) map[int]bool {
+	spared := map[int]bool{}
+	for pid := os.Getpid(); pid > 0 && !spared[pid]; pid = byPid[pid].ppid {
+		spared[pid] = true
+	}
+	return spared
+}
+
 // members finds the living processes of the tree and those that are dead and
 // wait for us to reap them.
 func (t *tree) members() (living, orphans []stat) {
@@ -53,6 +95,11 @@ func (t *tree) members() (living, orphans []stat) {
 		byPid[s.pid] = s
 	}
 	in := make(map[int]bool, len(all))
+	if t.engine != "" {
+		for pid := range spared(byPid) {
+			in[pid] = false
+		}
+	}
 	for _, s := range all {
 		switch {
 		case !t.descends(s, byPid, in) || t.self != 0 && foreign(s, byPid, t.self):
@@ -210,20 +257,20 @@ func (t *tree) memory(limit int64) int64 {
 	return sum
 }
 
-// End ends the tree of a leader that an engine which is dead now has started:
-// SIGTERM, grace (0: 5 s), SIGKILL. The leader itself may have ended before.
-// What is not of that leader's is never touched, whatever became of its pid.
-func End(pid int, start uint64, grace time.Duration) error {
-	if pid <= 1 || start == 0 {
-		return errors.New("no such process was ever a step's")
+// End ends what an engine of that name left running that was killed: SIGTERM,
+// grace (0: 5 s), SIGKILL. What is not of that engine's is never touched, and
+// neither are this process and those that it descends from.
+func (s *Spawner) End(engine string, grace time.Duration) error {
+	if engine == "" {
+		return errors.New("an engine without a name has left nothing")
 	}
 	if grace <= 0 {
 		grace = defaultGrace
 	}
-	t := &tree{pid: pid, start: start, tag: makeTag(pid, start)}
+	t := &tree{engine: engine, tag: engineTag(engine), bare: s.bare}
 	t.end(unix.SIGTERM, grace)
 	if living, _ := t.members(); len(living) > 0 {
-		return errors.New("processes of the step could not be ended: " + pidList(living))
+		return errors.New("processes could not be ended: " + pidList(living) + ": end them by hand")
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // known is how long a process must have lived before its identity is worth a
-// write: one that ends sooner leaves nothing behind when the engine dies.
+// write. What a killed engine left is found without it.
 const known = 200 * time.Millisecond
 
 // unit is one step, or one combination of its matrix: that which has a record
