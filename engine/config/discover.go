@@ -19,7 +19,7 @@ import (
 func (l *loader) discover() []files.Found {
 	d := l.walk()
 	for _, bad := range d.Roots(l.Config.Pipelines) {
-		if bad.Rule == "glob" || l.options.Paths == nil && !l.blind && (l.redund.Rooted || !l.ConfigInvalid) {
+		if bad.Rule == "glob" || len(l.options.Paths) == 0 && !l.blind && (l.redund.Rooted || !l.ConfigInvalid) {
 			l.badRoot(bad)
 		}
 	}

@@ -56,7 +56,11 @@ func (d *Walk) Roots(patterns []string) []BadRoot {
 	for i, pattern := range patterns {
 		if !strings.ContainsAny(pattern, "*?[{") {
 			if _, err := os.Stat(d.abs(pattern)); err != nil {
-				bad = append(bad, BadRoot{i, "missing-folder", "there is no folder " + pattern, "redundctl init makes one"})
+				hint := "make it, or take it out of the list"
+				if pattern == "pipelines" {
+					hint = "redundctl init makes one"
+				}
+				bad = append(bad, BadRoot{i, "missing-folder", "there is no folder " + pattern, hint})
 				continue
 			}
 			d.In(Relative(d.Root, d.abs(pattern)))
