@@ -69,7 +69,7 @@ func (s *Set) walk(n *node, path string, words []string) (Topic, error) {
 		}
 		required = slices.Contains(in.required, word)
 		mode = in.mode(n.mode(mode))
-		path, n = join2(path, word), next
+		path, n = tree.Join(path, word), next
 	}
 	t := n.topic(path, mode)
 	t.Required = required
@@ -81,7 +81,7 @@ func (s *Set) walk(n *node, path string, words []string) (Topic, error) {
 	}
 	for _, key := range order.of(s.known(in)) {
 		child, _ := s.below(in, key)
-		k := child.topic(join2(path, key), mode)
+		k := child.topic(tree.Join(path, key), mode)
 		k.Required = slices.Contains(in.required, key)
 		t.Keys = append(t.Keys, k)
 	}
@@ -129,6 +129,15 @@ func (s *Set) unknown(n *node, path, word string) error {
 	if path == "" {
 		all = append(slices.Clone(all), s.uses...)
 	}
+	for depth := 1; depth <= 3 && path == ""; depth++ {
+		at := n.find(word, depth)
+		if in := n.props["steps"]; in != nil && in.find(word, depth-1) != "" { // where people mean it most
+			at = tree.Join("steps", in.find(word, depth-1))
+		}
+		if at != "" {
+			return fmt.Errorf("there is no key %q at the top; did you mean %s?", word, at)
+		}
+	}
 	best, distance := "", 4
 	for _, name := range all {
 		if d := levenshtein.Distance(name, word, nil); d < distance && d < len(name) {
@@ -137,20 +146,29 @@ func (s *Set) unknown(n *node, path, word string) error {
 	}
 	switch {
 	case best != "":
-		return fmt.Errorf("there is no key %q; did you mean %s?", join2(path, word), join2(path, best))
+		return fmt.Errorf("there is no key %q; did you mean %s?", tree.Join(path, word), tree.Join(path, best))
 	case len(all) == 0:
-		return fmt.Errorf("there is no key %q; %s has no keys", join2(path, word), path)
+		return fmt.Errorf("there is no key %q; %s has no keys", tree.Join(path, word), path)
 	case path == "":
 		return fmt.Errorf("there is no key %q; the keys are %s", word, tree.Words(n.keys))
 	}
-	return fmt.Errorf("there is no key %q; %s has the keys %s", join2(path, word), path, tree.Words(all))
+	return fmt.Errorf("there is no key %q; %s has the keys %s", tree.Join(path, word), path, tree.Words(all))
 }
 
-func join2(path, word string) string {
-	if path == "" {
+// find looks for a key so many levels below n, and gives its path.
+func (n *node) find(word string, depth int) string {
+	n = n.keyed()
+	if n.props[word] != nil && depth == 0 {
 		return word
 	}
-	return path + "." + word
+	for _, name := range n.keys {
+		if child := n.props[name]; child != nil && depth > 0 {
+			if at := child.find(word, depth-1); at != "" {
+				return name + "." + at
+			}
+		}
+	}
+	return ""
 }
 
 // mode is whether strings below n may hold an expression.

@@ -205,6 +205,8 @@ func TestExplain(t *testing.T) {
 		t.Errorf("the keys are not as they are written: %+v", keys[:2])
 	}
 	for path, want := range map[string]string{
+		"uses":               `there is no key "uses" at the top; did you mean steps.uses?`,
+		"backoff":            `there is no key "backoff" at the top; did you mean retry.backoff?`,
 		"steps.rety":         `there is no key "steps.rety"; did you mean steps.retry?`,
 		"greett":             `there is no key "greett"; did you mean greet?`,
 		"steps.id.foo":       `there is no key "steps.id.foo"; steps.id has no keys`,

@@ -17,8 +17,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
 // Finding is one line of `doctor`. A bad one keeps redundctl from working, a
@@ -38,7 +41,7 @@ func Examine(ctx context.Context, p *config.Project, version string) []Finding {
 		program(ctx, "node", "Netlify functions and many scripts need it", "--version"),
 		// pm2 itself is not asked: any call of it would start its daemon.
 		installed("pm2", "pipelines that control PM2 need it"),
-		timezones(), temporary(), stateDirectory(p.State), space(p.State), inotify(),
+		timezones(), temporary(), stateDirectory(p.State), database(ctx, p), space(p.State), inotify(),
 	}
 	return append(out, files(p))
 }
@@ -120,6 +123,23 @@ func space(dir string) Finding {
 		return Finding{"disk", "bad", fmt.Sprintf("%d MiB are free where the state directory lies", free)}
 	}
 	return Finding{"disk", "ok", fmt.Sprintf("%d MiB are free where the state directory lies", free)}
+}
+
+// database reads what was recorded last.
+func database(ctx context.Context, p *config.Project) Finding {
+	h, err := engine.OpenHistory(ctx, p)
+	if err != nil {
+		return Finding{"history", "bad", err.Error()}
+	}
+	defer h.Close()
+	runs, err := h.Runs(ctx, history.Filter{Limit: 1})
+	switch {
+	case err != nil:
+		return Finding{"history", "bad", err.Error()}
+	case len(runs) == 0:
+		return Finding{"history", "ok", "nothing ran yet"}
+	}
+	return Finding{"history", "ok", "the last run was " + pipeline.Time(runs[0].Queued)}
 }
 
 // inotify reads the limits that watching many folders may reach (inotify(7)).

@@ -121,6 +121,7 @@ func (c *converter) collection(n *yaml.Node, depth int) any {
 func (c *converter) mapping(n *yaml.Node, depth int) any {
 	m := make(map[string]any, len(n.Content)/2)
 	var first map[string]*yaml.Node // of the keys seen, made when one repeats
+	var told map[string]bool        // those that were told of: a key is one mistake, however often it is there
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := n.Content[i]
 		if !c.key(k) {
@@ -133,7 +134,11 @@ func (c *converter) mapping(n *yaml.Node, depth int) any {
 					first[n.Content[j].Value] = n.Content[j]
 				}
 			}
-			if len(c.problems) < most && c.inside == 0 {
+			if len(c.problems) < most && c.inside == 0 && !told[k.Value] {
+				if told == nil {
+					told = map[string]bool{}
+				}
+				told[k.Value] = true
 				c.bad(c.file.token(k), "duplicate-key",
 					fmt.Sprintf("the key %s is written twice; first on line %d", quote(k.Value), c.file.start(first[k.Value]).Line),
 					"keep one of them")

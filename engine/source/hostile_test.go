@@ -29,7 +29,7 @@ func TestHostile(t *testing.T) {
 		{"alias bomb", bomb, "too-many-aliases", 1},
 		{"many aliases", "a: &a 1\nb: [" + strings.Repeat("*a,", 101) + "]\n", "too-many-aliases", 1},
 		{"aliases that nest", "a: &a " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "\nb: " + strings.Repeat("[", 20) + "*a" + strings.Repeat("]", 20) + "\n", "too-deep", 1},
-		{"4,000 equal keys", strings.Repeat("key: 1\n", 4000), "duplicate-key", 50},
+		{"4,000 equal keys", strings.Repeat("key: 1\n", 4000), "duplicate-key", 1},
 		{"4,000 keys twice", times(4000, "k%d: 1\n") + times(4000, "k%d: 1\n"), "duplicate-key", 50},
 		{"51 levels", "a: " + strings.Repeat("[", 50) + strings.Repeat("]", 50) + "\n", "too-deep", 1},
 		{"20,000 levels", strings.Repeat("[", 20000), "too-deep", 1},

@@ -63,6 +63,8 @@ func (f *File) badText(off int, r rune, n int) diag.Problem {
 		return f.Problem(Pos{}, diag.Error, "not-utf8", "the file is UTF-16 or UTF-32, not UTF-8", "save it as UTF-8")
 	case r == 0:
 		return f.Problem(at, diag.Error, "control-character", "a zero byte stands here: the file is damaged, or not text at all", "")
+	case (r < ' ' || r == 0x7f) && bytes.IndexByte(f.Text, 0) >= 0:
+		return f.Problem(Pos{}, diag.Error, "control-character", "the file is binary, not text", "")
 	case r == 0xfeff:
 		return f.Problem(at, diag.Error, "control-character", "a byte order mark stands here, inside the text",
 			"delete it; one is allowed only at the beginning of a file")

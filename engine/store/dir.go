@@ -35,7 +35,7 @@ func prepareDir(dir string, readOnly bool) error {
 		info, err = os.Lstat(dir)
 	}
 	if err != nil {
-		return fmt.Errorf("the state directory cannot be read: %w", err)
+		return fmt.Errorf("the state directory cannot be read: %w: say state: in redund.yaml to have another", err)
 	}
 	switch {
 	case info.Mode()&fs.ModeSymlink != 0:

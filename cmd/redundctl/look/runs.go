@@ -4,8 +4,6 @@ package look
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,10 +15,8 @@ import (
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/history"
-	"github.com/redundctl/redundctl/engine/logs"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/report"
-	"github.com/redundctl/redundctl/engine/store"
 )
 
 func states() []string {
@@ -187,80 +183,4 @@ func runID(s string) (int64, error) {
 		return 0, app.Usagef("redundctl runs lists them", "a run is a number, not %q", s)
 	}
 	return id, nil
-}
-
-// Logs is `redundctl logs`.
-func Logs(a *app.App) *cobra.Command {
-	var n int
-	var follow bool
-	var step string
-	c := &cobra.Command{
-		Use:   "logs [engine|SYSTEM|NAME|RUN]",
-		Short: "Print log lines: of the engine, a system, a pipeline or a run",
-		Long: `Print what was logged, oldest first; rotated files are read too. Without an
-argument the lines of all systems are printed. Times are in UTC.`,
-		Example: `  redundctl logs git-sync -n 20
-  redundctl logs 42                  all that run 42 printed
-  redundctl logs pm2 -f              go on with what is printed next`,
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.CompleteNames,
-		RunE: func(c *cobra.Command, args []string) error {
-			if n < 0 {
-				return app.Usagef("", "-n is a number from 0, where 0 means all")
-			}
-			p, _, err := a.Usable(c.Context())
-			if err != nil {
-				return err
-			}
-			q := logs.Query{Limit: n, Follow: follow, Step: step}
-			if len(args) == 1 {
-				if err := of(a, p, args[0], &q); err != nil {
-					return err
-				}
-			}
-			if q.Run != 0 && !c.Flags().Changed("number") {
-				q.Limit = 0 // one run is short enough to be read whole
-			}
-			if err := store.Check(p.State); err != nil {
-				return err
-			}
-			d, err := logs.Open(filepath.Join(p.State, "logs"), logs.Options{})
-			if err != nil {
-				return err
-			}
-			defer d.Close()
-			err = d.Read(c.Context(), q, func(l logs.Line) error { return printLine(a, l, q) })
-			switch {
-			case c.Context().Err() != nil:
-				return app.ExitCode(130)
-			case errors.Is(err, fs.ErrNotExist):
-				return nil
-			case errors.Is(err, fs.ErrPermission):
-				return fmt.Errorf("%w: make it readable for this user", err)
-			}
-			return app.Quiet(err)
-		},
-	}
-	c.Flags().IntVarP(&n, "number", "n", 100, "only the last so many lines; 0: all")
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is appended, until Ctrl-C")
-	c.Flags().StringVar(&step, "step", "", "only the lines of one step")
-	return a.Prints(c)
-}
-
-// of turns the argument into whose lines to look for.
-func of(a *app.App, p *config.Project, arg string, q *logs.Query) error {
-	if id, err := strconv.ParseInt(arg, 10, 64); err == nil {
-		q.Run = id
-		return nil
-	}
-	if _, ok := p.Config.Systems[arg]; ok || arg == "engine" {
-		q.Name = arg
-		return nil
-	}
-	x, err := a.Pipeline(p, arg)
-	if err != nil {
-		return err
-	}
-	q.Name, q.Pipeline = x.System, x.ID()
-	return nil
 }

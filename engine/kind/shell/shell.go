@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -185,11 +186,15 @@ func judge(ctx context.Context, s *pipeline.Scope, r proc.Result) error {
 
 // create makes a file that only we may read. Its name is new, so it cannot be
 // one that was laid for us. It does without os.File, which would ask the
-// poller about each: a step has three of them.
+// poller about each: a step has three of them. No process is forked meanwhile:
+// it would hold the file open for writing until it starts its program, and a
+// script that is open for writing cannot be started ("text file busy").
 func create(dir, pattern, text string, mode os.FileMode) (string, error) {
 	if dir == "" {
 		return "", errors.New("the step has no directory for its files")
 	}
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	name := filepath.Join(dir, strings.Replace(pattern, "*", strconv.FormatUint(rand.Uint64(), 36), 1))
 	fd, err := unix.Open(name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, uint32(mode.Perm()))
 	if err != nil {

@@ -22,3 +22,11 @@ func ComparePaths(a, b []any) int {
 		return cmp.Compare(fmt.Sprint(x), fmt.Sprint(y))
 	})
 }
+
+// Join puts a key below a path, which is empty at the top: steps.uses.
+func Join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
