@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
+	_ "github.com/redundctl/redundctl/cmd/redundctl/warm" // a faster start
 )
 
 // version is set by the build.
