@@ -1,10 +1,6 @@
 package schema
 
-import (
-	"errors"
-
-	"github.com/redundctl/redundctl/schema/internal/decode"
-)
+import "github.com/redundctl/redundctl/schema/internal/decode"
 
 // Decode copies a decoded value (maps, lists, texts, numbers) into the struct
 // that out points to, by its json tags. Keys without a field are left out. A
@@ -13,12 +9,9 @@ import (
 // encoding.TextUnmarshaler is honoured. The error names the path.
 func Decode(v, out any) error { return decode.Into(v, out) }
 
+// Decode is the function Decode, for many values of the same few structs.
+func (s *Set) Decode(v, out any) error { return s.decoder.Into(v, out) }
+
 // Undecodable takes an error of Decode apart: where the value stands, and what
 // is wrong with it.
-func Undecodable(err error) (path []any, what string) {
-	var e *decode.Error
-	if errors.As(err, &e) {
-		return e.Path(), e.Unwrap().Error()
-	}
-	return nil, err.Error()
-}
+func Undecodable(err error) (path []any, what string) { return decode.Apart(err) }

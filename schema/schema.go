@@ -32,6 +32,7 @@ import (
 	"sync"
 
 	"github.com/redundctl/redundctl/schema/internal/combine"
+	"github.com/redundctl/redundctl/schema/internal/decode"
 	"github.com/redundctl/redundctl/schema/internal/quick"
 	"github.com/redundctl/redundctl/schema/internal/tree"
 )
@@ -64,6 +65,7 @@ type Set struct {
 	docs             map[string]func() *document
 	steps, primaries map[string]func() *document
 	uses, kinds      []string // sorted
+	decoder          decode.Decoder
 }
 
 // New makes a Set of the fragments. A fragment that is no schema shows when it

@@ -129,7 +129,7 @@ func (f *file) decodeAction(v map[string]any) (*pipeline.ActionFile, error) {
 	}
 	f.kinds.Schemas().FillAction(v)
 	a := &pipeline.ActionFile{File: f.Name}
-	if err := schema.Decode(v, a); err != nil {
+	if err := f.kinds.Schemas().Decode(v, a); err != nil {
 		return nil, err
 	}
 	raw, _ := v["steps"].([]any)

@@ -287,7 +287,12 @@ func (l *loader) together() {
 		f := first[p.ID()]
 		return f == nil || f.pipeline == nil
 	})
-	slices.SortFunc(l.Pipelines, func(a, b *pipeline.Pipeline) int { return strings.Compare(a.ID(), b.ID()) })
+	slices.SortFunc(l.Pipelines, func(a, b *pipeline.Pipeline) int {
+		if a.System == b.System {
+			return strings.Compare(a.Name, b.Name)
+		}
+		return strings.Compare(a.ID(), b.ID())
+	})
 	l.checkOverrides()
 }
 

@@ -175,16 +175,17 @@ func (p *Project) abs(path string) string { return files.Under(p.Root, path) }
 // loader is one Load.
 type loader struct {
 	*Project
-	options  Options
-	redund   *settings.File
-	used     map[string]bool // overrides of the environment, by the name that is written
-	asked    map[string]bool // the files that Paths mean; nil: all
-	named    bool            // Paths name redund.yaml
-	unknown  int             // how many steps run a pipeline that there is not
-	loaded   []*file
-	secrets  *secret.Sources
-	programs *programs.Set
-	mu       sync.Mutex // guards Problems while files are read side by side
+	options   Options
+	redund    *settings.File
+	used      map[string]bool // overrides of the environment, by the name that is written
+	asked     map[string]bool // the files that Paths mean; nil: all
+	named     bool            // Paths name redund.yaml
+	unknown   int             // how many steps run a pipeline that there is not
+	loaded    []*file
+	secrets   *secret.Sources
+	programs  *programs.Set
+	templates templates
+	mu        sync.Mutex // guards Problems while files are read side by side
 }
 
 func (l *loader) add(ps ...diag.Problem) {

@@ -214,7 +214,7 @@ func (f *file) decode(value map[string]any) (*pipeline.Pipeline, error) {
 	}
 	f.kinds.Schemas().FillPipeline(v)
 	p := &pipeline.Pipeline{File: f.Name}
-	if err := schema.Decode(v, p); err != nil {
+	if err := f.kinds.Schemas().Decode(v, p); err != nil {
 		return nil, err
 	}
 	f.complete(p, v)

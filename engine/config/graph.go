@@ -9,6 +9,7 @@ import (
 	"github.com/redundctl/redundctl/engine/config/needs"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/source"
 )
 
 // checkGraph holds that what steps need is there and comes to an end.
@@ -28,15 +29,17 @@ func (f *file) checkGraph(steps []pipeline.Step, at []any) {
 			return
 		}
 		for j, need := range s.Needs {
-			where := f.source.At(below(at, i, "needs", j))
-			if _, list := mistake.Value(f.source.Value, below(at, i, "needs")).([]any); !list {
-				where = f.source.At(below(at, i, "needs"))
+			where := func() source.Pos {
+				if _, list := mistake.Value(f.source.Value, below(at, i, "needs")).([]any); !list {
+					return f.source.At(below(at, i, "needs"))
+				}
+				return f.source.At(below(at, i, "needs", j))
 			}
 			if need == s.ID {
-				f.say(where, diag.Error, "cycle", fmt.Sprintf("the step %s needs itself", s.ID), "take it out of its needs")
+				f.say(where(), diag.Error, "cycle", fmt.Sprintf("the step %s needs itself", s.ID), "take it out of its needs")
 			} else if _, ok := byID[need]; !ok {
 				others := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == s.ID })
-				f.say(where, diag.Error, "unknown-need", fmt.Sprintf("there is no step %q", need), mistake.Choice(need, others))
+				f.say(where(), diag.Error, "unknown-need", fmt.Sprintf("there is no step %q", need), mistake.Choice(need, others))
 			}
 		}
 		if graph && !s.HasNeeds && i > 0 {

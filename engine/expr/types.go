@@ -57,14 +57,18 @@ type Types struct {
 // AnyType is a value of which nothing is known.
 func AnyType() *Type { return &Type{} }
 
+// The types without parts are always the same ones: nobody changes a Type that
+// others may have.
+var stringType, numberType, boolType = &Type{Kind: String}, &Type{Kind: Number}, &Type{Kind: Bool}
+
 // StringType is a string.
-func StringType() *Type { return &Type{Kind: String} }
+func StringType() *Type { return stringType }
 
 // NumberType is a number.
-func NumberType() *Type { return &Type{Kind: Number} }
+func NumberType() *Type { return numberType }
 
 // BoolType is true or false.
-func BoolType() *Type { return &Type{Kind: Bool} }
+func BoolType() *Type { return boolType }
 
 // ArrayOf is an array; nil elements are of any type.
 func ArrayOf(elem *Type) *Type { return &Type{Kind: Array, Elem: elem} }

@@ -51,10 +51,21 @@ type Schedule struct {
 // Parse reads one schedule. The error is an *Error.
 func Parse(s pipeline.Schedule) (*Schedule, error) { return new(Zones).Parse(s) }
 
-// Parse is the function Parse, which remembers the time zones that it loaded:
-// reading many schedules through one Zones reads each zone once. It is safe
-// for concurrent use.
+// Parse is the function Parse, which remembers the schedules that it read and
+// the time zones that it loaded: of many that are alike, each is read once. It is
+// safe for concurrent use.
 func (z *Zones) Parse(s pipeline.Schedule) (*Schedule, error) {
+	if known, ok := z.read.Load(s); ok {
+		return known.(*Schedule), nil
+	}
+	out, err := z.parse(s)
+	if err == nil && z.count.Add(1) < mostKept {
+		z.read.Store(s, out)
+	}
+	return out, err
+}
+
+func (z *Zones) parse(s pipeline.Schedule) (*Schedule, error) {
 	loc, err := z.load(s.Timezone)
 	if err != nil {
 		return nil, err

@@ -87,9 +87,14 @@ func offset(t time.Time) int64 {
 	return int64(o)
 }
 
-// Zones are the time zones that were asked for, so that each is read once. The
-// zero value is ready for use.
+// mostKept is how many different schedules are remembered.
+const mostKept = 10_000
+
+// Zones are the schedules and time zones that were asked for, so that each is
+// read once. The zero value is ready for use.
 type Zones struct {
+	read  sync.Map // of pipeline.Schedule to *Schedule
+	count atomic.Int64
 	mu    sync.Mutex
 	known map[string]*time.Location // nil: there is no such zone
 }

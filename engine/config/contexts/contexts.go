@@ -2,6 +2,8 @@
 package contexts
 
 import (
+	"sync"
+
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
@@ -9,7 +11,7 @@ import (
 // Base are the contexts that are the same in a whole pipeline. vars nil: it is
 // not known which there are.
 func Base(params map[string]pipeline.Param, secrets []string, vars map[string]any) map[string]*expr.Type {
-	text, number := expr.StringType(), expr.NumberType()
+	text := expr.StringType()
 	known := map[string]*expr.Type{}
 	for k := range vars {
 		known[k] = expr.AnyType()
@@ -18,20 +20,31 @@ func Base(params map[string]pipeline.Param, secrets []string, vars map[string]an
 	for _, name := range secrets {
 		declared[name] = text
 	}
+	f := fixed()
 	return map[string]*expr.Type{
-		"run": expr.Closed(map[string]*expr.Type{
-			"id": text, "slot": text, "attempt": number, "trigger": text, "reason": text, "state": text, "error": text, "fence": number,
-		}),
-		"pipeline": expr.Closed(map[string]*expr.Type{"name": text, "system": text, "file": text, "category": text}),
-		"primary":  expr.Closed(map[string]*expr.Type{"kind": text, "verdict": text, "reason": text, "evidence": expr.AnyType(), "url": text}),
-		"params":   Params(params, "param", "params"),
-		"env":      expr.MapOf(text),
-		"vars":     {Kind: expr.Object, Fields: known, Open: vars == nil, What: "variable", Rule: "unknown-var", Hint: "add it under vars in redund.yaml"},
+		"run": f.run, "pipeline": f.pipeline, "primary": f.primary, "env": f.env, "matrix": f.matrix,
+		"params": Params(params, "param", "params"),
+		"vars":   {Kind: expr.Object, Fields: known, Open: vars == nil, What: "variable", Rule: "unknown-var", Hint: "add it under vars in redund.yaml"},
 		"secrets": {Kind: expr.Object, Fields: declared, What: "secret", Rule: "undeclared-secret",
 			Hint: "declare it under secrets, so that it can be read"},
-		"matrix": {Kind: expr.Object, What: "axis", Rule: "unknown-field", Hint: "only a step with a matrix has one"},
 	}
 }
+
+// same are the contexts that are the same in every file.
+type same struct{ run, pipeline, primary, env, matrix *expr.Type }
+
+var fixed = sync.OnceValue(func() same {
+	text, number := expr.StringType(), expr.NumberType()
+	return same{
+		run: expr.Closed(map[string]*expr.Type{
+			"id": text, "slot": text, "attempt": number, "trigger": text, "reason": text, "state": text, "error": text, "fence": number,
+		}),
+		pipeline: expr.Closed(map[string]*expr.Type{"name": text, "system": text, "file": text, "category": text}),
+		primary:  expr.Closed(map[string]*expr.Type{"kind": text, "verdict": text, "reason": text, "evidence": expr.AnyType(), "url": text}),
+		env:      expr.MapOf(text),
+		matrix:   &expr.Type{Kind: expr.Object, What: "axis", Rule: "unknown-field", Hint: "only a step with a matrix has one"},
+	}
+})
 
 // Params are the values of what stands declared under key, each called what.
 func Params(declared map[string]pipeline.Param, what, key string) *expr.Type {

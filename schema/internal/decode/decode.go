@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/redundctl/redundctl/schema/internal/tree"
 )
@@ -19,12 +20,22 @@ import (
 // number or a boolean becomes text where text is wanted, nothing becomes the
 // zero value, and a single value becomes a list of one where a list is wanted.
 // encoding.TextUnmarshaler is honoured. The error names the path.
-func Into(v, out any) error {
+func Into(v, out any) error { return new(Decoder).Into(v, out) }
+
+// Decoder remembers the fields of the structs that it decoded into: to ask for
+// the tags of each costs as much as the rest. The zero value is ready for use, by
+// several goroutines.
+type Decoder struct {
+	known sync.Map // of reflect.Type to []field
+}
+
+// Into is the function Into.
+func (d *Decoder) Into(v, out any) error {
 	p := reflect.ValueOf(out)
 	if p.Kind() != reflect.Pointer || p.IsNil() {
 		return fmt.Errorf("decode into %T: a pointer is needed", out)
 	}
-	return decode(v, p.Elem())
+	return d.decode(v, p.Elem())
 }
 
 // Error is what is wrong with the value at a path.
@@ -60,6 +71,16 @@ func (e *Error) Path() []any {
 	return out
 }
 
+// Apart takes an error of Into apart: where the value stands, and what is wrong
+// with it.
+func Apart(err error) (path []any, what string) {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Path(), e.Unwrap().Error()
+	}
+	return nil, err.Error()
+}
+
 func below(step any, err error) error {
 	if e, ok := err.(*Error); ok { //nolint:errorlint // never wrapped on the way up
 		e.path = append(e.path, step)
@@ -78,7 +99,7 @@ func wrong(want string, v any) error {
 	return &Error{err: fmt.Errorf("must be %s%s", want, tree.Instead(v))}
 }
 
-func decode(v any, out reflect.Value) error {
+func (d *Decoder) decode(v any, out reflect.Value) error {
 	if v == nil {
 		out.SetZero()
 		return nil
@@ -91,7 +112,7 @@ func decode(v any, out reflect.Value) error {
 		if out.IsNil() {
 			out.Set(reflect.New(out.Type().Elem()))
 		}
-		return decode(v, out.Elem())
+		return d.decode(v, out.Elem())
 	case reflect.Interface:
 		if out.NumMethod() > 0 {
 			return fmt.Errorf("decode into %s: not supported", out.Type())
@@ -99,11 +120,11 @@ func decode(v any, out reflect.Value) error {
 		out.Set(reflect.ValueOf(v))
 		return nil
 	case reflect.Struct:
-		return decodeStruct(v, out)
+		return d.decodeStruct(v, out)
 	case reflect.Map:
-		return decodeMap(v, out)
+		return d.decodeMap(v, out)
 	case reflect.Slice:
-		return decodeSlice(v, out)
+		return d.decodeSlice(v, out)
 	case reflect.String:
 		s, ok := scalar(v)
 		if !ok {
@@ -152,39 +173,56 @@ func scalar(v any) (string, bool) {
 	return "", false
 }
 
-func decodeStruct(v any, out reflect.Value) error {
+func (d *Decoder) decodeStruct(v any, out reflect.Value) error {
 	m, ok := v.(map[string]any)
 	if !ok {
 		return wrong("a mapping", v)
 	}
-	t := out.Type()
+	for _, f := range d.fields(out.Type()) {
+		if f.name == "" { // embedded: its keys are ours
+			if err := d.decode(v, out.Field(f.index)); err != nil {
+				return err
+			}
+			continue
+		}
+		x, ok := m[f.name]
+		if !ok {
+			continue
+		}
+		if err := d.decode(x, out.Field(f.index)); err != nil {
+			return below(f.name, err)
+		}
+	}
+	return nil
+}
+
+// field is a field of a struct by the key that it is decoded from.
+type field struct {
+	name  string
+	index int
+}
+
+func (d *Decoder) fields(t reflect.Type) []field {
+	if list, ok := d.known.Load(t); ok {
+		return list.([]field)
+	}
+	var list []field
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "-" || !f.IsExported() {
 			continue
 		}
-		if f.Anonymous && name == "" {
-			if err := decode(v, out.Field(i)); err != nil {
-				return err
-			}
-			continue
-		}
-		if name == "" {
+		if name == "" && !f.Anonymous {
 			name = f.Name
 		}
-		x, ok := m[name]
-		if !ok {
-			continue
-		}
-		if err := decode(x, out.Field(i)); err != nil {
-			return below(name, err)
-		}
+		list = append(list, field{name, i})
 	}
-	return nil
+	d.known.Store(t, list)
+	return list
 }
 
-func decodeMap(v any, out reflect.Value) error {
+func (d *Decoder) decodeMap(v any, out reflect.Value) error {
 	m, ok := v.(map[string]any)
 	if !ok || out.Type().Key().Kind() != reflect.String {
 		return wrong("a mapping", v)
@@ -197,7 +235,7 @@ func decodeMap(v any, out reflect.Value) error {
 	made := reflect.MakeMapWithSize(t, len(m))
 	for key, x := range m {
 		value := reflect.New(t.Elem()).Elem()
-		if err := decode(x, value); err != nil {
+		if err := d.decode(x, value); err != nil {
 			return below(key, err)
 		}
 		made.SetMapIndex(reflect.ValueOf(key).Convert(t.Key()), value)
@@ -206,7 +244,7 @@ func decodeMap(v any, out reflect.Value) error {
 	return nil
 }
 
-func decodeSlice(v any, out reflect.Value) error {
+func (d *Decoder) decodeSlice(v any, out reflect.Value) error {
 	l, ok := v.([]any)
 	if !ok {
 		l = []any{v}
@@ -217,7 +255,7 @@ func decodeSlice(v any, out reflect.Value) error {
 	}
 	made := reflect.MakeSlice(out.Type(), len(l), len(l))
 	for i, x := range l {
-		if err := decode(x, made.Index(i)); err != nil {
+		if err := d.decode(x, made.Index(i)); err != nil {
 			if ok {
 				err = below(i, err)
 			}
