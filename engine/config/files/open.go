@@ -42,7 +42,7 @@ func read(path string, lim source.Limits) ([]byte, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // it was only read
+	defer unix.Close(fd)
 	var info unix.Stat_t
 	if err := unix.Fstat(fd, &info); err != nil {
 		return nil, 0, err
