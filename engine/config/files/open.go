@@ -56,8 +56,11 @@ func read(path string, lim source.Limits) ([]byte, int64, error) {
 	text := make([]byte, info.Size+1) // one byte more shows that it has grown meanwhile
 	for n := 0; ; {
 		got, err := retry(func() (int, error) { return unix.Read(fd, text[n:]) })
-		if n += got; err != nil || got == 0 || int64(n) == info.Size {
-			return text[:n], int64(n), err
+		if err != nil {
+			return nil, 0, err
+		}
+		if n += got; got == 0 || int64(n) == info.Size {
+			return text[:n], int64(n), nil
 		}
 		if _, bad := source.TooLarge("", int64(n), lim); bad {
 			return nil, int64(n), nil
