@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/redundctl/redundctl/cmd/redundctl/look"
 	"github.com/redundctl/redundctl/cmd/redundctl/run"
 	"github.com/redundctl/redundctl/cmd/redundctl/write"
+	"github.com/redundctl/redundctl/engine/diag"
 )
 
 // entry is one command of the program.
@@ -64,11 +66,20 @@ account of what it did.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
+		Version:           a.Version,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 		PersistentPreRunE: a.Prepare,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return app.Usagef("see redundctl --help", "there is no command %q", args[0])
+				var names []string
+				for _, e := range commands() {
+					names = append(names, e.name)
+				}
+				hint := "see redundctl --help"
+				if n := diag.Nearest(args[0], names); n != "" {
+					hint = fmt.Sprintf("did you mean redundctl %s?", n)
+				}
+				return app.Usagef(hint, "there is no command %q", args[0])
 			}
 			return nil
 		},
@@ -81,9 +92,14 @@ account of what it did.`,
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return app.Usagef("see "+c.CommandPath()+" --help", "%s", err)
+		message := err.Error()
+		if what, _, ok := strings.Cut(message, ": strconv.Parse"); ok {
+			message = what + ": a number is wanted"
+		}
+		return app.Usagef("see "+c.CommandPath()+" --help", "%s", message)
 	})
 	root.SetHelpTemplate(helpTemplate)
+	root.SetVersionTemplate("redundctl {{.Version}}\n")
 	a.Flags(root)
 	root.AddGroup(
 		&cobra.Group{ID: "write", Title: "Write and check:"},
@@ -127,6 +143,8 @@ func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 		message := err.Error()
 		want := strings.Fields(c.Use)[1:]
 		switch {
+		case len(c.ValidArgs) > 0 && len(args) > 0 && !slices.Contains(c.ValidArgs, args[0]):
+			message = fmt.Sprintf("%q is none of %s", args[0], strings.Join(c.ValidArgs, ", "))
 		case len(args) < len(want):
 			message = want[len(args)] + " is missing"
 		case len(args) > len(want):

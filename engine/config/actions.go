@@ -57,7 +57,8 @@ func (p *Project) Action(name string) (*pipeline.ActionFile, error) {
 	if a.action == nil {
 		why := a.no
 		if why == "" {
-			why = a.file.problems[0].Message
+			i := slices.IndexFunc(a.file.problems, func(x diag.Problem) bool { return x.Severity == diag.Error })
+			why = a.file.problems[max(i, 0)].Message
 		}
 		return nil, fmt.Errorf("the action %s cannot be used: %s", name, why)
 	}
@@ -276,7 +277,12 @@ func (f *file) actionFile() {
 		f.say(f.source.At([]any{"kind"}), diag.Error, "action-place", "this is an action, which a step uses, and no pipeline", "move it out of the folders of pipelines, as into actions/")
 		return
 	}
-	all, circles := f.actions.get(f.Name).reach()
+	asked := f.actions.get(f.Name)
+	if asked.no != "" {
+		f.say(f.source.At([]any{"kind"}), diag.Error, "action", "the action cannot be used: "+asked.no, "move it into the project")
+		return
+	}
+	all, circles := asked.reach()
 	for _, a := range all {
 		f.add(a.file.problems...)
 	}

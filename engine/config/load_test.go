@@ -339,3 +339,25 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestPatterns holds that a pattern means files of YAML below it, wherever the
+// project lies.
+func TestPatterns(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join(t.TempDir(), "[x] {y}*")
+	one := "version: 1\nname: %s\nsystem: pm2\nsteps: [{run: echo}]\n"
+	for name, text := range map[string]string{
+		"redund.yaml": "pipelines: ['pipelines/**', 'more/*.yaml']\n", "pipelines/README.md": "# not one\n",
+		"pipelines/pm2/a.yaml": fmt.Sprintf(one, "a"), "pipelines/.hidden/b.yaml": fmt.Sprintf(one, "b"), "more/c.yaml": fmt.Sprintf(one, "c"),
+	} {
+		file(t, filepath.Join(root, name), []byte(text))
+	}
+	p := load(t, root, "")
+	var ids []string
+	for _, x := range p.Pipelines {
+		ids = append(ids, x.ID())
+	}
+	if len(p.Problems) > 0 || strings.Join(ids, " ") != "pm2/a pm2/c" {
+		t.Errorf("%v, %v", ids, p.Problems)
+	}
+}

@@ -31,7 +31,7 @@ type App struct {
 	level       string // --log-level
 	Format      string // -o, of the commands that have it
 
-	interrupted context.Context // ends with the first SIGINT or SIGTERM; nil in commands that end by themselves
+	interrupted context.Context // ends with the first SIGINT, SIGTERM or SIGHUP; nil in commands that end by themselves
 	stop        context.CancelFunc
 }
 
@@ -52,7 +52,11 @@ func (a *App) Prepare(c *cobra.Command, _ []string) error {
 	if c.Name() == "version" {
 		return nil
 	}
-	a.interrupted, a.stop = signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+	end := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup lets us go on when the terminal has gone
+		end = append(end, syscall.SIGHUP)
+	}
+	a.interrupted, a.stop = signal.NotifyContext(c.Context(), end...)
 	context.AfterFunc(a.interrupted, a.stop) // the second Ctrl-C ends the program at once
 	c.SetContext(a.interrupted)
 	// A reader that has gone, as `head` does, makes a write fail; by itself it

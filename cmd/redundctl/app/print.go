@@ -56,7 +56,7 @@ func Quiet(err error) error {
 func (a *App) PrintRun(r pipeline.Run, steps []pipeline.StepRecord) error {
 	fmt.Fprintf(a.Out, "run %d of %s/%s: %s", r.ID, r.System, r.Pipeline, r.State)
 	if r.Error != "" && r.Error != string(r.State) {
-		fmt.Fprintf(a.Out, ": %s", r.Error)
+		fmt.Fprintf(a.Out, ": %s", console.Clean(r.Error))
 	}
 	fmt.Fprintf(a.Out, "\n%s, attempt %d, started %s, took %s\n", r.Trigger, r.Attempt, report.Clock(r.Started), report.Took(r.Started, r.Finished))
 	return a.Table([]string{"STEP", "USES", "STATE", "TOOK", "ATTEMPTS", "ERROR"}, report.Steps(steps))

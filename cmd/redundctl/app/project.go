@@ -37,14 +37,41 @@ func (a *App) Usable(ctx context.Context) (*config.Project, *kind.Set, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err // what was loaded is not all that there is
 	}
+	if err := a.begun(p); err != nil {
+		return nil, nil, err
+	}
 	if p.ConfigInvalid {
 		a.Problems(p, func(x diag.Problem) bool { return x.File == p.ConfigFile })
 		return nil, nil, ExitCode(1)
 	}
-	if _, err := os.Stat(filepath.Join(p.Root, p.ConfigFile)); errors.Is(err, fs.ErrNotExist) && p.Files == 0 {
-		return nil, nil, fmt.Errorf("there is no project in %s or above it: redundctl init begins one, -C names the folder of another", p.Root)
-	}
 	return p, kinds, nil
+}
+
+// Checked is Project for the check of all its files: there must be some, and
+// the environment that the command line names.
+func (a *App) Checked(ctx context.Context, paths ...string) (*config.Project, error) {
+	p, _ := a.Project(ctx, paths...)
+	if err := ctx.Err(); err != nil {
+		return nil, err // what was loaded is not all that there is
+	}
+	if len(paths) > 0 {
+		return p, nil
+	}
+	return p, a.begun(p)
+}
+
+// begun reports a folder without a project, and an environment that the
+// project does not have.
+func (a *App) begun(p *config.Project) error {
+	if _, err := os.Stat(filepath.Join(p.Root, p.ConfigFile)); errors.Is(err, fs.ErrNotExist) && p.Files == 0 {
+		return fmt.Errorf("there is no project in %s or above it: redundctl init begins one, -C names the folder of another", p.Root)
+	}
+	for _, x := range p.Problems {
+		if a.Environment != "" && x.Rule == "unknown-environment" {
+			return Usagef(x.Hint, "--environment: %s", x.Message)
+		}
+	}
+	return nil
 }
 
 // Problems shows some of the problems on stderr.
@@ -90,6 +117,11 @@ func (a *App) Unknown(p *config.Project, name string) error {
 		names = append(names, x.Name, x.ID())
 	}
 	hint := "redundctl list shows those that there are"
+	for _, x := range p.Pipelines {
+		if x.File == name || filepath.Base(x.File) == name {
+			return Usagef("write "+x.ID(), "a pipeline is named as in its file, and not by the file %q", name)
+		}
+	}
 	if n := diag.Nearest(name, names); n != "" {
 		hint = fmt.Sprintf("did you mean %q?", n)
 	}

@@ -140,8 +140,12 @@ func Restore(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !slices.ContainsFunc(list, func(b git.Backup) bool { return strings.HasPrefix(b.ID, args[0]) }) {
-				return app.Usagef("redundctl backups lists them", "there is no backup %q", args[0])
+			if !slices.ContainsFunc(list, func(b git.Backup) bool { return b.ID == args[0] }) {
+				hint := "redundctl backups lists them"
+				if i := slices.IndexFunc(list, func(b git.Backup) bool { return strings.HasPrefix(b.ID, args[0]) }); i >= 0 {
+					hint = "write the whole id, as " + list[i].ID // what is restored is not guessed
+				}
+				return app.Usagef(hint, "there is no backup %q", args[0])
 			}
 			got, err := r.Restore(c.Context(), args[0])
 			if err != nil {

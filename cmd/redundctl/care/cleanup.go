@@ -2,6 +2,8 @@ package care
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -29,10 +31,13 @@ would be.`,
 				return err
 			}
 			repo, done, err := repository(c.Context(), a, p, "")
-			if err != nil {
-				repo = nil // a project that is no repository has no backups
-			} else {
+			switch {
+			case err == nil:
 				defer done()
+			case versioned(p.Root):
+				return err // its backups would grow for ever, and nobody would know
+			default:
+				repo = nil // a project that is no repository has no backups
 			}
 			out, err := cleanup.Run(c.Context(), p, repo, dry)
 			if err != nil {
@@ -66,4 +71,16 @@ would be.`,
 	}
 	c.Flags().BoolVar(&dry, "dry-run", false, "say what would be removed, and remove nothing")
 	return a.Prints(c)
+}
+
+// versioned reports whether a folder lies in a git repository, whole or not.
+func versioned(dir string) bool {
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			return true
+		}
+		if dir == filepath.Dir(dir) {
+			return false
+		}
+	}
 }

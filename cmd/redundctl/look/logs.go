@@ -13,7 +13,9 @@ import (
 
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/logs"
+	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/handlers"
 	"github.com/redundctl/redundctl/engine/store"
 )
@@ -53,15 +55,19 @@ argument the lines of all systems are printed. Times are in UTC.`,
 			if err := store.Check(p.State); err != nil {
 				return err
 			}
-			if err := asked(c.Context(), a, p, q); err != nil {
-				return err
-			}
 			d, err := logs.Open(filepath.Join(p.State, "logs"), logs.Options{})
 			if err != nil {
 				return err
 			}
 			defer d.Close()
-			err = d.Read(c.Context(), q, func(l logs.Line) error { return printLine(a, l, q) })
+			printed := false
+			err = d.Read(c.Context(), q, func(l logs.Line) error {
+				printed = true
+				return printLine(a, l, q)
+			})
+			if !printed && c.Context().Err() == nil && (err == nil || errors.Is(err, fs.ErrNotExist)) {
+				err = asked(c.Context(), a, p, q)
+			}
 			switch {
 			case c.Context().Err() != nil:
 				return app.ExitCode(130)
@@ -81,9 +87,9 @@ argument the lines of all systems are printed. Times are in UTC.`,
 
 // of turns the argument into whose lines to look for.
 func of(a *app.App, p *config.Project, arg string, q *logs.Query) error {
-	if id, err := strconv.ParseInt(arg, 10, 64); err == nil {
-		q.Run = id
-		return nil
+	if _, err := strconv.ParseInt(arg, 10, 64); err == nil {
+		q.Run, err = runID(arg)
+		return err
 	}
 	if _, ok := p.Config.Systems[arg]; ok || arg == "engine" {
 		q.Name = arg
@@ -97,26 +103,24 @@ func of(a *app.App, p *config.Project, arg string, q *logs.Query) error {
 	return nil
 }
 
-// asked reports a question about a step that there is not; one that has printed
-// nothing is no mistake.
+// asked reports a question about a run or a step that there is not; one that has
+// printed nothing is no mistake, and a history that cannot answer none either.
 func asked(ctx context.Context, a *app.App, p *config.Project, q logs.Query) error {
 	var names []string
 	switch {
-	case q.Step == "":
-		return nil
 	case q.Run != 0:
 		h, err := a.History(ctx, p)
 		if err != nil {
-			return err
+			return nil // the question was about the logs
 		}
 		defer h.Close()
 		run, err := h.Run(ctx, q.Run)
-		if err != nil || !run.State.Done() {
-			return err // what goes on may come to the step yet
+		if errors.Is(err, history.ErrNoRun) {
+			return noRun(q.Run)
 		}
-		steps, err := h.Steps(ctx, q.Run)
-		if err != nil {
-			return err
+		steps, serr := h.Steps(ctx, q.Run)
+		if err != nil || serr != nil || !run.State.Done() { // what goes on may come to the step yet
+			return nil
 		}
 		for _, s := range steps {
 			name := s.ID
@@ -125,20 +129,13 @@ func asked(ctx context.Context, a *app.App, p *config.Project, q logs.Query) err
 			}
 			names = append(names, name)
 		}
-	case q.Pipeline != "":
+	case q.Step != "" && q.Pipeline != "":
 		x, err := a.Pipeline(p, q.Pipeline)
 		if err != nil {
 			return err
 		}
-		for _, s := range x.Steps {
-			names = append(names, s.ID)
-		}
-		for _, l := range handlers.All(x) {
-			for _, s := range l.Steps {
-				names = append(names, s.ID)
-			}
-		}
-		q.Step, _, _ = strings.Cut(q.Step, " (") // which combinations there were, only a run knows
+		names = stepsOf(x)
+		q.Step, _, _ = strings.Cut(strings.Replace(q.Step, "_(", " (", 1), " (") // which combinations there were, only a run knows
 	default:
 		return nil
 	}
@@ -146,4 +143,21 @@ func asked(ctx context.Context, a *app.App, p *config.Project, q logs.Query) err
 		return nil
 	}
 	return app.Usagef("the steps are "+strings.Join(names, ", "), "there is no step %q", q.Step)
+}
+
+// stepsOf are the steps of a pipeline as tables name them.
+func stepsOf(x *pipeline.Pipeline) []string {
+	if x.Service != nil {
+		return []string{"service"}
+	}
+	var names []string
+	for _, s := range x.Steps {
+		names = append(names, s.ID)
+	}
+	for _, l := range handlers.All(x) {
+		for _, s := range l.Steps {
+			names = append(names, s.ID)
+		}
+	}
+	return names
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/console"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/report"
@@ -149,7 +150,7 @@ func Show(a *app.App) *cobra.Command {
 			defer h.Close()
 			r, err := h.Run(c.Context(), id)
 			if errors.Is(err, history.ErrNoRun) {
-				return app.Usagef("redundctl runs lists those that there are", "there is no run %d", id)
+				return noRun(id)
 			}
 			if err != nil {
 				return err
@@ -169,12 +170,17 @@ func Show(a *app.App) *cobra.Command {
 				return err
 			}
 			for _, e := range events {
-				fmt.Fprintf(a.Out, "%s  %s  %s\n", report.Clock(e.At), e.What, e.Detail)
+				fmt.Fprintf(a.Out, "%s  %s  %s\n", report.Clock(e.At), e.What, console.Clean(e.Detail))
 			}
 			return nil
 		},
 	}
 	return a.Prints(c)
+}
+
+// noRun is a question about a run that there is not.
+func noRun(id int64) error {
+	return app.Usagef("redundctl runs lists those that there are", "there is no run %d", id)
 }
 
 func runID(s string) (int64, error) {

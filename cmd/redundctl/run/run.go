@@ -92,6 +92,9 @@ func (f *runFlags) request(p *pipeline.Pipeline) (engine.RunRequest, error) {
 			if !ok || k == "" {
 				return r, app.Usagef("", "%s is name=value, not %q", part.flag, x)
 			}
+			if part.flag == "--env" && !isVariable(k) {
+				return r, app.Usagef("", "--env: %q cannot be the name of a variable: letters, digits and _, and no digit first", k)
+			}
 			if _, twice := part.into[k]; twice {
 				return r, app.Usagef("", "%s %s is given twice", part.flag, k)
 			}
@@ -106,6 +109,16 @@ func (f *runFlags) request(p *pipeline.Pipeline) (engine.RunRequest, error) {
 		r.Slot = t
 	}
 	return r, nil
+}
+
+// isVariable reports whether a shell can read a variable of that name.
+func isVariable(name string) bool {
+	for i, r := range name {
+		if r != '_' && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // now runs with live output: on stdout for people, on stderr beside JSON.

@@ -2,6 +2,8 @@ package write
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,7 +12,6 @@ import (
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/report"
 )
 
 // List is `redundctl list`.
@@ -27,6 +28,9 @@ func List(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if _, ok := p.Config.Systems[system]; system != "" && !ok {
+				return app.Usagef("the systems are "+strings.Join(slices.Sorted(maps.Keys(p.Config.Systems)), ", "), "there is no system %q", system)
+			}
 			list, due := []api.Listed{}, []string(nil)
 			for _, x := range p.Pipelines {
 				if system != "" && x.System != system || category != "" && x.Category != category {
@@ -35,7 +39,7 @@ func List(a *app.App) *cobra.Command {
 				next, _ := api.Next(x, time.Now())
 				e := api.List(x, next)
 				e.Observe = e.Observe || p.Config.Observe || p.Config.Systems[x.System].Observe
-				list, due = append(list, e), append(due, report.Clock(next))
+				list, due = append(list, e), append(due, clock(next))
 			}
 			a.Mention(p)
 			if a.JSON() {
@@ -47,6 +51,15 @@ func List(a *app.App) *cobra.Command {
 	c.Flags().StringVar(&system, "system", "", "only those of one system")
 	c.Flags().StringVar(&category, "category", "", "only those of one category")
 	return a.Prints(c)
+}
+
+// clock is an instant where one is, with its zone: the schedule beside it may
+// have another.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04:05 MST")
 }
 
 // listRows are the rows for people, who read the clock of where they are.

@@ -42,9 +42,9 @@ code is 1 when there is an error, and with --strict when there is a warning.`,
 			if !ok {
 				return app.Usagef("", "--format is text, json, github or sarif, not %q", format)
 			}
-			p, _ := a.Project(c.Context(), paths...)
-			if err := c.Context().Err(); err != nil {
-				return err // what was loaded is not all that there is
+			p, err := a.Checked(c.Context(), paths...)
+			if err != nil {
+				return err
 			}
 			r := diag.Report{Valid: true, Files: p.Files, Problems: p.Problems}
 			bad := false

@@ -66,15 +66,38 @@ func (d *Walk) Roots(patterns []string) []BadRoot {
 			d.In(Relative(d.Root, d.abs(pattern)))
 			continue
 		}
-		hits, err := doublestar.FilepathGlob(d.abs(pattern))
+		glob := pattern
+		if !filepath.IsAbs(pattern) {
+			glob = filepath.Join(literal(d.Root), pattern)
+		}
+		hits, err := doublestar.FilepathGlob(glob)
 		if err != nil {
 			bad = append(bad, BadRoot{i, "glob", fmt.Sprintf("%q is not a pattern of paths", pattern), "use *, ** and ? as in pipelines/**/daily-*.yaml"})
 		}
 		for _, h := range hits {
-			d.In(Relative(d.Root, h))
+			if name := Relative(d.Root, h); d.meant(pattern, name) {
+				d.In(name)
+			}
 		}
 	}
 	return bad
+}
+
+// meant reports whether a pattern that a path matches means it: a folder or a
+// file of YAML, and nothing with a leading dot that is not written out.
+func (d *Walk) meant(pattern, name string) bool {
+	for _, part := range strings.Split(name, "/") {
+		if strings.HasPrefix(part, ".") && part != ".." && !slices.Contains(strings.Split(pattern, "/"), part) {
+			return false
+		}
+	}
+	info, err := os.Stat(d.abs(name))
+	return err != nil || info.IsDir() || isPipeline(name)
+}
+
+// literal is a path as a pattern that means it alone.
+func literal(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `{`, `\{`).Replace(path)
 }
 
 // Known tells the files that were found before from those that only a name on
