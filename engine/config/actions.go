@@ -108,7 +108,7 @@ func (a *actionFile) read(p *Project) {
 		return
 	}
 	issues := p.kinds.Schemas().Action(f.source.Value)
-	f.add(mistake.Problems(f.source, issues)...)
+	f.add(mistake.Problems(f.source, issues, f.kinds)...)
 	switch {
 	case !f.bad():
 		if action := f.action(v, a); !f.bad() {

@@ -87,7 +87,7 @@ func (f *file) read() {
 	}
 	v, ok := f.source.Value.(map[string]any)
 	if !ok {
-		f.add(mistake.Problems(f.source, f.kinds.Schemas().Pipeline(f.source.Value))...)
+		f.add(mistake.Problems(f.source, f.kinds.Schemas().Pipeline(f.source.Value), f.kinds)...)
 		f.reject("")
 		return
 	}
@@ -102,7 +102,7 @@ func (f *file) read() {
 	name, _ := v["name"].(string)
 	f.value = v
 	issues := f.kinds.Schemas().Pipeline(v)
-	if f.add(mistake.Problems(f.source, issues)...); !f.bad() {
+	if f.add(mistake.Problems(f.source, issues, f.kinds)...); !f.bad() {
 		f.override(name)
 	}
 	if f.bad() {
@@ -123,12 +123,11 @@ func (f *file) read() {
 // foreign tells a file of another tool as one mistake: each of its keys would
 // be another one.
 func (f *file) foreign(v map[string]any) bool {
-	_, jobs := v["jobs"].(map[string]any)
-	if !jobs || v["steps"] != nil || v["service"] != nil {
+	key, what, hint := mistake.Foreign(v)
+	if key == "" {
 		return false
 	}
-	f.say(f.source.KeyAt(place("jobs")), diag.Error, "foreign-file", "this is a workflow of GitHub Actions, and no pipeline",
-		"redundctl import actions writes the pipeline that backs a workflow up; leave the workflow below .github/workflows")
+	f.say(f.source.KeyAt(place(key)), diag.Error, "foreign-file", "this is "+what+", and no pipeline", hint)
 	return true
 }
 
@@ -196,7 +195,7 @@ func (f *file) override(name string) {
 			}
 			issues[i].Path = below(at, x.Path...)
 		}
-		f.add(mistake.Problems(f.redund.Source, issues)...)
+		f.add(mistake.Problems(f.redund.Source, issues, f.kinds)...)
 	}
 	f.value = v
 }

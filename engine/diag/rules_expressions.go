@@ -81,6 +81,12 @@ var expressionRules = []Rule{
 		Good:    "-- .env --\nAPI_TOKEN=0123456789\n-- pipelines/pm2/sync.yaml --\nversion: 1\nname: sync\nsecrets: [API_TOKEN]\nsteps:\n  - env: {TOKEN: \"${{ secrets.API_TOKEN }}\"}\n    run: echo done\n",
 	},
 	{
+		ID: "never-equal", Severity: Warning,
+		Summary: "an expression compares with a word that the value never is",
+		Bad:     "version: 1\nname: sync\nsteps:\n  - {id: a, run: echo a, continue-on-error: true}\n  - {if: \"steps.a.outcome == 'failure'\", run: echo done}\n",
+		Good:    "version: 1\nname: sync\nsteps:\n  - {id: a, run: echo a, continue-on-error: true}\n  - {if: \"steps.a.outcome == 'failed'\", run: echo done}\n",
+	},
+	{
 		ID: "shell-injection", Severity: Warning,
 		Summary: "a value that becomes part of a script's text; an error for what a primary said",
 		Bad:     "version: 1\nname: sync\nparams:\n  text: {type: string, default: hello}\nsteps:\n  - run: echo ${{ params.text }}\n",

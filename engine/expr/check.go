@@ -320,6 +320,8 @@ func either(a, b *Type) *Type {
 }
 
 func (c *checker) comparison(n *node, a, b *Type) {
+	c.literal(n, a, n.b)
+	c.literal(n, b, n.a)
 	list := a
 	if list.Kind < Array {
 		list = b

@@ -217,8 +217,13 @@ func failed(n *node, message, hint string) *Error {
 }
 
 func unknownContext(n *node, have []string) *Error {
-	return &Error{Offset: n.at, Width: n.width, Rule: RuleContext, Message: "unknown context " + strconv.Quote(n.name),
-		Hint: suggest(n.name, have, "contexts")}
+	hint := suggest(n.name, have, "contexts")
+	for i := range functions {
+		if f := &functions[i]; f.status && f.name == n.name {
+			hint = "write " + f.name + "()"
+		}
+	}
+	return &Error{Offset: n.at, Width: n.width, Rule: RuleContext, Message: "unknown context " + strconv.Quote(n.name), Hint: hint}
 }
 
 func unknownFunction(n *node) *Error {

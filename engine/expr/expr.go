@@ -32,6 +32,7 @@ const (
 	RuleField    = "unknown-field"
 	RuleFunction = "unknown-function"
 	RuleType     = "expression-type"
+	RuleNever    = "never-equal"      // a literal that a value never is: what it depends on may still be meant, hence a warning
 	RuleValue    = "expression-value" // a value that a function cannot take; mostly found while evaluating
 )
 

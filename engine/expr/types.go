@@ -39,6 +39,10 @@ type Type struct {
 	// all of them are.
 	Refuse *Refusal
 
+	// Values are all that a string may be; nil: any. A comparison with another
+	// literal is told.
+	Values []string
+
 	filtered bool // what `.*` gives: an array whose fields are those of its elements
 }
 

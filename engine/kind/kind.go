@@ -46,6 +46,7 @@ type Kind[T any] struct {
 	// key. Its "x-outputs" maps the outputs that the kind sets to their
 	// descriptions; without it the outputs are not known before the run.
 	Fragment []byte
+	Unbuilt  bool // Build fails, for the action comes with a later version
 	// Build makes the action of one attempt from `with`, whose expressions
 	// have been evaluated, which has passed the Fragment and holds its
 	// defaults. The error says what is wrong with the values, in one line.

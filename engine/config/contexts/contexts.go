@@ -33,11 +33,18 @@ func Base(params map[string]pipeline.Param, secrets []string, vars map[string]an
 // same are the contexts that are the same in every file.
 type same struct{ run, pipeline, primary, env, matrix *expr.Type }
 
+// ended are the states in which a step or a run ends; a run that reads its own
+// may still go on.
+var (
+	ended = &expr.Type{Kind: expr.String, Values: []string{"succeeded", "failed", "timed-out", "cancelled", "skipped"}}
+	state = &expr.Type{Kind: expr.String, Values: append([]string{"queued", "running"}, ended.Values...)}
+)
+
 var fixed = sync.OnceValue(func() same {
 	text, number := expr.StringType(), expr.NumberType()
 	return same{
 		run: expr.Closed(map[string]*expr.Type{
-			"id": text, "slot": text, "attempt": number, "trigger": text, "reason": text, "state": text, "error": text, "fence": number,
+			"id": text, "slot": text, "attempt": number, "trigger": text, "reason": text, "state": state, "error": text, "fence": number,
 		}),
 		pipeline: expr.Closed(map[string]*expr.Type{"name": text, "system": text, "file": text, "category": text}),
 		primary:  expr.Closed(map[string]*expr.Type{"kind": text, "verdict": text, "reason": text, "evidence": expr.AnyType(), "url": text}),
@@ -88,5 +95,5 @@ func Step(outputs map[string]string) *expr.Type {
 		out = &expr.Type{Kind: expr.Object, Fields: fields, What: "output", Rule: "unknown-output"}
 	}
 	text := expr.StringType()
-	return expr.Closed(map[string]*expr.Type{"outputs": out, "outcome": text, "conclusion": text, "exit-code": expr.AnyType(), "error": text})
+	return expr.Closed(map[string]*expr.Type{"outputs": out, "outcome": ended, "conclusion": ended, "exit-code": expr.AnyType(), "error": text})
 }

@@ -39,7 +39,11 @@ func (s *Scope) At(at []any, t *expr.Template) map[string]*expr.Type {
 			}
 		}
 	}
-	s.Base["steps"] = s.steps(t, func(id string) bool {
+	self := -1
+	if list == "steps" {
+		self = i
+	}
+	s.Base["steps"] = s.steps(t, self, func(id string) bool {
 		switch {
 		case list == "outputs":
 			return true // of an action, read when all its steps have ended
@@ -66,11 +70,11 @@ func (s *Scope) begin() {
 	}
 }
 
-// steps are the steps as the expressions of t see them; one that cannot have
+// steps are the steps as the expressions of t, which stand in the step self, see them; one that cannot have
 // run before is refused. Only the steps that t names are made; where it names
 // one that there is not, others stand beside them by their names, so that the
 // nearest can be told.
-func (s *Scope) steps(t *expr.Template, before func(id string) bool) *expr.Type {
+func (s *Scope) steps(t *expr.Template, self int, before func(id string) bool) *expr.Type {
 	const most = 1000 // that a misspelt name is compared with
 	if s.Doubt.Of("steps") {
 		return expr.AnyType()
@@ -99,6 +103,9 @@ func (s *Scope) steps(t *expr.Template, before func(id string) bool) *expr.Type 
 		of := Step(s.Outputs(step))
 		if !before(step.ID) {
 			of.Refuse = &expr.Refusal{Rule: "step-order", Message: "the step " + step.ID + " cannot have run yet", Hint: "add it to needs, or move it up"}
+			if i == self {
+				of.Refuse = &expr.Refusal{Rule: "step-order", Message: "a step cannot read itself", Hint: "read what it leaves in a step that comes after it"}
+			}
 		}
 		fields[step.ID] = of
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/schema"
 )
 
@@ -86,9 +87,12 @@ func name(text, key string) string {
 }
 
 // choice is the hint for a value that is none of those that there are.
-func choice(got string, i schema.Issue) string {
+func choice(got string, i schema.Issue, kinds *kind.Set) string {
 	switch near := diag.Nearest(got, i.Allowed); {
 	case i.Meant != "":
+		if k, ok := kinds.Action(i.Meant); ok && k.Unbuilt {
+			return fmt.Sprintf("%s will do here what %s does at GitHub; it is checked now but not built yet, so write what it does under run", i.Meant, got)
+		}
 		return fmt.Sprintf("write %s, which does here what %s does at GitHub", i.Meant, got)
 	case near != "":
 		return fmt.Sprintf("did you mean %q?", near)
@@ -97,7 +101,7 @@ func choice(got string, i schema.Issue) string {
 	case path.Ext(got) == ".yaml" || path.Ext(got) == ".yml":
 		return "an action is named by its path from the project root, as ./actions/post.yaml"
 	case regexp.MustCompile(`^[\w.-]+/[\w./-]+@`).MatchString(got):
-		return "actions of GitHub do not run here: write what it does under run, or see what redundctl import actions makes of the workflow"
+		return "actions of GitHub do not run here: write what it does under run"
 	}
 	return ""
 }

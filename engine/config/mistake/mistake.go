@@ -10,6 +10,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/expr"
+	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/source"
 	"github.com/redundctl/redundctl/schema"
 )
@@ -21,15 +22,15 @@ const Most = 50
 // Problems gives the schema's issues their places in a file. An object that
 // lacks one of some keys beside a key that is probably a misspelt one of them
 // has one mistake, not two; so has one of two kinds at once, which may lack
-// what only one of them asks for.
-func Problems(s *source.File, issues []schema.Issue) []diag.Problem {
+// what only one of them asks for. kinds may be nil where no step stands.
+func Problems(s *source.File, issues []schema.Issue, kinds *kind.Set) []diag.Problem {
 	var out []diag.Problem
 	for _, i := range issues {
 		if len(out) == Most {
 			break
 		}
 		if !misspelt(i, issues) && !undecided(i, issues) {
-			out = append(out, problem(s, i))
+			out = append(out, problem(s, i, kinds))
 		}
 	}
 	return out
@@ -81,7 +82,7 @@ func Wrong(issues []schema.Issue) [][]any {
 	return out
 }
 
-func problem(s *source.File, i schema.Issue) diag.Problem {
+func problem(s *source.File, i schema.Issue, kinds *kind.Set) diag.Problem {
 	rule, hint := i.Keyword, ""
 	at := s.At(i.Path)
 	switch i.Keyword {
@@ -105,7 +106,7 @@ func problem(s *source.File, i schema.Issue) diag.Problem {
 		}
 	case schema.KeywordEnum:
 		if got, ok := Value(s.Value, i.Path).(string); ok {
-			hint = choice(got, i)
+			hint = choice(got, i, kinds)
 		}
 	case schema.KeywordType, schema.KeywordConst, schema.KeywordPattern:
 		hint = slip(Value(s.Value, i.Path), i)
@@ -161,7 +162,11 @@ func Expression(s *source.File, path []any, err error) diag.Problem {
 	if !errors.As(err, &e) {
 		return s.Problem(s.At(path), diag.Error, expr.RuleSyntax, err.Error())
 	}
-	return s.Problem(s.InString(path, e.Offset, e.Width), diag.Error, e.Rule, e.Message, e.Hint)
+	sev := diag.Error
+	if e.Rule == expr.RuleNever {
+		sev = diag.Warning // no machine fails of it
+	}
+	return s.Problem(s.InString(path, e.Offset, e.Width), sev, e.Rule, e.Message, e.Hint)
 }
 
 // Choice is the hint for a name that is not one of those that there are.

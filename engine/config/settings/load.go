@@ -92,7 +92,7 @@ func (f *File) Place(path ...any) []any {
 // understand keeps what can be relied on, and tells the mistakes.
 func (f *File) understand() {
 	issues := f.schemas.Config(f.Source.Value)
-	f.Problems = append(f.Problems, mistake.Problems(f.Source, issues)...)
+	f.Problems = append(f.Problems, mistake.Problems(f.Source, issues, nil)...)
 	value, ok := f.Source.Value.(map[string]any)
 	f.Blind = !ok
 	if !ok {
