@@ -29,7 +29,7 @@ func Problems(s *source.File, issues []schema.Issue, kinds *kind.Set) []diag.Pro
 		if len(out) == Most {
 			break
 		}
-		if !misspelt(i, issues) && !undecided(i, issues) {
+		if !misspelt(i, issues) && !undecided(i, issues) && !outdented(i, issues, s.Value) {
 			out = append(out, problem(s, i, kinds))
 		}
 	}
@@ -44,7 +44,8 @@ func undecided(i schema.Issue, all []schema.Issue) bool {
 	})
 }
 
-// misspelt reports whether what is missing stands there under an unknown name.
+// misspelt reports whether what is missing stands there under an unknown name,
+// or outside of where it belongs.
 func misspelt(i schema.Issue, all []schema.Issue) bool {
 	var missing []string
 	switch i.Keyword {
@@ -56,8 +57,13 @@ func misspelt(i schema.Issue, all []schema.Issue) bool {
 		return false
 	}
 	return slices.ContainsFunc(all, func(o schema.Issue) bool {
-		return o.Keyword == schema.KeywordUnknownKey && slices.Equal(o.Path, i.Path) && len(o.Names) > 0 &&
-			diag.Nearest(o.Names[0], missing) != ""
+		if o.Keyword != schema.KeywordUnknownKey || len(o.Path) > len(i.Path) || !slices.Equal(o.Path, i.Path[:len(o.Path)]) {
+			return false
+		}
+		if len(o.Path) < len(i.Path) { // it stands too far out
+			return slices.Contains(missing, o.Names[0])
+		}
+		return meant(o.Names[0], missing) != ""
 	})
 }
 
@@ -88,9 +94,10 @@ func problem(s *source.File, i schema.Issue, kinds *kind.Set) diag.Problem {
 	switch i.Keyword {
 	case schema.KeywordUnknownKey, schema.KeywordName:
 		at = s.KeyAt(Place(i))
-		hint = Choice(i.Names[0], i.Allowed)
-		if i.Keyword == schema.KeywordName {
-			rule = "name"
+		if rule = i.Keyword; rule == schema.KeywordUnknownKey {
+			hint = unknown(i, Value(s.Value, i.Path), kinds)
+		} else {
+			hint = Choice(i.Names[0], i.Allowed)
 		}
 	case schema.KeywordExcludes:
 		at = s.KeyAt(append(slices.Clone(i.Path), latest(written(s, i.Path, i.Names), i.Names)))
@@ -108,8 +115,11 @@ func problem(s *source.File, i schema.Issue, kinds *kind.Set) diag.Problem {
 		if got, ok := Value(s.Value, i.Path).(string); ok {
 			hint = choice(got, i, kinds)
 		}
-	case schema.KeywordType, schema.KeywordConst, schema.KeywordPattern:
-		hint = slip(Value(s.Value, i.Path), i)
+	case schema.KeywordType, schema.KeywordConst, schema.KeywordPattern, schema.KeywordFormat:
+		got := Value(s.Value, i.Path)
+		if hint = slip(got, i); hint == "" && len(i.Path) > 0 {
+			hint = form(got, i)
+		}
 	case schema.KeywordExpression:
 		hint = "write the value itself; redundctl explain says where expressions may stand"
 	}

@@ -1,0 +1,121 @@
+package mistake
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/schema"
+)
+
+// habit is what to write for a key that another tool knows, where this one has
+// the key to; "": it needs none.
+type habit struct{ to, hint string }
+
+// noKey is the hint for what needs no key here.
+const noKey = "take it out: steps run on this machine, as the user who runs redundctl"
+
+// habits are keys of GitHub Actions, Compose, PM2 and cron.
+func habits(key string) []habit {
+	switch strings.ReplaceAll(strings.ToLower(key), "_", "-") {
+	case "on":
+		return []habit{{"schedule", `write schedule: {cron: "0 4 * * *"}; without one it runs by hand`}}
+	case "runs-on", "permissions", "defaults":
+		return []habit{{"", noKey}}
+	case "image", "container":
+		return []habit{{"", noKey + "; what needs a container starts it under run"}}
+	case "jobs":
+		return []habit{{"steps", "a file has no jobs: put their steps under steps, with needs between them"}}
+	case "timeout-minutes":
+		return []habit{{"timeout", "write timeout: with a unit, as timeout: 5m"}}
+	case "strategy":
+		return []habit{{"matrix", "write what stands under it beside run: matrix, fail-fast, max-parallel"}}
+	case "retries":
+		return []habit{{"attempts", `write "attempts"`}, {"retry", "write retry: {attempts: 3}, which counts the first try"}}
+	case "depends-on":
+		return []habit{{"needs", "write needs: [ID]"}}
+	case "cron":
+		return []habit{{"schedule", `write schedule: {cron: "0 4 * * *"}`}}
+	case "tz", "time-zone":
+		return []habit{{"timezone", `write "timezone"`}, {"schedule", "write it into the schedule, as schedule: {cron: …, timezone: Europe/Berlin}"}}
+	case "at":
+		return []habit{{"cron", `write cron: "MINUTE HOUR * * *", as cron: "0 4 * * *" for four o'clock`}}
+	case "command", "script", "cmd":
+		return []habit{{"run", "write run: for a script, or exec: for a program and its arguments"}}
+	case "text", "body", "msg":
+		return []habit{{"message", `did you mean "message"?`}}
+	case "pipeline":
+		return []habit{{"name", `did you mean "name"?`}}
+	}
+	return nil
+}
+
+// meant is the one of some keys that a key stands for: the nearest, or what
+// another tool's key is called here.
+func meant(key string, of []string) string {
+	for _, h := range habits(key) {
+		if slices.Contains(of, h.to) {
+			return h.to
+		}
+	}
+	return diag.Nearest(key, of)
+}
+
+// unknown is the hint for a key that there is not.
+func unknown(i schema.Issue, in any, kinds *kind.Set) string {
+	key := i.Names[0]
+	step := slices.Contains(i.Allowed, "uses")
+	if m, _ := in.(map[string]any); step && kinds != nil {
+		if uses, ok := m["uses"].(string); ok && !strings.Contains(key, ".") {
+			if _, known := kinds.Action(uses); known && !strings.HasPrefix(uses, kind.PluginPrefix) {
+				if _, err := kinds.Schemas().Explain("uses." + uses + "." + key); err == nil {
+					return "put it under with"
+				}
+			}
+		}
+	}
+	top := slices.Contains(i.Allowed, "steps")
+	for _, h := range habits(key) {
+		if h.to == "" && (step || top) || slices.Contains(i.Allowed, h.to) {
+			return h.hint
+		}
+	}
+	if top && slices.Contains(strings.Fields("run exec uses with if needs id shell matrix"), key) {
+		return "it is a key of a step: indent it, so that it stands below one of steps"
+	}
+	if step || top {
+		return Choice(key, important(i.Allowed, step))
+	}
+	return Choice(key, i.Allowed)
+}
+
+// important puts the keys first that people look for.
+func important(keys []string, step bool) []string {
+	first := strings.Fields("name schedule steps primary service env secrets params timeout retry on-failure description")
+	if step {
+		first = strings.Fields("run uses exec id needs if with env working-directory timeout retry matrix")
+	}
+	rank := func(key string) int {
+		if at := slices.Index(first, key); at >= 0 {
+			return at
+		}
+		return len(first)
+	}
+	out := slices.Clone(keys)
+	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
+	return out
+}
+
+// outdented reports whether an unknown key probably belongs to a mapping that
+// stands above it and has nothing: its lines are not indented far enough.
+func outdented(i schema.Issue, all []schema.Issue, root any) bool {
+	if i.Keyword != schema.KeywordUnknownKey || meant(i.Names[0], i.Allowed) != "" {
+		return false
+	}
+	return slices.ContainsFunc(all, func(o schema.Issue) bool {
+		n := len(o.Path) - 1
+		return o.Keyword == schema.KeywordType && n == len(i.Path) && o.Want == "a mapping" && slices.Equal(o.Path[:n], i.Path) && Value(root, o.Path) == nil
+	})
+}
