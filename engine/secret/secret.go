@@ -124,8 +124,6 @@ func (s *Sources) envFile(path string) (map[string]string, error) {
 	return values, nil
 }
 
-var errEnv = errors.New("a line is not of the form NAME=value, or a quote is never closed")
-
 // parseEnv reads the text of an env file. A dollar sign is one: $ and \$ both
 // stand for it, and no variable is put in its place.
 func parseEnv(text string) (map[string]string, error) {
@@ -137,7 +135,7 @@ func parseEnv(text string) (map[string]string, error) {
 	text = strings.NewReplacer(`\$`, string(dollar), "$", string(dollar)).Replace(text)
 	values, err := godotenv.Unmarshal(text)
 	if err != nil {
-		return nil, errEnv // the library's own error shows the value
+		return nil, brokenEnv(text) // the library's own error shows the value
 	}
 	for k, v := range values {
 		values[k] = strings.ReplaceAll(v, string(dollar), "$")
