@@ -25,6 +25,7 @@ func (f *file) check(written map[string]any) {
 	f.checkSchedules(written)
 	f.checkParams(p.Params, place("params"))
 	f.checkNames(p.Secrets, func(i int) source.Pos { return f.source.At(place("secrets", i)) })
+	f.checkFolder(place("working-directory"), p.WorkingDirectory, f.directory(&pipeline.Step{}))
 	for _, list := range shape.ListNames() {
 		steps := shape.List(p, list)
 		f.checkIDs(steps, place(list))
@@ -96,10 +97,9 @@ func (f *file) schedule(err error, at []any, field string) {
 		f.say(f.source.At(at), diag.Error, schedule.RuleSyntax, err.Error())
 		return
 	}
-	if field == "" {
-		field = e.Field
+	for _, e := range append([]*schedule.Error{e}, e.More...) {
+		f.say(f.source.InString(below(at, cmp.Or(field, e.Field)), e.Offset, e.Width), diag.Error, e.Rule, e.Message, e.Hint)
 	}
-	f.say(f.source.InString(below(at, field), e.Offset, e.Width), diag.Error, e.Rule, e.Message, e.Hint)
 }
 
 // checkNames holds that names which expressions read differ in more than case.
@@ -245,12 +245,12 @@ func (f *file) checkSecrets() {
 		}
 	}
 	if missing != nil {
-		what := "the secret " + missing[0] + " is"
+		what, them := "the secret "+missing[0]+" is", "it"
 		if n := len(missing) - 1; n > 0 {
-			what = "the secrets " + strings.Join(missing[:n], ", ") + " and " + missing[n] + " are"
+			what, them = "the secrets "+strings.Join(missing[:n], ", ")+" and "+missing[n]+" are", "them"
 		}
 		f.say(f.source.At(place("secrets", first)), diag.Warning, "missing-secret", what+" not set on this machine",
-			"set them in the environment, in an env file, or in a directory of secrets")
+			"set "+them+" in the environment, in an env file, or in a directory of secrets")
 	}
 }
 

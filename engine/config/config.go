@@ -18,6 +18,7 @@ import (
 	"sync"
 	"unicode"
 
+	"github.com/redundctl/redundctl/engine/config/contexts"
 	"github.com/redundctl/redundctl/engine/config/files"
 	"github.com/redundctl/redundctl/engine/config/programs"
 	"github.com/redundctl/redundctl/engine/config/settings"
@@ -184,7 +185,7 @@ type loader struct {
 	loaded    []*file
 	secrets   *secret.Sources
 	programs  *programs.Set
-	templates templates
+	templates contexts.Templates
 	mu        sync.Mutex // guards Problems while files are read side by side
 }
 

@@ -1,9 +1,6 @@
 package config
 
 import (
-	"sync"
-	"sync/atomic"
-
 	"github.com/redundctl/redundctl/engine/config/contexts"
 	"github.com/redundctl/redundctl/engine/config/mistake"
 	"github.com/redundctl/redundctl/engine/config/shape"
@@ -12,38 +9,6 @@ import (
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/schema"
 )
-
-// templates are the expressions that were read: most stand in many files.
-type templates struct {
-	known sync.Map // of condition to *expr.Template
-	count atomic.Int64
-}
-
-// condition is a string as it is read: with braces, or without as in `if`.
-type condition struct {
-	text   string
-	braces bool
-}
-
-// parse reads a string that may hold expressions; nil: it holds none.
-func (m *templates) parse(text string, braces bool) (*expr.Template, error) {
-	if braces && !expr.HasExpr(text) {
-		return nil, nil
-	}
-	key := condition{text, braces}
-	if t, ok := m.known.Load(key); ok {
-		return t.(*expr.Template), nil
-	}
-	read := expr.Parse
-	if !braces {
-		read = expr.ParseIf
-	}
-	t, err := read(text)
-	if err == nil && len(text) < 1000 && m.count.Add(1) < 10_000 { // so that what is kept stays small
-		m.known.Store(key, t)
-	}
-	return t, err
-}
 
 // checkExpressions checks every expression of the file against the contexts
 // that exist where it stands.
@@ -107,7 +72,7 @@ func (f *file) checkExpression(scope *contexts.Scope, at []any, text string, bra
 	if f.full(diag.Error) {
 		return nil
 	}
-	t, err := f.templates.parse(text, braces)
+	t, err := f.templates.Parse(text, braces)
 	if err != nil {
 		f.add(mistake.Expression(f.source, at, err))
 	}

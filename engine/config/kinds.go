@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/redundctl/redundctl/engine/config/files"
 	"github.com/redundctl/redundctl/engine/config/given"
 	"github.com/redundctl/redundctl/engine/config/mistake"
+	"github.com/redundctl/redundctl/engine/config/programs"
 	"github.com/redundctl/redundctl/engine/config/shape"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
@@ -22,6 +24,7 @@ func (f *file) checkKinds(steps []pipeline.Step, at []any) {
 		s := &steps[i]
 		here := below(at, i)
 		f.checkPaths(s, here)
+		f.checkFiles(s, here)
 		switch {
 		case s.Uses == "":
 		case strings.HasPrefix(s.Uses, "./"):
@@ -79,11 +82,35 @@ func (f *file) directory(s *pipeline.Step) string {
 	return dir
 }
 
-// checkPaths warns of a working directory outside the project, where it is
-// written out.
+// checkPaths warns of a working directory that a step cannot work in, where it
+// is written out.
 func (f *file) checkPaths(s *pipeline.Step, at []any) {
-	if dir := f.directory(s); dir != "" && s.WorkingDirectory != "." && s.WorkingDirectory != "" && f.outside(dir) {
-		f.say(f.source.At(below(at, "working-directory")), diag.Warning, "outside-project", s.WorkingDirectory+" lies outside the project", outsideHint)
+	f.checkFolder(below(at, "working-directory"), s.WorkingDirectory, f.directory(s))
+}
+
+// checkFolder warns of a working directory, given as text, that lies outside
+// the project or is not there.
+func (f *file) checkFolder(at []any, text, dir string) {
+	switch {
+	case dir == "" || text == "." || text == "":
+	case f.outside(dir):
+		f.say(f.source.At(at), diag.Warning, "outside-project", text+" lies outside the project", outsideHint)
+	case !f.there(dir) && (len(at) == 1 || f.there(f.directory(&pipeline.Step{}))): // else it has been told
+		f.say(f.source.At(at), diag.Warning, "missing-directory", "there is no folder "+text, directoryHint)
+	}
+}
+
+const directoryHint = "check its path, or make it in a step before; the step fails until it is there"
+
+// there reports whether a folder is there.
+func (f *file) there(dir string) bool { return dir == f.Root || files.Folder(dir) }
+
+// checkFiles warns of the files of GitHub that a script writes to.
+func (f *file) checkFiles(s *pipeline.Step, at []any) {
+	for _, x := range programs.Foreign(s.Run, f.pipeline.Env, s.Env) {
+		if !slices.Contains(f.pipeline.InheritEnv, x.Name) {
+			f.say(f.source.InString(below(at, "run"), x.Offset, x.Width), diag.Warning, "foreign-variable", x.Message, x.Hint)
+		}
 	}
 }
 
@@ -112,8 +139,12 @@ func (f *file) checkPath(at []any, text string) {
 		}
 		full = filepath.Join(dir, text)
 	}
-	if !strings.Contains(text, "${{") && f.outside(full) {
+	switch {
+	case strings.Contains(text, "${{"):
+	case f.outside(full):
 		f.say(f.source.At(at), diag.Warning, "outside-project", text+" lies outside the project", outsideHint)
+	case at[len(at)-1] == "directory" && dir != "" && f.there(dir) && !f.there(full):
+		f.say(f.source.At(at), diag.Warning, "missing-directory", "there is no folder "+text, directoryHint)
 	}
 }
 

@@ -18,7 +18,7 @@ func (f *file) checkPrograms(steps []pipeline.Step, at []any) {
 	for i := range steps {
 		s := &steps[i]
 		_, own := s.Env["PATH"]
-		if dir := f.directory(s); dir != "" && !own {
+		if dir := f.directory(s); dir != "" && !own && f.there(dir) {
 			f.checkExec(s.Exec, dir, below(at, i, "exec"))
 			f.checkRun(s.Run, s.Shell, dir, below(at, i, "run"))
 			f.checkShell(s.Shell, dir, below(at, i, "shell"))
@@ -34,7 +34,7 @@ func (f *file) checkOthers() {
 		f.checkRun(script, "", f.Root, place("primary", p.Kind, "run"))
 	}
 	if s := f.pipeline.Service; s != nil {
-		if dir := f.directory(&pipeline.Step{}); dir != "" {
+		if dir := f.directory(&pipeline.Step{}); dir != "" && f.there(dir) {
 			f.checkExec(s.Exec, dir, place("service", "exec"))
 			f.checkRun(s.Run, s.Shell, dir, place("service", "run"))
 			f.checkShell(s.Shell, dir, place("service", "shell"))

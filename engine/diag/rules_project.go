@@ -153,6 +153,18 @@ var projectRules = []Rule{
 		Good:    "-- scripts/sync.sh --\necho done\n-- pipelines/pm2/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - exec: [sh, ./scripts/sync.sh]\n",
 	},
 	{
+		ID: "missing-directory", Severity: Warning,
+		Summary: "a folder that a step works in is not there",
+		Bad:     "version: 1\nname: sync\nsteps:\n  - run: echo done\n    working-directory: nowhere\n",
+		Good:    "version: 1\nname: sync\nsteps:\n  - run: echo done\n    working-directory: pipelines\n",
+	},
+	{
+		ID: "foreign-variable", Severity: Warning,
+		Summary: "a script writes to a file of GitHub Actions, which is not there",
+		Bad:     "version: 1\nname: sync\nsteps:\n  - run: echo id=1 >> $GITHUB_OUTPUT\n",
+		Good:    "version: 1\nname: sync\nsteps:\n  - run: echo id=1 >> $REDUND_OUTPUT\n",
+	},
+	{
 		ID: "outside-project", Severity: Warning,
 		Summary: "a path that leads out of the project",
 		Bad:     "version: 1\nname: sync\nsteps:\n  - {run: echo done, working-directory: ../other}\n",

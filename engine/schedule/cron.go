@@ -88,9 +88,13 @@ func parseCron(s string) (cron, error) {
 	}
 	var sets [6]uint64
 	for i, w := range words {
-		if sets[i], err = set(fieldAt(i), w, numbers[i]); err != nil {
-			return cron{}, err
+		n, wrong := set(fieldAt(i), w, numbers[i])
+		if sets[i] = n; wrong != nil {
+			err = join(err, wrong)
 		}
+	}
+	if err != nil {
+		return cron{}, err
 	}
 	return compile(sets, words)
 }

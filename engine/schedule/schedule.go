@@ -26,9 +26,10 @@ const (
 type Error struct {
 	Field         string
 	Offset, Width int
-	Rule          string // one of the Rule constants
-	Message       string // lower case, one line, without a full stop
-	Hint          string // what to do, or ""
+	Rule          string   // one of the Rule constants
+	Message       string   // lower case, one line, without a full stop
+	Hint          string   // what to do, or ""
+	More          []*Error // what is wrong with other fields of the same schedule, each once
 }
 
 // Error is the message, with the hint when there is one.
@@ -68,6 +69,10 @@ func (z *Zones) Parse(s pipeline.Schedule) (*Schedule, error) {
 func (z *Zones) parse(s pipeline.Schedule) (*Schedule, error) {
 	loc, err := z.load(s.Timezone)
 	if err != nil {
+		if s.Cron != "" && s.Every == 0 {
+			_, also := parseCron(s.Cron)
+			err = join(err, also)
+		}
 		return nil, err
 	}
 	out := &Schedule{every: s.Every.Std(), jitter: s.Jitter.Std()}
@@ -87,6 +92,20 @@ func (z *Zones) parse(s pipeline.Schedule) (*Schedule, error) {
 	out.zone.first = out.cron.everyHour || s.DST.Fold != "last"
 	out.zone.second = out.cron.everyHour || s.DST.Fold == "last" || s.DST.Fold == "both"
 	return out, nil
+}
+
+// join is one error of two, either of which may be nil.
+func join(err, also error) error {
+	first, ok := err.(*Error)
+	more, both := also.(*Error)
+	switch {
+	case !ok:
+		return also
+	case both:
+		first.More = append(append(first.More, more), more.More...)
+		more.More = nil
+	}
+	return first
 }
 
 // Next is the first slot after t, in the schedule's zone; false when there is

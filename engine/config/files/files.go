@@ -252,6 +252,12 @@ func Under(dir, path string) string {
 	return filepath.Join(dir, filepath.FromSlash(path))
 }
 
+// Folder reports whether there is a folder at a path.
+func Folder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // Cause is err without the path, which stands before it.
 func Cause(err error) string {
 	var p *fs.PathError
