@@ -7,6 +7,7 @@
 package schedule
 
 import (
+	"errors"
 	"hash/fnv"
 	"time"
 
@@ -96,12 +97,11 @@ func (z *Zones) parse(s pipeline.Schedule) (*Schedule, error) {
 
 // join is one error of two, either of which may be nil.
 func join(err, also error) error {
-	first, ok := err.(*Error)
-	more, both := also.(*Error)
+	var first, more *Error
 	switch {
-	case !ok:
+	case !errors.As(err, &first):
 		return also
-	case both:
+	case errors.As(also, &more):
 		first.More = append(append(first.More, more), more.More...)
 		more.More = nil
 	}

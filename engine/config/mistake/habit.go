@@ -2,6 +2,7 @@ package mistake
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -67,14 +68,16 @@ func meant(key string, of []string) string {
 func unknown(i schema.Issue, in any, kinds *kind.Set) string {
 	key := i.Names[0]
 	step := slices.Contains(i.Allowed, "uses")
-	if m, _ := in.(map[string]any); step && kinds != nil {
-		if uses, ok := m["uses"].(string); ok && !strings.Contains(key, ".") {
-			if _, known := kinds.Action(uses); known && !strings.HasPrefix(uses, kind.PluginPrefix) {
-				if _, err := kinds.Schemas().Explain("uses." + uses + "." + key); err == nil {
-					return "put it under with"
-				}
-			}
-		}
+	m, _ := in.(map[string]any)
+	if uses, ok := m["uses"].(string); ok && step && kinds != nil && takes(kinds, uses, key) {
+		return "put it under with"
+	}
+	switch n := m[key]; {
+	case !isNumber(n):
+	case key == "timeout-minutes" && slices.Contains(i.Allowed, "timeout"):
+		return fmt.Sprintf("write timeout: %vm", n)
+	case key == "retries" && slices.Contains(i.Allowed, "retry"):
+		return fmt.Sprintf("write retry: {attempts: %v}, which counts the first try", n)
 	}
 	top := slices.Contains(i.Allowed, "steps")
 	for _, h := range habits(key) {
@@ -85,10 +88,28 @@ func unknown(i schema.Issue, in any, kinds *kind.Set) string {
 	if top && slices.Contains(strings.Fields("run exec uses with if needs id shell matrix"), key) {
 		return "it is a key of a step: indent it, so that it stands below one of steps"
 	}
+	if uses, ok := m["uses"].(string); ok && step && own(uses) && diag.Nearest(key, i.Allowed) == "" {
+		return "put it under with, if it is an input of " + uses
+	}
 	if step || top {
 		return Choice(key, important(i.Allowed, step))
 	}
 	return Choice(key, i.Allowed)
+}
+
+// own reports whether a step uses something of the user's, whose inputs no
+// schema knows.
+func own(uses string) bool {
+	return strings.HasPrefix(uses, "./") || strings.HasPrefix(uses, kind.PluginPrefix)
+}
+
+// takes reports whether a kind of step has a key.
+func takes(kinds *kind.Set, uses, key string) bool {
+	if _, known := kinds.Action(uses); !known || own(uses) || strings.Contains(key, ".") {
+		return false
+	}
+	_, err := kinds.Schemas().Explain("uses." + uses + "." + key)
+	return err == nil
 }
 
 // important puts the keys first that people look for.
