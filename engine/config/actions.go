@@ -156,6 +156,7 @@ func (f *file) action(v map[string]any, file *actionFile) *pipeline.ActionFile {
 	f.checkGraph(a.Steps, []any{"steps"})
 	f.checkMatrices(a.Steps, []any{"steps"})
 	for i := range a.Steps {
+		f.checkFiles(&a.Steps[i], []any{"steps", i})
 		if s := &a.Steps[i]; s.Uses != "" && !strings.HasPrefix(s.Uses, "./") && !strings.HasPrefix(s.Uses, "plugin:") {
 			f.findings(s, []any{"steps", i})
 		}

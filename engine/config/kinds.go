@@ -85,7 +85,9 @@ func (f *file) directory(s *pipeline.Step) string {
 // checkPaths warns of a working directory that a step cannot work in, where it
 // is written out.
 func (f *file) checkPaths(s *pipeline.Step, at []any) {
-	f.checkFolder(below(at, "working-directory"), s.WorkingDirectory, f.directory(s))
+	if s.WorkingDirectory != "." && s.WorkingDirectory != "" {
+		f.checkFolder(below(at, "working-directory"), s.WorkingDirectory, f.directory(s))
+	}
 }
 
 // checkFolder warns of a working directory, given as text, that lies outside
@@ -108,7 +110,7 @@ func (f *file) there(dir string) bool { return dir == f.Root || files.Folder(dir
 // checkFiles warns of the files of GitHub that a script writes to.
 func (f *file) checkFiles(s *pipeline.Step, at []any) {
 	for _, x := range programs.Foreign(s.Run, f.pipeline.Env, s.Env) {
-		if !slices.Contains(f.pipeline.InheritEnv, x.Name) {
+		if !slices.Contains(f.pipeline.InheritEnv, x.Name) && !slices.Contains(f.Config.InheritEnv, x.Name) {
 			f.say(f.source.InString(below(at, "run"), x.Offset, x.Width), diag.Warning, "foreign-variable", x.Message, x.Hint)
 		}
 	}
