@@ -20,10 +20,4 @@ var kindRules = []Rule{
 		Bad:     "version: 1\nname: tell\nsteps:\n  - uses: notify\n    with: {message: done}\n",
 		Good:    "-- redund.yaml --\nnotify: {services: [\"${{ secrets.SLACK_URL }}\"]}\n-- pipelines/pm2/tell.yaml --\nversion: 1\nname: tell\nsteps:\n  - uses: notify\n    with: {message: done}\n",
 	},
-	{
-		ID: "not-built", Severity: Warning,
-		Summary: "a step is of a kind that is checked already, while its action comes with a later version",
-		Bad:     "version: 1\nname: sync\nsteps:\n  - uses: github/checkout\n",
-		Good:    "version: 1\nname: sync\nsteps:\n  - uses: git/sync\n",
-	},
 }
