@@ -23,7 +23,9 @@ type Options struct {
 	// (PR_SET_CHILD_SUBREAPER), so that daemons of a step come home to be
 	// ended. It is a property of the whole process: a program that embeds the
 	// engine, and reaps children with wait4(-1), ends goroutines that are
-	// locked to their thread or starts processes of its own, leaves it off.
+	// locked to their thread or starts processes of its own, leaves it off:
+	// what os/exec starts beside it may inherit the mark of a step, and be
+	// ended with that.
 	Subreaper bool
 }
 

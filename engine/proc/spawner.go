@@ -24,22 +24,27 @@ const (
 	drainAfter = 2 * time.Second
 )
 
+// bearing is held while this process bears the tag of one step, and for reading
+// by who forks without a tag. The limit that is the tag belongs to the process,
+// not to a Spawner, so the lock does too: what another Spawner forks meanwhile
+// would be taken for that step's, and be ended with it.
+var bearing sync.RWMutex
+
 // Spawner starts processes from one thread that lives as long as it does,
 // because the kernel ties the death signal of a child to the thread that
 // forked it. It is safe for concurrent use.
 type Spawner struct {
-	starts  chan *start
-	null    *os.File
-	cursor  *cursor    // nil: what a step left is always searched for
-	self    int        // our pid when orphans come home to us, else 0
-	engine  string     // the name in every mark of ours
-	tag     uint64     // the engine's own
-	hard    uint64     // up to where what we start may be tagged
-	tagged  bool       // this process bears tag
-	bare    bool       // what we start may be without any tag
-	before  uint64     // our soft limit before it was the tag
-	bearing sync.Mutex // this process bears the tag of what it forks
-	seq     atomic.Uint64
+	starts chan *start
+	null   *os.File
+	cursor *cursor // nil: what a step left is always searched for
+	self   int     // our pid when orphans come home to us, else 0
+	engine string  // the name in every mark of ours
+	tag    uint64  // the engine's own
+	hard   uint64  // up to where what we start may be tagged
+	tagged bool    // this process bears tag
+	bare   bool    // what we start may be without any tag
+	before uint64  // our soft limit before it was the tag
+	seq    atomic.Uint64
 
 	buffers sync.Pool // of *[readSize]byte
 
@@ -95,6 +100,8 @@ func New(o Options) (*Spawner, error) {
 // besides must bear no mark of ours. One that runs within a step keeps that
 // step's tag, to be found by the engine around it.
 func (s *Spawner) tagSelf(own bool) {
+	bearing.Lock()
+	defer bearing.Unlock()
 	limit := ownLimit()
 	s.hard, s.before = limit.Max, limit.Cur
 	s.bare = !own || limit.Max < s.tag
@@ -106,6 +113,8 @@ func (s *Spawner) tagSelf(own bool) {
 
 // untagSelf undoes tagSelf.
 func (s *Spawner) untagSelf() {
+	bearing.Lock()
+	defer bearing.Unlock()
 	if s.tagged && tagOf(ownLimit()) == s.tag {
 		_ = unix.Prlimit(0, unix.RLIMIT_LOCKS, &unix.Rlimit{Cur: s.before, Max: s.hard}, nil)
 	}
@@ -138,22 +147,23 @@ func (s *Spawner) fork(st *start) {
 }
 
 // launch starts and tags the program: before it can fork, if this process may
-// bear the tag for it; else a moment after its exec. The lock costs nothing,
-// for Go forks one at a time.
+// bear the tag for it; else a moment after its exec.
 func (s *Spawner) launch(st *start) {
 	if !s.tagged {
+		bearing.RLock()
 		st.fork()
+		bearing.RUnlock()
 		st.identify()
 		if st.err == nil {
 			setTag(st.pid, st.tag, s.hard)
 		}
 		return
 	}
-	s.bearing.Lock()
+	bearing.Lock()
 	setTag(0, st.tag, s.hard)
 	st.fork()
 	setTag(0, s.tag, s.hard)
-	s.bearing.Unlock()
+	bearing.Unlock()
 	st.identify()
 }
 

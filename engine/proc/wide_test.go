@@ -1,0 +1,64 @@
+package proc
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestTwoSpawners: what one Spawner forks while another bears the tag of a
+// step is born with the engine's tag, and not with the other's step's: that
+// would be ended with it. Not parallel, as TestEnd.
+func TestTwoSpawners(t *testing.T) {
+	a, err := New(Options{Subreaper: true, Engine: "4711-first"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := New(Options{Subreaper: true, Engine: "4711-second"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !a.tagged || b.tagged {
+		t.Skip("this machine has no room for tags")
+	}
+	b.hard = 0 // so that what it forks keeps the tag it was born with
+	begin := func(s *Spawner) (*start, chan struct{}) {
+		st, err := s.prepare(&Command{Argv: []string{"/bin/sh", "-c", "read x < " + fifo(t)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() { s.launch(st); close(done) }()
+		return st, done
+	}
+	for range 20 {
+		syscall.ForkLock.RLock() // nobody forks: a bears its step's tag and waits
+		one, first := begin(a)
+		for tag := uint64(0); tag != one.tag; tag, _ = readTag(os.Getpid()) {
+			<-time.After(time.Millisecond)
+		}
+		two, second := begin(b)
+		syscall.ForkLock.RUnlock()
+		<-first
+		<-second
+		if tag, err := readTag(two.pid); err != nil || tag != a.tag {
+			t.Errorf("born with tag %x of the other's step %x, %v", tag, one.tag, err)
+		}
+		for _, st := range []*start{one, two} {
+			_ = unix.Kill(st.pid, unix.SIGKILL)
+			var r Result
+			if err := reap(st.pid, &r); err != nil || st.err != nil {
+				t.Error(err, st.err)
+			}
+			unix.Close(st.pidfd)
+		}
+	}
+	for _, s := range []*Spawner{b, a} {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
