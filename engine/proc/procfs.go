@@ -138,8 +138,12 @@ func allProcesses() ([]stat, error) {
 		if err != nil {
 			continue
 		}
-		if s, err := readStat(pid); err == nil {
+		s, err := readStat(pid)
+		switch {
+		case err == nil:
 			all = append(all, s)
+		case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM):
+			return nil, err // any other says that it has ended, or is hidden from us
 		}
 	}
 	return all, nil

@@ -251,7 +251,7 @@ func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result,
 	}
 	if s.quick(ctx, c, st) {
 		if s.left(t, time.Since(began)) {
-			t.end(c.Signal, c.Grace)
+			_ = t.end(c.Signal, c.Grace)
 		}
 		var r Result
 		unix.Close(st.pidfd)
@@ -263,7 +263,7 @@ func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result,
 	}
 	leader, err := newHandle(st.stat, st.pidfd)
 	if err != nil { // cannot happen to a descriptor that was just made
-		t.end(c.Signal, 0)
+		_ = t.end(c.Signal, 0)
 		st.abandon()
 		_ = unix.Waitid(unix.P_PID, st.pid, nil, unix.WEXITED, nil)
 		return Result{}, &StartError{Path: st.path, Err: err}
@@ -271,13 +271,15 @@ func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result,
 	defer leader.close()
 	var r Result
 	r.Killed, r.OverMemory = watch(ctx, c, t, leader)
+	// The step has ended, and its end is what Run tells, also where what it left
+	// could not be looked for; its group is killed then too.
 	switch {
 	case r.OverMemory:
-		t.end(c.Signal, 0)
+		_ = t.end(c.Signal, 0)
 	case r.Killed:
-		t.end(c.Signal, c.Grace)
+		_ = t.end(c.Signal, c.Grace)
 	case s.left(t, time.Since(began)):
-		t.end(c.Signal, c.Grace)
+		_ = t.end(c.Signal, c.Grace)
 	}
 	for _, k := range st.sinks {
 		k.finish()

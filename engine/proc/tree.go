@@ -2,6 +2,7 @@ package proc
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -84,11 +85,11 @@ func spared(byPid map[int]stat) map[int]bool {
 }
 
 // members finds the living processes of the tree and those that are dead and
-// wait for us to reap them.
-func (t *tree) members() (living, orphans []stat) {
+// wait for us to reap them. The error says that it cannot be told.
+func (t *tree) members() (living, orphans []stat, err error) {
 	all, err := allProcesses()
 	if err != nil {
-		return nil, nil
+		return nil, nil, err
 	}
 	byPid := make(map[int]stat, len(all))
 	for _, s := range all {
@@ -109,7 +110,7 @@ func (t *tree) members() (living, orphans []stat) {
 			orphans = append(orphans, s)
 		}
 	}
-	return living, orphans
+	return living, orphans, nil
 }
 
 // descends reports whether s or one of its ancestors carries a mark of the
@@ -161,14 +162,15 @@ func foreign(s stat, byPid map[int]stat, pid int) bool {
 const killRounds = 10
 
 // end asks every process of the tree to end, waits up to grace, and kills what
-// is left. Grace 0 kills at once.
-func (t *tree) end(signal unix.Signal, grace time.Duration) {
+// is left. Grace 0 kills at once. The error says that they could not be looked
+// for; the group of our own leader is killed all the same.
+func (t *tree) end(signal unix.Signal, grace time.Duration) error {
 	deadline := time.Now().Add(grace)
 	asked := map[stat]bool{}
 	for grace > 0 {
-		living, _ := t.members()
-		if len(living) == 0 {
-			break
+		living, _, err := t.members()
+		if err != nil || len(living) == 0 {
+			break // what failed here is told when it fails below
 		}
 		held := hold(living)
 		if len(held) == 0 {
@@ -189,7 +191,11 @@ func (t *tree) end(signal unix.Signal, grace time.Duration) {
 	}
 	quiet := 0
 	for range killRounds {
-		living, orphans := t.members()
+		living, orphans, err := t.members()
+		if err != nil {
+			t.killGroup()
+			return err
+		}
 		for _, s := range orphans {
 			reapOrphan(s.pid)
 		}
@@ -197,21 +203,26 @@ func (t *tree) end(signal unix.Signal, grace time.Duration) {
 			// Twice: one may have been forked behind the back of the first
 			// look, by one that ended before it was looked at.
 			if quiet++; quiet == 2 {
-				return
+				return nil
 			}
 			continue
 		}
 		quiet = 0
-		if t.ours {
-			// The group at once, so that a fork in it cannot slip through.
-			_ = unix.Kill(-t.pid, unix.SIGKILL)
-		}
+		t.killGroup()
 		held := hold(living)
 		for _, p := range held {
 			p.signal(unix.SIGKILL)
 		}
 		awaitAll(held, time.Now().Add(time.Second))
 		t.reap(held)
+	}
+	return nil
+}
+
+// killGroup kills the group at once, so that a fork in it cannot slip through.
+func (t *tree) killGroup() {
+	if t.ours {
+		_ = unix.Kill(-t.pid, unix.SIGKILL)
 	}
 }
 
@@ -242,7 +253,10 @@ func reapOrphan(pid int) {
 // memory is what the tree uses. Pages that its processes share count once,
 // though finding that out is left until the sum is over the limit.
 func (t *tree) memory(limit int64) int64 {
-	living, _ := t.members()
+	living, _, err := t.members()
+	if err != nil {
+		return 0 // the next look may tell
+	}
 	var sum int64
 	for _, s := range living {
 		sum += s.rss
@@ -259,7 +273,8 @@ func (t *tree) memory(limit int64) int64 {
 
 // End ends what an engine of that name left running that was killed: SIGTERM,
 // grace (0: 5 s), SIGKILL. What is not of that engine's is never touched, and
-// neither are this process and those that it descends from.
+// neither are this process and those that it descends from. The error says that
+// something may still run.
 func (s *Spawner) End(engine string, grace time.Duration) error {
 	if engine == "" {
 		return errors.New("an engine without a name has left nothing")
@@ -268,8 +283,15 @@ func (s *Spawner) End(engine string, grace time.Duration) error {
 		grace = defaultGrace
 	}
 	t := &tree{engine: engine, tag: engineTag(engine), bare: s.bare}
-	t.end(unix.SIGTERM, grace)
-	if living, _ := t.members(); len(living) > 0 {
+	err := t.end(unix.SIGTERM, grace)
+	var living []stat
+	if err == nil {
+		living, _, err = t.members()
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("processes of %s could not be looked for: %w", engine, err)
+	case len(living) > 0:
 		return errors.New("processes could not be ended: " + pidList(living) + ": end them by hand")
 	}
 	return nil

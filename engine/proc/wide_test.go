@@ -1,7 +1,9 @@
 package proc
 
 import (
+	"errors"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -60,5 +62,48 @@ func TestTwoSpawners(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// without calls f while this process can open no file. Whoever uses it is not
+// parallel.
+func without(t *testing.T, f func()) {
+	t.Helper()
+	var old unix.Rlimit
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: old.Max}, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &old, nil); err != nil {
+			t.Error(err)
+		}
+	}()
+	f()
+}
+
+// TestProcUnreadable: where /proc cannot be read, nothing is taken for ended,
+// and the group of a step still is.
+func TestProcUnreadable(t *testing.T) {
+	s := spawner(t)
+	out := newLines()
+	end := background(t.Context(), s, sh(`trap "" TERM; echo $$; while :; do read x < `+fifo(t)+`; done`, out))
+	pids := out.pids(t, 1)
+	without(t, func() {
+		err := s.End("4711-unread", time.Millisecond)
+		if !errors.Is(err, unix.EMFILE) || !strings.HasPrefix(err.Error(), "processes of 4711-unread could not be looked for: ") {
+			t.Errorf("End: %v", err)
+		}
+		if _, _, err := (&tree{pid: pids[0]}).members(); !errors.Is(err, unix.EMFILE) {
+			t.Errorf("members: %v", err)
+		}
+		if err := (&tree{pid: pids[0], ours: true}).end(unix.SIGTERM, time.Millisecond); err == nil {
+			t.Error("no error")
+		}
+	})
+	if r := <-end; r.Signal != "SIGKILL" {
+		t.Errorf("%+v", r)
 	}
 }
