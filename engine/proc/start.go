@@ -46,9 +46,13 @@ func (st *start) identify() {
 	}
 	if st.err != nil {
 		// Without knowing when it started nothing can be done safely.
-		_ = unix.Kill(st.pid, unix.SIGKILL)
+		_ = unix.Kill(-st.pid, unix.SIGKILL)
 		var r Result
 		_ = reap(st.pid, &r)
+		if st.pidfd >= 0 {
+			unix.Close(st.pidfd)
+			st.pidfd = -1
+		}
 	}
 }
 

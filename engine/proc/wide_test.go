@@ -3,6 +3,7 @@ package proc
 import (
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,4 +107,51 @@ func TestProcUnreadable(t *testing.T) {
 	if r := <-end; r.Signal != "SIGKILL" {
 		t.Errorf("%+v", r)
 	}
+}
+
+// TestUnidentified: a program whose start time cannot be read is ended with
+// its group, and its descriptor is closed.
+func TestUnidentified(t *testing.T) {
+	s := spawner(t)
+	told := fifo(t)
+	st, err := s.prepare(&Command{Argv: []string{"/bin/sh", "-c", `sh -c 'echo $$ > ` + told + `; read x < ` + fifo(t) + `' & wait`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.fork()
+	text, err := os.ReadFile(told)
+	if err != nil || st.err != nil {
+		t.Fatal(err, st.err)
+	}
+	child, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := st.pidfd
+	without(t, st.identify)
+	if !errors.Is(st.err, unix.EMFILE) {
+		t.Errorf("%v", st.err)
+	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); fd < 0 || !errors.Is(err, unix.EBADF) {
+		t.Errorf("descriptor %d is open: %v", fd, err)
+	}
+	if p, err := readStat(child); err == nil && p.dead() || errors.Is(err, os.ErrNotExist) {
+		reapOrphan(child)
+		return
+	}
+	held := hold([]stat{{pid: child, start: startOf(t, child)}})
+	if !awaitAll(held, time.Now().Add(5*time.Second)) {
+		t.Errorf("process %d of the group lives on", child)
+		_ = unix.Kill(child, unix.SIGKILL)
+	}
+	reapOrphan(child)
+}
+
+func startOf(t *testing.T, pid int) uint64 {
+	t.Helper()
+	s, err := readStat(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.start
 }
