@@ -15,6 +15,7 @@ import (
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
 // TestLeftByKilled kills a process as soon as a step of its has started
@@ -57,6 +58,45 @@ steps:
 		})
 	}
 }
+
+// TestSlotOfKilled takes the slot of a killed process in an engine that was
+// open before: what that left running is ended first.
+func TestSlotOfKilled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	told, hold := filepath.Join(dir, "told"), filepath.Join(dir, "hold")
+	for _, f := range []string{told, hold} {
+		if err := syscall.Mkfifo(f, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := project(t, map[string]string{"pipelines/pm2/left.yaml": fmt.Sprintf(`version: 1
+name: left
+steps:
+  - shell: sh
+    run: |
+      if [ -e %[1]s ]; then
+        (setsid /bin/sh -c 'echo $$ > %[1]s; read x < %[2]s' &)
+        read x < %[2]s
+      fi
+`, told, hold)})
+	e, _ := open(t, p, environ(t))
+	pid := killWhenTold(t, p, told)
+	if err := os.Remove(told); err != nil {
+		t.Fatal(err)
+	}
+	r, err := e.Run(t.Context(), engine.RunRequest{Pipeline: p.Pipelines[0], Slot: served()})
+	if err != nil || r.Run.State != pipeline.Succeeded || r.Run.Fence != 2 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if alive(pid) {
+		t.Errorf("process %d of a killed run lives on", pid)
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// served is the slot that a victim serves.
+func served() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // killWhenTold runs the project's pipeline in another process, kills that when
 // a pid can be read from the pipe, and gives the pid.

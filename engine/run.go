@@ -53,6 +53,13 @@ func (e *Engine) attempt(ctx context.Context, q *request, n int) (Report, error)
 	if n > 1 {
 		run.Reason = "retry"
 	}
+	if !q.slot.IsZero() {
+		// To take the slot of a process that died is to write the end of its
+		// run, after which nobody looks for what that left.
+		if err := e.rescue(ctx); err != nil {
+			return Report{}, err
+		}
+	}
 	hash, body := e.o.Project.Definition(p)
 	if err := e.history.Begin(ctx, &run, history.Definition{Hash: hash, File: p.File, Body: body}); err != nil {
 		return Report{}, err
@@ -208,13 +215,26 @@ func (e *Engine) planCall(ctx context.Context, c called) ([]pipeline.Effect, err
 	return out, err
 }
 
+// patience is how long the end of what was left may take before it is said.
+const patience = time.Second
+
 // rescue ends what processes that died left running, and then writes the end
-// of their runs.
+// of their runs. What could not be ended is tried again by the next rescue.
 func (e *Engine) rescue(ctx context.Context) error {
-	ids, err := e.history.Rescue(ctx, func(engine string) {
-		if err := e.deps.Proc.End(engine, 0); err != nil {
+	ids, err := e.history.Rescue(ctx, func(engine string) error {
+		told := make(chan struct{})
+		late := time.AfterFunc(patience, func() {
+			defer close(told)
+			e.log.Info("ending what an interrupted run left running", "engine", engine)
+		})
+		err := e.deps.Proc.End(engine, 0)
+		if !late.Stop() {
+			<-told
+		}
+		if err != nil {
 			e.log.Warn("what an interrupted run left running could not be ended", "engine", engine, "error", err)
 		}
+		return err
 	})
 	if err != nil {
 		return err

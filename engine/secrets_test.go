@@ -156,7 +156,7 @@ func victim(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	r, err := e.Run(context.Background(), engine.RunRequest{Pipeline: p.Pipelines[0]})
+	r, err := e.Run(context.Background(), engine.RunRequest{Pipeline: p.Pipelines[0], Slot: served()})
 	panic(fmt.Sprintf("it was to be killed: %v, %+v", err, r))
 }
 

@@ -159,7 +159,7 @@ func alive(t *testing.T, h *history.History) pipeline.Run {
 	if err != nil || len(runs) != 1 {
 		t.Fatalf("running: %+v, %v", runs, err)
 	}
-	if ids, err := h.Rescue(ctx, func(string) {}); err != nil || len(ids) != 0 {
+	if ids, err := h.Rescue(ctx, func(string) error { return nil }); err != nil || len(ids) != 0 {
 		t.Fatalf("rescued from the living: %v, %v", ids, err)
 	}
 	var taken *history.SlotTaken
@@ -174,11 +174,25 @@ func alive(t *testing.T, h *history.History) pipeline.Run {
 func rescue(t *testing.T, h *history.History, dead pipeline.Run) {
 	t.Helper()
 	ctx := context.Background()
-	ids, err := h.Rescue(ctx, func(string) {})
+	asked := ""
+	ids, err := h.Rescue(ctx, func(engine string) error { asked = engine; return errors.New("not ended") })
+	if err != nil || len(ids) != 0 || asked == "" {
+		t.Errorf("rescued %v, though what %q left could not be ended: %v", ids, asked, err)
+	}
+	runs, err := h.Runs(ctx, history.Filter{States: []pipeline.State{pipeline.Failed}})
+	if err != nil || len(runs) != 1 || runs[0].Error != history.Interrupted {
+		t.Errorf("left for the next time, as failed: %+v, %v", runs, err)
+	}
+	ids, err = h.Rescue(ctx, func(engine string) error {
+		if engine != asked {
+			t.Errorf("%q was asked for, then %q", asked, engine)
+		}
+		return nil
+	})
 	if err != nil || len(ids) != 1 || ids[0] != dead.ID {
 		t.Errorf("rescued %v, %v", ids, err)
 	}
-	if ids, err := h.Rescue(ctx, func(string) {}); err != nil || len(ids) != 0 {
+	if ids, err := h.Rescue(ctx, func(string) error { return nil }); err != nil || len(ids) != 0 {
 		t.Errorf("rescued twice: %v, %v", ids, err)
 	}
 	got, err := h.Run(ctx, dead.ID)

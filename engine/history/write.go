@@ -206,8 +206,10 @@ func (h *History) Event(ctx context.Context, e pipeline.Event) error {
 // Rescue writes the end of runs whose process is dead, and gives their ids.
 // Before, it calls end with the id of each such process, for what that left
 // running: nobody who opens the history meanwhile goes on before that is ended.
-// Several processes may do it at once; each run is given to one of them.
-func (h *History) Rescue(ctx context.Context, end func(engine string)) (ids []int64, err error) {
+// When end fails, the runs of that process are left for the next call: what it
+// left is looked for by that alone. Several processes may do it at once; each
+// run is given to one of them.
+func (h *History) Rescue(ctx context.Context, end func(engine string) error) (ids []int64, err error) {
 	dead := map[string]bool{}
 	// The writer is there already; a reader would be one more connection, and
 	// this is asked at each start.
@@ -223,7 +225,15 @@ func (h *History) Rescue(ctx context.Context, end func(engine string)) (ids []in
 		return nil, err
 	}
 	for id := range dead {
-		end(id)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if end(id) != nil { // who gave it has told
+			delete(dead, id)
+		}
+	}
+	if len(dead) == 0 {
+		return nil, nil
 	}
 	err = h.db.Write(ctx, func(tx *store.Tx) error {
 		ids = nil
@@ -275,7 +285,8 @@ func writeDead(tx *store.Tx, id int64) error {
 	return err
 }
 
-// forgetDead removes the rows of processes that have ended.
+// forgetDead removes the rows of processes that have ended, but for those whose
+// runs are left for the next time.
 func (h *History) forgetDead(tx *store.Tx) error {
 	var dead []string
 	err := tx.Query("SELECT id FROM engines", func(row store.Row) error {
@@ -286,7 +297,7 @@ func (h *History) forgetDead(tx *store.Tx) error {
 	})
 	for _, id := range dead {
 		if err == nil {
-			_, err = tx.Exec("DELETE FROM engines WHERE id = ?", id)
+			_, err = tx.Exec("DELETE FROM engines WHERE id = ? AND NOT EXISTS (SELECT 1 FROM runs WHERE state = 'running' AND engine = engines.id)", id)
 		}
 	}
 	return err

@@ -93,7 +93,7 @@ func empty(t *testing.T, h *history.History) {
 	if _, err := h.Steps(ctx, 1); !errors.Is(err, history.ErrNoRun) {
 		t.Errorf("steps of run 1: %v", err)
 	}
-	rescued, err := h.Rescue(ctx, func(string) {})
+	rescued, err := h.Rescue(ctx, func(string) error { return nil })
 	check(t, err)
 	if len(rescued) != 0 {
 		t.Errorf("rescued %v", rescued)
