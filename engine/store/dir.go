@@ -147,9 +147,9 @@ func networkMount(mountinfo, path string) string {
 	return ""
 }
 
-// lockFile waits for a file's lock; the first result gives it back.
-func lockFile(ctx context.Context, path string) (func(), error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+// lockFile opens a file and waits for its lock; the first result gives it back.
+func lockFile(ctx context.Context, path string, flag int) (func(), error) {
+	f, err := os.OpenFile(path, flag, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,7 @@ import (
 	_ "embed" // the tables
 	"errors"
 	"fmt"
-	"path/filepath"
+	"os"
 	"time"
 )
 
@@ -16,14 +16,30 @@ var first string
 // once it was released.
 var migrations = [...]string{first}
 
-// migrate brings the tables up to date, one process at a time: without the
-// lock one of two that begin together fails.
+// lockPath is the file whose lock is held by who makes the database or changes
+// its tables.
+func (d *DB) lockPath() string { return d.path + ".lock" }
+
+// migrate makes the database when it is missing and brings the tables up to
+// date, one process at a time: without the lock one of two that begin together
+// fails, or takes the other's new file for one that has lost what it held.
 func (d *DB) migrate(ctx context.Context) error {
-	release, err := lockFile(ctx, filepath.Join(d.dir, fileName+".lock"))
+	release, err := lockFile(ctx, d.lockPath(), os.O_CREATE|os.O_RDWR)
 	if err != nil {
 		return err
 	}
 	defer release()
+	state, err := d.judge()
+	if err != nil {
+		return err
+	}
+	if state == missing && !d.readOnly {
+		f, err := os.OpenFile(d.path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return err
+		}
+		f.Close()
+	}
 	c, err := connect(d.path, fullMode)
 	if err != nil {
 		return err

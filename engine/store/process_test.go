@@ -3,10 +3,12 @@ package store
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -17,7 +19,7 @@ import (
 // child is what a process started by a test does.
 func child(role string) error {
 	ctx := context.Background()
-	d, err := Open(ctx, Options{Dir: os.Getenv("STORE_TEST_DIR")})
+	d, err := Open(ctx, Options{Dir: os.Getenv("STORE_TEST_DIR"), ReadOnly: role == "look"})
 	if err != nil {
 		return err
 	}
@@ -25,6 +27,13 @@ func child(role string) error {
 	switch role {
 	case "open":
 		return d.Write(ctx, insert("child"))
+	case "look": // again and again, until there is something
+		for d.empty {
+			if d, err = Open(ctx, Options{Dir: os.Getenv("STORE_TEST_DIR"), ReadOnly: true}); err != nil {
+				return err
+			}
+		}
+		return d.Close()
 	case "lease":
 		if _, err := d.Lease("child"); err != nil {
 			return err
@@ -106,6 +115,65 @@ func TestProcessesThatBeginTogether(t *testing.T) {
 		}
 		if n := count(t, open(t, Options{Dir: dir})); n != processes {
 			t.Errorf("%d rows, want %d", n, processes)
+		}
+	}
+}
+
+// TestProcessesThatBeginAgain holds that a database that was removed is made
+// anew by processes that begin together, and that neither these nor readers
+// take it for one that has lost what it held while it is being made.
+func TestProcessesThatBeginAgain(t *testing.T) {
+	t.Parallel()
+	for range 3 {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, leases), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		const processes = 4
+		var all []*exec.Cmd
+		for range processes {
+			reader, _ := start(t, "look", dir)
+			writer, _ := start(t, "open", dir)
+			all = append(all, reader, writer)
+		}
+		for _, c := range all {
+			if err := c.Wait(); err != nil {
+				t.Errorf("one of them: %v", err)
+			}
+		}
+		if n := count(t, open(t, Options{Dir: dir})); n != processes {
+			t.Errorf("%d rows, want %d", n, processes)
+		}
+	}
+}
+
+// TestAReaderWaitsForTheMaker holds that an empty file is not judged while
+// another process makes the database.
+func TestAReaderWaitsForTheMaker(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, leases), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, fileName)
+	release, err := lockFile(context.Background(), path+".lock", os.O_CREATE|os.O_RDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	for _, readOnly := range []bool{true, false} {
+		if _, err := Open(ctx, Options{Dir: dir, ReadOnly: readOnly}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("read only %v: judged while it was being made: %v", readOnly, err)
+		}
+	}
+	release()
+	for _, readOnly := range []bool{true, false} {
+		if _, err := Open(context.Background(), Options{Dir: dir, ReadOnly: readOnly}); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("read only %v: nobody made it: %v", readOnly, err)
 		}
 	}
 }

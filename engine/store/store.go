@@ -75,20 +75,62 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		}
 		return nil, err
 	}
-	info, err := os.Stat(d.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && info.Size() == 0:
-		if err == nil && d.used() {
-			return nil, &fault{d.path + " is empty, but runs were recorded in it: bring back a copy of it, or remove it to begin a new history", ErrCorrupt, nil}
-		}
-		if d.empty = o.ReadOnly; d.empty {
-			return d, nil
-		}
+	state, err := d.state()
+	if err == nil && state == blank && d.readOnly {
+		state, err = d.await(ctx)
 	}
-	if err := d.open(ctx); err != nil {
+	switch {
+	case err != nil:
+	case state == made:
+		err = d.open(ctx)
+	case d.readOnly:
+		d.empty = true
+	default:
+		err = d.migrate(ctx)
+	}
+	if err != nil {
 		return nil, explain(d.path, errors.Join(err, d.Close()))
 	}
 	return d, nil
+}
+
+// What there is of the database: no file, an empty one, or more.
+const (
+	missing = iota
+	blank
+	made
+)
+
+func (d *DB) state() (int, error) {
+	info, err := os.Stat(d.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return missing, nil
+	case err == nil && info.Size() == 0:
+		return blank, nil
+	}
+	return made, err
+}
+
+// await is state for who reads and has seen an empty file: another process may
+// be about to make a database of it.
+func (d *DB) await(ctx context.Context) (int, error) {
+	release, err := lockFile(ctx, d.lockPath(), os.O_RDONLY)
+	if err == nil {
+		defer release()
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	return d.judge()
+}
+
+// judge is state for who holds the lock: what is empty now stays so.
+func (d *DB) judge() (int, error) {
+	state, err := d.state()
+	if err == nil && state == blank && d.used() {
+		err = &fault{d.path + " is empty, but runs were recorded in it: bring back a copy of it, or remove it to begin a new history", ErrCorrupt, nil}
+	}
+	return state, err
 }
 
 // used reports whether a process has run something with this state directory:
@@ -104,11 +146,6 @@ func (d *DB) open(ctx context.Context) error {
 	mode, keep := readMode, func(c *conn) { d.idle = append(d.idle, c) }
 	if !d.readOnly {
 		mode, keep = fullMode, func(c *conn) { d.pen, d.mode = c, fullMode }
-		f, err := os.OpenFile(d.path, os.O_CREATE|os.O_RDWR, 0o600)
-		if err != nil {
-			return err
-		}
-		f.Close()
 	}
 	c, err := connect(d.path, mode)
 	if err != nil {
