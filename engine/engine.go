@@ -168,10 +168,10 @@ func Plan(ctx context.Context, o Options, r RunRequest) (_ runner.Planned, err e
 	if err != nil {
 		return runner.Planned{}, err
 	}
+	defer func() { err = errors.Join(err, e.Close()) }()
 	if err := e.equip(); err != nil {
 		return runner.Planned{}, err
 	}
-	defer func() { err = errors.Join(err, e.Close()) }()
 	return e.plan(ctx, q)
 }
 

@@ -378,3 +378,17 @@ func TestTempOutsideState(t *testing.T) {
 		t.Errorf("scripts would lie in the state directory: %v", err)
 	}
 }
+
+// TestPlanFailsToBegin: a plan that cannot be made leaves nothing behind, which
+// the end of all tests holds.
+func TestPlanFailsToBegin(t *testing.T) {
+	t.Parallel()
+	p := project(t, map[string]string{
+		"pipelines/pm2/a.yaml": "version: 1\nname: a\nsteps: [{run: 'true'}]\n",
+	})
+	p.Config.Notify.Services = []string{"${{ secrets.NONE"}
+	_, err := engine.Plan(t.Context(), engine.Options{Project: p, Kinds: builtin.Kinds(), Environ: environ(t)}, engine.RunRequest{Pipeline: find(t, p, "a")})
+	if err == nil || !strings.HasPrefix(err.Error(), "notify.services: ") {
+		t.Errorf("%v", err)
+	}
+}
