@@ -192,3 +192,19 @@ func TestLastLineWithoutEnd(t *testing.T) {
 		t.Errorf("%v, %v", effects, err)
 	}
 }
+
+// TestFirstMistake: what a plugin did wrong first is told, not what became of
+// the rest of its answer.
+func TestFirstMistake(t *testing.T) {
+	t.Parallel()
+	var cause error
+	a := &answer{scope: &pipeline.Scope{Mask: func(s string) string { return s }}, stop: func(err error) { cause = err }}
+	for _, text := range []string{"hello\n", "\n[7" + leftOut} {
+		if n, err := a.Write([]byte(text)); n != len(text) || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+	}
+	if a.err == nil || !strings.HasPrefix(a.err.Error(), "not a JSON object") || !errors.Is(cause, a.err) {
+		t.Errorf("%v, %v", a.err, cause)
+	}
+}
