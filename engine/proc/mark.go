@@ -24,9 +24,8 @@ import (
 // the exec.
 //
 // The token stands in the environment. It covers what was forked in that
-// moment, and the steps of an
-// engine that runs within a step, whose processes carry its tags but both
-// tokens.
+// moment, and the steps of an engine that runs within a step, whose processes
+// carry its tags but both tokens.
 
 // TokenVariable is the environment variable that marks a step's processes.
 const TokenVariable = "REDUND_STEP_TOKEN"

@@ -17,7 +17,7 @@ import (
 
 // Found is one file to read.
 type Found struct {
-	Name   string // relative to the project root, with forward slashes; absolute outside of it
+	Name   string // relative to the project root, with forward slashes; ../x outside of it
 	Folder string // the folder that names its system: of those above it one that is, else the one below its root
 	Given  bool   // named on the command line, and below no root
 }
