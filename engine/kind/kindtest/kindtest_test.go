@@ -75,20 +75,24 @@ func TestBadKinds(t *testing.T) {
 		plan bad
 		want string // begins the one failure
 	}{
-		"makes a file":      {func(_ context.Context, s *pipeline.Scope) error { return os.WriteFile(file(s)+"2", nil, 0o600) }, "a dry run made "},
-		"changes a file":    {func(_ context.Context, s *pipeline.Scope) error { return os.WriteFile(file(s), []byte("new"), 0o600) }, "a dry run changed "},
-		"changes a mode":    {func(_ context.Context, s *pipeline.Scope) error { return os.Chmod(file(s), 0o644) }, "a dry run changed "},
-		"removes a file":    {func(_ context.Context, s *pipeline.Scope) error { return os.Remove(file(s)) }, "a dry run changed "},
-		"makes its state":   {func(_ context.Context, s *pipeline.Scope) error { return os.Mkdir(s.State, 0o700) }, "a dry run made "},
-		"a program writes":  {program("touch", "file"), `a dry run started "touch file"`},
-		"git writes":        {program("git", "-C", ".", "init", "-q"), `a dry run started "git -C . init -q"`},
-		"git configures":    {program("git", "config", "user.name", "x"), `a dry run started "git config user.name x"`},
-		"git fetches":       {program("git", "-c", "a.b=status", "fetch"), `a dry run started "git -c a.b=status fetch"`},
-		"network":           {program("curl", "--version", "http://127.0.0.1:1"), `a dry run started "curl --version http://127.0.0.1:1"`},
-		"a shell":           {program("sh", "-c", "true"), `a dry run started "sh -c true"`},
-		"by its full path":  {program("/bin/sh", "-c", "echo > other"), "a dry run made "},
-		"leaves a process":  {left(true), "a dry run left process "},
-		"cleared its marks": {left(false), "a dry run left process "},
+		"makes a file":        {func(_ context.Context, s *pipeline.Scope) error { return os.WriteFile(file(s)+"2", nil, 0o600) }, "a dry run made "},
+		"changes a file":      {func(_ context.Context, s *pipeline.Scope) error { return os.WriteFile(file(s), []byte("new"), 0o600) }, "a dry run changed "},
+		"changes a mode":      {func(_ context.Context, s *pipeline.Scope) error { return os.Chmod(file(s), 0o644) }, "a dry run changed "},
+		"removes a file":      {func(_ context.Context, s *pipeline.Scope) error { return os.Remove(file(s)) }, "a dry run changed "},
+		"makes its state":     {func(_ context.Context, s *pipeline.Scope) error { return os.Mkdir(s.State, 0o700) }, "a dry run made "},
+		"a program writes":    {program("touch", "file"), `a dry run started "touch file"`},
+		"git writes":          {program("git", "-C", ".", "init", "-q"), `a dry run started "git -C . init -q"`},
+		"git configures":      {program("git", "config", "user.name", "x"), `a dry run started "git config user.name x"`},
+		"git sets a value":    {program("git", "config", "user.name", "--get x"), `a dry run started "git config user.name --get x"`},
+		"git logs to a file":  {program("git", "log", "--output=other"), `a dry run started "git log --output=other"`},
+		"git diffs to a file": {program("git", "diff", "--no-index", "--output", "other", "file", "/dev/null"), `a dry run started "git diff --no-index --output other file /dev/null"`},
+		"git keeps the lost":  {program("git", "fsck", "--lost-found"), `a dry run started "git fsck --lost-found"`},
+		"git fetches":         {program("git", "-c", "a.b=status", "fetch"), `a dry run started "git -c a.b=status fetch"`},
+		"network":             {program("curl", "--version", "http://127.0.0.1:1"), `a dry run started "curl --version http://127.0.0.1:1"`},
+		"a shell":             {program("sh", "-c", "true"), `a dry run started "sh -c true"`},
+		"by its full path":    {program("/bin/sh", "-c", "echo > other"), "a dry run made "},
+		"leaves a process":    {left(true), "a dry run left process "},
+		"cleared its marks":   {left(false), "a dry run left process "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

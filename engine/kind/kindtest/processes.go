@@ -21,12 +21,13 @@ const mark = "REDUND_KINDTEST"
 
 // gitVerbs are the commands of git that read; asking a remote what it has is
 // what GET is to HTTP. A kind whose plan needs another one adds it here, after a
-// look at what it writes.
+// look at what it writes. Some write when they are asked to: --output and
+// fsck --lost-found are refused.
 const gitVerbs = "cat-file|check-attr|check-ignore|describe|diff|diff-files|diff-index|diff-tree|for-each-ref|fsck|help|log|ls-files|ls-remote|" +
 	"ls-tree|merge-base|name-rev|rev-list|rev-parse|show|show-ref|status|var|verify-pack|version"
 
 // gitAsked are commands of git that read when they are asked so.
-const gitAsked = "'config '*'--get'*|'config '*'--list'*|'config '*'-l'*|'symbolic-ref '*'-q HEAD '|'symbolic-ref HEAD '|'symbolic-ref '*'--short'*|" +
+const gitAsked = "'config --get'*|'config --list '*|'config -l '*|'symbolic-ref '*'-q HEAD '|'symbolic-ref HEAD '|'symbolic-ref '*'--short'*|" +
 	"'worktree list '*|'stash list '*|'remote get-url '*|'branch --list '*|'tag --list '*"
 
 // readers are other programs that write nothing and reach nobody.
@@ -35,11 +36,15 @@ const readers = "basename|cat|cmp|df|dirname|du|false|grep|head|id|ls|ps|pwd|rea
 // gate stands in the place of every program of PATH: it notes what is started,
 // lets through what only reads, and refuses the rest.
 const gate = `#!/bin/sh
-name=${0##*/} verdict=refused verb= rest= value=
+name=${0##*/} verdict=refused verb= rest= value= writes=
 case $name in
 git)
 	for word do
-		if [ -n "$verb" ]; then rest="$rest$word "; continue; fi
+		if [ -n "$verb" ]; then
+			rest="$rest$word "
+			case $verb:$word in *:--output* | fsck:--l*) writes=1 ;; esac
+			continue
+		fi
 		if [ -n "$value" ]; then value=; continue; fi
 		case $word in
 		-C | -c | --git-dir | --work-tree | --namespace) value=1 ;;
@@ -48,7 +53,8 @@ git)
 		esac
 	done
 	case $verb in VERBS) verdict=reads ;; esac
-	case "$verb $rest" in ASKED) verdict=reads ;; esac ;;
+	case "$verb $rest" in ASKED) verdict=reads ;; esac
+	if [ -n "$writes" ]; then verdict=refused; fi ;;
 READERS) verdict=reads ;;
 esac
 case "$#:$1" in 1:--version | 1:-version | 1:-v) verdict=reads ;; esac
