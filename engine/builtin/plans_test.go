@@ -106,7 +106,6 @@ func scope(tree string) *pipeline.Scope {
 			}
 			return filepath.Join(tree, p), nil
 		},
-		Started: func(int, uint64) {},
 		PlanCall: func(context.Context, string, map[string]any) ([]pipeline.Effect, error) {
 			return []pipeline.Effect{"its plan"}, nil
 		},

@@ -217,7 +217,7 @@ func (h *History) Steps(ctx context.Context, id int64) (steps []pipeline.StepRec
 		}
 		found = true
 		return tx.Query(`SELECT idx, id, matrix, uses, state, continued, attempts, exit_code, signal, started, finished,
-			outputs, truncated, error, pid, pid_start FROM steps WHERE run = ? ORDER BY idx`, func(row store.Row) error {
+			outputs, truncated, error FROM steps WHERE run = ? ORDER BY idx`, func(row store.Row) error {
 			s, err := readStep(row)
 			s.Run = id
 			if s.State == pipeline.Running && r.State.Done() {
@@ -238,7 +238,7 @@ func readStep(row store.Row) (pipeline.StepRecord, error) {
 		Index: int(row.Int(0)), ID: row.Text(1), Matrix: row.Text(2), Uses: row.Text(3),
 		State: pipeline.State(row.Text(4)), Continued: row.Bool(5), Attempts: int(row.Int(6)), Signal: row.Text(8),
 		Started: fromMicros(row.Int(9)), Finished: fromMicros(row.Int(10)), Truncated: row.Bool(12),
-		Error: row.Text(13), PID: int(row.Int(14)), PIDStart: uint64(row.Int(15)),
+		Error: row.Text(13),
 	}
 	if !row.Null(7) {
 		code := int(row.Int(7))

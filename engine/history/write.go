@@ -171,7 +171,7 @@ func (h *History) step(ctx context.Context, s *pipeline.StepRecord) error {
 	}
 	args := []any{
 		s.Index, s.ID, orNull(s.Matrix), s.Uses, string(s.State), orNull(s.Continued), s.Attempts, exit, orNull(s.Signal),
-		micros(s.Started), micros(s.Finished), outputs, orNull(s.Truncated), orNull(s.Error), orNull(s.PID), orNull(int64(s.PIDStart)),
+		micros(s.Started), micros(s.Finished), outputs, orNull(s.Truncated), orNull(s.Error),
 		s.Run, engine, fence,
 	}
 	return h.db.Fast(ctx, func(tx *store.Tx) error {
@@ -184,12 +184,12 @@ func (h *History) step(ctx context.Context, s *pipeline.StepRecord) error {
 }
 
 const writeStep = `INSERT INTO steps
-	(run, idx, id, matrix, uses, state, continued, attempts, exit_code, signal, started, finished, outputs, truncated, error, pid, pid_start)
-	SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM runs
+	(run, idx, id, matrix, uses, state, continued, attempts, exit_code, signal, started, finished, outputs, truncated, error)
+	SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM runs
 	WHERE id = ? AND engine = ? AND fence = ? AND state = 'running'
 	ON CONFLICT (run, idx) DO UPDATE SET state = excluded.state, continued = excluded.continued, attempts = excluded.attempts,
 		exit_code = excluded.exit_code, signal = excluded.signal, started = excluded.started, finished = excluded.finished,
-		outputs = excluded.outputs, truncated = excluded.truncated, error = excluded.error, pid = excluded.pid, pid_start = excluded.pid_start`
+		outputs = excluded.outputs, truncated = excluded.truncated, error = excluded.error`
 
 // Event appends one event; At is now when zero.
 func (h *History) Event(ctx context.Context, e pipeline.Event) error {

@@ -99,9 +99,6 @@ type Scope struct {
 	// inside the project; it returns the absolute path, or an error that
 	// names the path.
 	Inside func(path string) (string, error)
-	// Started records the process that now does the step's work, so that
-	// people can find it.
-	Started func(pid int, start uint64)
 	// Call runs another pipeline to its end; PlanCall plans it.
 	Call     func(ctx context.Context, name string, params map[string]any) (Called, error)
 	PlanCall func(ctx context.Context, name string, params map[string]any) ([]Effect, error)

@@ -56,8 +56,6 @@ type StepRecord struct {
 	Outputs   map[string]any // withheld ones as "(withheld: holds a secret)"
 	Truncated bool
 	Error     string // one line, masked
-	PID       int    // of the process that does the work; 0: none
-	PIDStart  uint64 // its start time in clock ticks, from /proc
 }
 
 // Event is one line of the append-only account of what happened.

@@ -24,9 +24,7 @@ func (u *unit) attempts() (pipeline.Outputs, verdict) {
 	var delay func() time.Duration
 	for n := 1; ; n++ {
 		if n > 1 {
-			u.mu.Lock()
 			u.rec.Attempts = n
-			u.mu.Unlock()
 		}
 		out, v := u.attempt(n)
 		again := (v.state == pipeline.Failed || v.state == pipeline.TimedOut) && !v.final && n < most
@@ -159,7 +157,7 @@ func (u *unit) scope(n int, out io.Writer) *pipeline.Scope {
 		Env: u.full.Vars, Secrets: u.secret,
 		Step: u.id, Matrix: u.rec.Matrix, Attempt: n, Run: u.run.info,
 		SuccessCodes: u.step.SuccessCodes, MemoryLimit: u.step.MemoryLimit,
-		Out: out, Mask: u.run.mask, Inside: u.inside, Started: u.started,
+		Out: out, Mask: u.run.mask, Inside: u.inside,
 		Call: u.run.call, PlanCall: u.run.planCall,
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/expr"
@@ -17,10 +16,6 @@ import (
 	"github.com/redundctl/redundctl/engine/runner/outputs"
 	"github.com/redundctl/redundctl/engine/runner/paths"
 )
-
-// known is how long a process must have lived before its identity is worth a
-// write. What a killed engine left is found without it.
-const known = 200 * time.Millisecond
 
 // unit is one step, or one combination of its matrix: that which has a record
 // of its own, and is tried as often as its retry says.
@@ -36,10 +31,7 @@ type unit struct {
 	sees   *expr.Env // nil when the step holds no expression
 	secret map[string]string
 
-	mu    sync.Mutex // of what follows: the step's process reports from another goroutine
-	rec   pipeline.StepRecord
-	ended bool
-	timer *time.Timer
+	rec pipeline.StepRecord
 }
 
 // verdict is how an attempt, or all of them, went.
@@ -207,40 +199,8 @@ func (u *unit) directory(dir string, built bool) (string, error) {
 	return filepath.Clean(dir), nil
 }
 
-// started takes over which process does the work.
-func (u *unit) started(pid int, start uint64) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.rec.PID, u.rec.PIDStart = pid, start
-	switch {
-	case u.place.index == nil || u.ended:
-	case u.timer == nil:
-		u.timer = time.AfterFunc(known, u.identify)
-	default:
-		u.timer.Reset(known)
-	}
-}
-
-func (u *unit) identify() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.ended {
-		return
-	}
-	rec := u.rec
-	if err := u.run.rec.StartStep(u.ctx, &rec); err != nil && u.ctx.Err() == nil {
-		u.run.event("record", "step "+u.name()+": its process could not be recorded: "+err.Error())
-	}
-}
-
 // end records how the unit ended; only then anyone is told.
 func (u *unit) end(v verdict, out pipeline.Outputs) ending {
-	u.mu.Lock()
-	u.ended = true
-	if u.timer != nil {
-		u.timer.Stop()
-	}
-	u.mu.Unlock()
 	e := ending{state: v.state, err: v.err, exit: v.exit, env: out.Env}
 	var cut bool
 	e.outputs, cut = outputs.Limit(out.Values)

@@ -123,7 +123,7 @@ func roundTrip(t *testing.T, h *history.History) {
 	steps := []pipeline.StepRecord{
 		{
 			Run: r.ID, ID: "build", Matrix: "os=a, node=20", Uses: "run", State: pipeline.Running, Attempts: 1,
-			Started: day(0), PID: 42, PIDStart: 1 << 40,
+			Started: day(0),
 		},
 		{Run: r.ID, Index: 1, ID: "post", Uses: "http", State: pipeline.Skipped},
 	}
@@ -133,7 +133,7 @@ func roundTrip(t *testing.T, h *history.History) {
 	equal(t, "a running step", running, steps[:1])
 	s := &steps[0]
 	s.State, s.Continued, s.Attempts, s.ExitCode, s.Signal, s.Finished = pipeline.Failed, true, 3, &code, "SIGKILL", day(1)
-	s.Truncated, s.Error, s.PID, s.PIDStart = true, "it ended with ünicode \x00", 0, 0
+	s.Truncated, s.Error = true, "it ended with ünicode \x00"
 	s.Outputs = map[string]any{"text": "a\nb", "n": int64(1) << 60, "f": 1.5, "list": []any{int64(1), nil, true}, "map": map[string]any{"k": "v"}}
 	check(t, h.EndStep(ctx, s))
 	check(t, h.EndStep(ctx, &steps[1]))

@@ -140,7 +140,7 @@ func (a *action) ask(ctx context.Context, s *pipeline.Scope, op string) (*answer
 		return ans, err
 	}
 	c := proc.Command{Argv: []string{a.file}, Env: s.Env, Dir: s.Dir, Stdin: text,
-		Out: ans, Err: s.Out, MemoryLimit: int64(s.MemoryLimit), Started: s.Started}
+		Out: ans, Err: s.Out, MemoryLimit: int64(s.MemoryLimit)}
 	if op == "plan" {
 		c.Grace = a.planGrace
 	}

@@ -144,7 +144,6 @@ func start(ctx context.Context, p *proc.Spawner, s *pipeline.Scope, argv []strin
 		Dir:         s.Dir,
 		Out:         s.Out,
 		MemoryLimit: int64(s.MemoryLimit),
-		Started:     s.Started,
 	}
 	if c.Out == nil {
 		c.Out = io.Discard
