@@ -9,6 +9,7 @@ package schedule
 import (
 	"errors"
 	"hash/fnv"
+	"sort"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -126,11 +127,42 @@ func (s *Schedule) Next(t time.Time) (time.Time, bool) {
 // 1970-01-01T00:00Z.
 func (s *Schedule) multiple(t time.Time) (time.Time, bool) {
 	step := int64(s.every / time.Second)
-	n := t.Unix() / step
-	if t.Unix() < 0 && t.Unix()%step != 0 {
-		n--
+	return time.Unix((floor(t.Unix(), step)+1)*step, 0).In(s.zone.loc), true
+}
+
+// count is how many slots there are after one time and not after another.
+func (s *Schedule) count(after, upto time.Time) int {
+	if s.every > 0 {
+		step := int64(s.every / time.Second)
+		return max(int(floor(upto.Unix(), step)-floor(after.Unix(), step)), 0)
 	}
-	return time.Unix((n+1)*step, 0).In(s.zone.loc), true
+	return s.zone.count(&s.cron, after.Unix()+1, upto.Unix()+1)
+}
+
+// newest are the last n slots after one time and not after another, of which
+// there are n at least.
+func (s *Schedule) newest(after, upto time.Time, n int) []time.Time {
+	if n <= 0 {
+		return nil
+	}
+	// Back from the end in strides that double, then to the second.
+	low, high := after.Unix(), upto.Unix()
+	near := func(back int64) bool { return s.count(time.Unix(high-back, 0), upto) >= n }
+	stride := int64(1)
+	for high-stride > low && !near(stride) {
+		stride *= 2
+	}
+	least, span := stride/2, min(stride, high-low)-stride/2
+	back := least + int64(sort.Search(int(span), func(i int) bool { return near(least + int64(i)) }))
+	out := make([]time.Time, 0, n)
+	for t := time.Unix(high-back, 0); len(out) < n; {
+		next, ok := s.Next(t)
+		if !ok {
+			break
+		}
+		out, t = append(out, next), next
+	}
+	return out
 }
 
 // Period is the time from the first slot after t to the one that follows it:

@@ -10,15 +10,12 @@ const day = 86400
 // next is the first matching wall-clock time in [from, to); false when there
 // is none.
 func (c *cron) next(from, to int64) (int64, bool) {
-	d, rest := from/day, from%day
-	if rest < 0 {
-		d, rest = d-1, rest+day
-	}
+	d := floor(from, day)
+	rest := from - d*day
 	y, m, dom := civil(d)
 	for d*day < to {
 		// What is left of this month, as bits.
-		first := int(((d-int64(dom)+5)%7 + 7) % 7) // weekday of the 1st; day 0 was a Thursday
-		left := c.days[first] & (1<<(length(y, m)+1) - 1) >> dom << dom
+		left := c.days[weekday(d-int64(dom)+1)] & (1<<(length(y, m)+1) - 1) >> dom << dom
 		if c.month>>m&1 == 0 {
 			left = 0
 		}
@@ -58,6 +55,70 @@ func (c *cron) inDay(s int64) (int64, bool) {
 		return int64(bits.TrailingZeros64(b))*3600 + int64(bits.TrailingZeros64(c.minute))*60 + int64(bits.TrailingZeros64(c.second)), true
 	}
 	return 0, false
+}
+
+// count is how many matching wall-clock times there are in [from, to).
+func (c *cron) count(from, to int64) int {
+	if from >= to {
+		return 0
+	}
+	d, last := floor(from, day), floor(to-1, day)
+	first, end := c.match(d), c.match(last)
+	n := 0
+	if first {
+		n -= c.before(from - d*day)
+	}
+	if end {
+		n -= c.before(day) - c.before(to-last*day)
+	}
+	days := 0
+	y, m, dom := civil(d)
+	for d <= last {
+		size := length(y, m)
+		if c.month>>m&1 == 1 {
+			left := c.days[weekday(d-int64(dom)+1)] & (1<<(size+1) - 1) >> dom << dom
+			if over := d + int64(size-dom) - last; over > 0 {
+				left &= 1<<(size+1-int(over)) - 1
+			}
+			days += bits.OnesCount32(left)
+		}
+		d, dom = d+int64(size-dom+1), 1
+		if m++; m > 12 {
+			y, m = y+1, 1
+		}
+	}
+	return n + days*c.before(day)
+}
+
+// match reports whether a day matches.
+func (c *cron) match(d int64) bool {
+	_, m, dom := civil(d)
+	return c.month>>m&1 == 1 && c.days[weekday(d-int64(dom)+1)]>>dom&1 == 1
+}
+
+// before is how many matching seconds of a day are less than s.
+func (c *cron) before(s int64) int {
+	h, m, sec := uint(s/3600), uint(s/60%60), uint(s%60)
+	minutes, seconds := bits.OnesCount64(c.minute), bits.OnesCount64(c.second)
+	n := bits.OnesCount64(c.hour&(1<<h-1)) * minutes * seconds
+	if c.hour>>h&1 == 1 {
+		n += bits.OnesCount64(c.minute&(1<<m-1)) * seconds
+		if c.minute>>m&1 == 1 {
+			n += bits.OnesCount64(c.second & (1<<sec - 1))
+		}
+	}
+	return n
+}
+
+// weekday is that of a day, 0 for Sunday; day 0 was a Thursday.
+func weekday(d int64) int { return int(((d+4)%7 + 7) % 7) }
+
+// floor divides, and rounds down.
+func floor(a, b int64) int64 {
+	if a%b < 0 {
+		return a/b - 1
+	}
+	return a / b
 }
 
 // civil is the date of a day counted from 1970-01-01, in the Gregorian

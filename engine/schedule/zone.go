@@ -33,25 +33,53 @@ type period struct {
 func (z *zone) next(c *cron, from int64) (int64, bool) {
 	for limit := from + horizon; from < limit; {
 		p := z.period(from)
-		if from == p.start && p.offset > p.before && z.shift {
-			// The clock went forward here: one slot for all that was left out.
-			if _, ok := c.next(p.start+p.before, p.start+p.offset); ok {
-				return p.start, true
-			}
+		if z.shifted(c, p, from) {
+			return p.start, true
 		}
-		wall, to := from+p.offset, min(p.end, limit)+p.offset
-		if !z.second && p.before > p.offset {
-			wall = max(wall, p.start+p.before) // these were here before the clock went back
-		}
-		if !z.first && p.after < p.offset {
-			to = min(to, p.end+p.after) // these will come again
-		}
-		if w, ok := c.next(wall, to); ok {
+		if w, ok := c.next(z.window(p, from, limit)); ok {
 			return w - p.offset, true
 		}
 		from = p.end
 	}
 	return 0, false
+}
+
+// count is how many slots there are in [from, to).
+func (z *zone) count(c *cron, from, to int64) int {
+	n := 0
+	for from < to {
+		p := z.period(from)
+		wall, end := z.window(p, from, to)
+		n += c.count(wall, end)
+		if z.shifted(c, p, from) && c.count(wall, min(wall+1, end)) == 0 {
+			n++
+		}
+		from = p.end
+	}
+	return n
+}
+
+// shifted reports whether there is a slot at from because the clock went forward
+// there: one for all that was left out.
+func (z *zone) shifted(c *cron, p *period, from int64) bool {
+	if from != p.start || p.offset <= p.before || !z.shift {
+		return false
+	}
+	_, ok := c.next(p.start+p.before, p.start+p.offset)
+	return ok
+}
+
+// window is the part of [from, limit) that lies in p, as wall-clock times that
+// are slots when they match.
+func (z *zone) window(p *period, from, limit int64) (wall, to int64) {
+	wall, to = from+p.offset, min(p.end, limit)+p.offset
+	if !z.second && p.before > p.offset {
+		wall = max(wall, p.start+p.before) // these were here before the clock went back
+	}
+	if !z.first && p.after < p.offset {
+		to = min(to, p.end+p.after) // these will come again
+	}
+	return wall, to
 }
 
 // period finds the offset in force at an instant. The last one is kept: slots
