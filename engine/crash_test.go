@@ -59,6 +59,30 @@ steps:
 	}
 }
 
+// TestServedWhileKilled holds that an engine that serves ends what a run in the
+// foreground left whose process was killed.
+func TestServedWhileKilled(t *testing.T) {
+	dir := t.TempDir()
+	told, hold := filepath.Join(dir, "told"), filepath.Join(dir, "hold")
+	for _, f := range []string{told, hold} {
+		if err := syscall.Mkfifo(f, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := project(t, map[string]string{"pipelines/pm2/left.yaml": fmt.Sprintf(`version: 1
+name: left
+steps:
+  - shell: sh
+    run: |
+      (setsid /bin/sh -c 'echo $$ > %s; read x < %s' &)
+      read x < %s
+`, told, hold, hold)})
+	serve(t, p)
+	pid := killWhenTold(t, p, told)
+	until(t, "the end of what a killed run left", func() bool { return !alive(pid) })
+	until(t, "the end of the run", func() bool { return runs(t, p)[0].State == pipeline.Failed })
+}
+
 // TestSlotOfKilled takes the slot of a killed process in an engine that was
 // open before: what that left running is ended first.
 func TestSlotOfKilled(t *testing.T) {

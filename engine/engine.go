@@ -2,36 +2,34 @@
 // plans them. Each part knows one thing (a step graph, a history, a process, a
 // secret) and none of the others; here they meet, and nothing else happens.
 //
-// Start with Open and Engine.Run; run.go is the life of one run.
+// Start with Open and Engine.Run; run.go is the life of one run. An engine that
+// serves begins in serve.go: due.go decides slots, work.go runs what waits,
+// reload.go takes up files, control.go and reach.go are for those who ask.
 package engine
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/cancel"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/logs"
+	"github.com/redundctl/redundctl/engine/meter"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/proc"
 	"github.com/redundctl/redundctl/engine/runner"
 	"github.com/redundctl/redundctl/engine/store"
+	"github.com/redundctl/redundctl/engine/temp"
 )
-
-// Output shows a run as it goes on; console.Output is one.
-type Output interface {
-	// Step gives the receiver of one step's output, masked already.
-	Step(name string) io.WriteCloser
-	// Note shows one line that belongs to no step.
-	Note(format string, args ...any)
-}
 
 // Options say what an Engine works with.
 type Options struct {
@@ -54,9 +52,13 @@ type Engine struct {
 	history *history.History
 	logs    *logs.Dir
 	temp    string
-	deps    kind.Deps
-	hidden  []string // values of redund.yaml that are masked like secrets
+	http    *http.Client
+	proc    *proc.Spawner
 	log     *slog.Logger
+	current atomic.Pointer[loaded.Set]
+	going   cancel.Runs
+	serving atomic.Pointer[server] // nil: it does not serve
+	meter   meter.Meter
 }
 
 // RunRequest asks for one run.
@@ -98,7 +100,7 @@ func Open(ctx context.Context, o Options) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.log = logger(o.Log, e.logs.Writer("engine"))
-	if e.temp, err = newTemp(e.host, o.Project.State); err != nil {
+	if e.temp, err = temp.New(e.host, o.Project.State); err != nil {
 		return nil, err
 	}
 	if err = e.equip(); err != nil {
@@ -107,31 +109,32 @@ func Open(ctx context.Context, o Options) (_ *Engine, err error) {
 	return e, e.rescue(ctx)
 }
 
-// equip makes what the kinds work with.
-func (e *Engine) equip() error {
+// equip makes what the kinds work with, and puts the loaded project in force.
+func (e *Engine) equip() (err error) {
 	o := proc.Options{Subreaper: e.o.Subreaper}
 	if e.history != nil {
 		o.Engine = e.history.Engine()
 	}
-	spawner, err := proc.New(o)
-	if err != nil {
+	if e.proc, err = proc.New(o); err != nil {
 		return fmt.Errorf("processes cannot be started: %w", err)
 	}
-	keep := e.o.Project.Config.Retention.Backups
-	e.deps = kind.Deps{
-		HTTP: &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}, Proc: spawner, Log: e.log,
-		Backups: kind.Retention{Keep: keep.Keep, MaxAge: keep.MaxAge.Std()},
-	}
-	e.deps.Notify, err = e.services()
+	e.http = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	s, err := e.newSet(e.o.Project, e.o.Kinds)
+	e.current.Store(s)
 	return err
+}
+
+// newSet makes what runs of a loaded project work with.
+func (e *Engine) newSet(p *config.Project, kinds *kind.Set) (*loaded.Set, error) {
+	return loaded.New(p, kinds, e.host, kind.Deps{HTTP: e.http, Proc: e.proc, Log: e.log})
 }
 
 // Close ends what Open began. No run may be going on.
 func (e *Engine) Close() error {
 	var errs []error
-	if e.deps.Proc != nil {
-		e.deps.HTTP.CloseIdleConnections()
-		errs = append(errs, e.deps.Proc.Close())
+	if e.http != nil {
+		e.http.CloseIdleConnections()
+		errs = append(errs, e.proc.Close())
 	}
 	if e.history != nil {
 		errs = append(errs, e.history.Close())
@@ -142,17 +145,21 @@ func (e *Engine) Close() error {
 	if e.db != nil {
 		errs = append(errs, e.db.Close())
 	}
-	return errors.Join(append(errs, removeTemp(e.temp))...)
+	return errors.Join(append(errs, temp.Remove(e.temp))...)
 }
 
 // Run runs a pipeline to its end, with the retries of the run, and reports
-// the last attempt. The error is about the request or the history; a run that
+// the last attempt. It ends when ctx does, and when somebody asks for it as
+// `cancel` does. The error is about the request or the history; a run that
 // failed is no error. A *UsageError says that the request is wrong, a
 // *history.SlotTaken that its slot is served.
 func (e *Engine) Run(ctx context.Context, r RunRequest) (Report, error) {
 	q, err := e.request(r)
 	if err != nil {
 		return Report{}, err
+	}
+	if e.serving.Load() == nil { // an engine that serves looks by itself
+		defer e.going.Obey(ctx, e.history, e.log)()
 	}
 	return e.run(ctx, q)
 }
@@ -164,12 +171,12 @@ func Plan(ctx context.Context, o Options, r RunRequest) (_ runner.Planned, err e
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	q, err := e.request(r)
-	if err != nil {
-		return runner.Planned{}, err
-	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 	if err := e.equip(); err != nil {
+		return runner.Planned{}, err
+	}
+	q, err := e.request(r)
+	if err != nil {
 		return runner.Planned{}, err
 	}
 	return e.plan(ctx, q)

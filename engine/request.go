@@ -3,11 +3,11 @@ package engine
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/params"
 	"github.com/redundctl/redundctl/engine/secret"
@@ -15,6 +15,7 @@ import (
 
 // request is a RunRequest that was found right, with all that it needs.
 type request struct {
+	set      *loaded.Set // what it runs with
 	pipeline *pipeline.Pipeline
 	params   map[string]any
 	env      map[string]string
@@ -32,7 +33,7 @@ func (e *Engine) request(r RunRequest) (*request, error) {
 	for k, v := range r.Params {
 		given[k] = v
 	}
-	q := &request{pipeline: r.Pipeline, env: r.Env, slot: r.Slot.UTC(), trigger: r.Trigger, reason: "manual"}
+	q := &request{set: e.current.Load(), pipeline: r.Pipeline, env: r.Env, slot: r.Slot.UTC(), trigger: r.Trigger, reason: "manual"}
 	if r.Slot.IsZero() {
 		q.slot = time.Time{}
 	}
@@ -53,7 +54,7 @@ func (e *Engine) complete(q *request, given map[string]any) error {
 	if q.params, err = params.Of(q.pipeline.Params, given); err != nil {
 		return &UsageError{fmt.Sprintf("parameters of %s: %v", q.pipeline.ID(), err)}
 	}
-	q.secrets, err = e.secrets(q.pipeline)
+	q.secrets, err = e.secrets(q.set, q.pipeline)
 	for _, v := range q.secrets {
 		q.values = append(q.values, v)
 	}
@@ -61,9 +62,8 @@ func (e *Engine) complete(q *request, given map[string]any) error {
 }
 
 // secrets reads the declared secrets; one that is not set is missing.
-func (e *Engine) secrets(p *pipeline.Pipeline) (map[string]string, error) {
-	c := &e.o.Project.Config.Secrets
-	from := secret.Sources{Environ: e.host, EnvFiles: e.below(c.EnvFiles), Directories: e.below(c.Directories)}
+func (e *Engine) secrets(s *loaded.Set, p *pipeline.Pipeline) (map[string]string, error) {
+	from := s.Project.Secrets(e.host)
 	out := make(map[string]string, len(p.Secrets))
 	for _, name := range p.Secrets {
 		v, ok, err := from.Lookup(name)
@@ -79,17 +79,6 @@ func (e *Engine) secrets(p *pipeline.Pipeline) (map[string]string, error) {
 		out[name] = v
 	}
 	return out, nil
-}
-
-// below makes paths absolute, from the project root.
-func (e *Engine) below(paths []string) []string {
-	out := make([]string, len(paths))
-	for i, p := range paths {
-		if out[i] = p; !filepath.IsAbs(p) {
-			out[i] = filepath.Join(e.o.Project.Root, p)
-		}
-	}
-	return out
 }
 
 // lookup reads an environment as os.LookupEnv does.

@@ -12,11 +12,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/artifacts"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/record"
 	"github.com/redundctl/redundctl/engine/runner"
 	"github.com/redundctl/redundctl/engine/runner/retry"
 	"github.com/redundctl/redundctl/engine/secret"
+	"github.com/redundctl/redundctl/engine/temp"
 )
 
 // run runs a request to its end: attempt after attempt, each a row of its own.
@@ -60,43 +62,62 @@ func (e *Engine) attempt(ctx context.Context, q *request, n int) (Report, error)
 			return Report{}, err
 		}
 	}
-	hash, body := e.o.Project.Definition(p)
-	if err := e.history.Begin(ctx, &run, history.Definition{Hash: hash, File: p.File, Body: body}); err != nil {
+	if err := e.history.Begin(ctx, &run, q.set.Definition(p)); err != nil {
 		return Report{}, err
 	}
+	return e.execute(ctx, q, run)
+}
+
+// execute runs what was begun, and records its end.
+func (e *Engine) execute(ctx context.Context, q *request, run pipeline.Run) (Report, error) {
+	p, n := q.pipeline, run.Attempt
 	e.log.Info("run started", "run", run.ID, "pipeline", p.ID(), "attempt", n)
 	j := e.job(q, run)
-	rec := &recorder{history: e.history, log: e.log, note: e.note, ctx: ctx}
-	result, err := e.inTemp(ctx, j, rec)
+	running, end := e.going.Begin(ctx, run.ID)
+	defer end()
+	rec := e.recorder(running)
+	result, err := e.inTemp(running, j, rec)
 	if err != nil {
 		result = runner.Result{State: pipeline.Failed, Error: j.Masker.Mask(err.Error())}
 	}
+	if errors.Is(context.Cause(ctx), errStopping) {
+		// The engine ends in the middle of it, and the next one finds it as a crash
+		// would have left it.
+		return Report{Run: run, Steps: result.Steps}, errStopping
+	}
 	run.State, run.Error, run.Finished = result.State, result.Error, time.Now()
 	e.log.Info("run ended", "run", run.ID, "pipeline", p.ID(), "state", run.State, "error", run.Error)
-	err = rec.keep(context.WithoutCancel(ctx), "the end of run "+strconv.FormatInt(run.ID, 10), func(ctx context.Context) error {
-		return e.history.Finish(ctx, &run)
-	})
+	err = rec.Finish(ctx, &run)
 	return Report{Run: run, Steps: result.Steps}, err
+}
+
+// recorder brings the records of a run to the history; ctx is the run's.
+func (e *Engine) recorder(ctx context.Context) *record.Recorder {
+	return &record.Recorder{History: e.history, Log: e.log, Note: e.note, Done: ctx.Done(), Failed: func(err error) {
+		if s := e.serving.Load(); s != nil {
+			s.failed("records", err)
+		}
+	}}
 }
 
 // inTemp runs the job with a directory of its own, and keeps what it left
 // there to be kept.
-func (e *Engine) inTemp(ctx context.Context, j runner.Job, rec *recorder) (runner.Result, error) {
+func (e *Engine) inTemp(ctx context.Context, j runner.Job, rec *record.Recorder) (runner.Result, error) {
 	j.Temp = filepath.Join(e.temp, strconv.FormatInt(j.Run.ID, 10))
 	left := filepath.Join(j.Temp, "artifacts")
 	if err := os.MkdirAll(left, 0o700); err != nil {
 		return runner.Result{}, fmt.Errorf("the directory of the run cannot be made: %w", err)
 	}
 	defer func() {
-		if err := removeTemp(j.Temp); err != nil {
+		if err := temp.Remove(j.Temp); err != nil {
 			e.log.Warn("the directory of a run could not be removed", "run", j.Run.ID, "error", err)
 		}
 	}()
 	lines := e.logs.Writer(j.Pipeline.System).Run(j.Run.ID, j.Pipeline.ID())
 	j.Open = func(step string) io.WriteCloser { return e.receiver(lines.Step(step), step) }
 	result := runner.Run(ctx, j, rec)
-	kept := artifacts{from: left, to: filepath.Join(e.o.Project.State, "artifacts", strconv.FormatInt(j.Run.ID, 10)), masker: j.Masker}
-	for _, line := range kept.move() {
+	kept := filepath.Join(j.State, "artifacts", strconv.FormatInt(j.Run.ID, 10))
+	for _, line := range artifacts.Move(left, kept, j.Masker) {
 		e.log.Warn(line, "run", j.Run.ID)
 		_ = rec.Event(ctx, pipeline.Event{At: time.Now(), Run: j.Run.ID, Pipeline: j.Pipeline.ID(), What: "artifact", Detail: j.Masker.Mask(line)})
 	}
@@ -105,16 +126,16 @@ func (e *Engine) inTemp(ctx context.Context, j runner.Job, rec *recorder) (runne
 
 // job is what the runner is given, but for what only a real run has.
 func (e *Engine) job(q *request, run pipeline.Run) runner.Job {
-	project, p := e.o.Project, q.pipeline
+	project, p := q.set.Project, q.pipeline
 	if p.Service != nil {
 		p = asStep(p)
 	}
 	return runner.Job{
 		Pipeline: p, Run: run,
 		Params: q.params, Env: q.env, Host: e.host, InheritEnv: project.Config.InheritEnv, Vars: project.Config.Vars,
-		Secrets: q.secrets, Masker: secret.NewMasker(slices.Concat(q.values, e.hidden)...),
+		Secrets: q.secrets, Masker: secret.NewMasker(slices.Concat(q.values, q.set.Hidden)...),
 		Root: project.Root, State: project.State, Protected: project.Protected(),
-		Action: project.Action, Build: e.build,
+		Action: project.Action, Build: q.set.Build,
 		Call: func(ctx context.Context, name string, params map[string]any) (pipeline.Called, error) {
 			return e.call(ctx, called{q, run.ID, name, params})
 		},
@@ -131,32 +152,6 @@ func asStep(p *pipeline.Pipeline) *pipeline.Pipeline {
 	out.Timeout, out.Retry = 0, pipeline.Retry{}
 	out.Steps = []pipeline.Step{{ID: "service", Run: s.Run, Exec: s.Exec, Shell: s.Shell, MemoryLimit: s.MemoryLimit}}
 	return &out
-}
-
-// build makes the action of one attempt. What is a key of the step itself was
-// checked when the file was loaded and has no other form; of what stands in
-// `with`, expressions may have made anything.
-func (e *Engine) build(uses string, with map[string]any) (pipeline.Action, error) {
-	k, ok := e.o.Kinds.Action(uses)
-	if !ok {
-		return nil, fmt.Errorf("uses: there is no kind %s", uses)
-	}
-	if !k.Key {
-		schemas := e.o.Kinds.Schemas()
-		schemas.FillWith(uses, with)
-		var wrong []error
-		for _, i := range schemas.With(uses, with) {
-			where := "with"
-			for _, x := range i.Path {
-				where += "." + fmt.Sprint(x)
-			}
-			wrong = append(wrong, fmt.Errorf("%s %s", where, i.Message))
-		}
-		if len(wrong) > 0 {
-			return nil, errors.Join(wrong...)
-		}
-	}
-	return k.Build(with, e.deps)
 }
 
 // called is a pipeline that a step of another one runs.
@@ -179,7 +174,7 @@ func (e *Engine) call(ctx context.Context, c called) (pipeline.Called, error) {
 // nested is the request of a called pipeline. It masks the callers' secrets
 // too: a parameter may hold one.
 func (e *Engine) nested(c called) (*request, error) {
-	found := e.o.Project.Find(c.name)
+	found := c.by.set.Project.Find(c.name)
 	switch len(found) {
 	case 0:
 		return nil, fmt.Errorf("there is no pipeline %s", c.name)
@@ -191,7 +186,7 @@ func (e *Engine) nested(c called) (*request, error) {
 	if i := slices.Index(above, found[0].ID()); i >= 0 {
 		return nil, fmt.Errorf("a pipeline runs itself: %s", strings.Join(append(above[i:], found[0].ID()), " -> "))
 	}
-	q := &request{pipeline: found[0], trigger: "pipeline", parent: c.parent, above: above, values: slices.Clone(c.by.values)}
+	q := &request{set: c.by.set, pipeline: found[0], trigger: "pipeline", parent: c.parent, above: above, values: slices.Clone(c.by.values)}
 	return q, e.complete(q, c.params)
 }
 
@@ -213,34 +208,4 @@ func (e *Engine) planCall(ctx context.Context, c called) ([]pipeline.Effect, err
 		}
 	}
 	return out, err
-}
-
-// patience is how long the end of what was left may take before it is said.
-const patience = time.Second
-
-// rescue ends what processes that died left running, and then writes the end
-// of their runs. What could not be ended is tried again by the next rescue.
-func (e *Engine) rescue(ctx context.Context) error {
-	ids, err := e.history.Rescue(ctx, func(engine string) error {
-		told := make(chan struct{})
-		late := time.AfterFunc(patience, func() {
-			defer close(told)
-			e.log.Info("ending what an interrupted run left running", "engine", engine)
-		})
-		err := e.deps.Proc.End(engine, 0)
-		if !late.Stop() {
-			<-told
-		}
-		if err != nil {
-			e.log.Warn("what an interrupted run left running could not be ended", "engine", engine, "error", err)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		e.log.Warn("a run was interrupted: the process that ran it ended", "run", id)
-	}
-	return nil
 }

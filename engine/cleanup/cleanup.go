@@ -11,6 +11,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/history/retention"
 	"github.com/redundctl/redundctl/engine/kind/git"
 	"github.com/redundctl/redundctl/engine/logs"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -20,7 +21,7 @@ import (
 // Cleaned is what retention removed, or would remove.
 type Cleaned struct {
 	DryRun  bool
-	Runs    history.Pruned
+	Runs    retention.Pruned
 	Logs    []string
 	Backups []string
 }

@@ -11,6 +11,10 @@ const Interrupted = "interrupted: the process that ran it ended"
 // ErrNoRun says that no run has the id asked for.
 var ErrNoRun = errors.New("no such run")
 
+// ErrNotQueued says that a run does not wait any more: it was claimed,
+// cancelled or skipped, here or by another process.
+var ErrNotQueued = errors.New("the run is not queued any more")
+
 // ErrOvertaken says that another process has claimed the run since: what this
 // one has to say about it is not written.
 var ErrOvertaken = errors.New("the run was taken over by another process; nothing more of it is recorded from here")

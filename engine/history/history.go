@@ -8,7 +8,7 @@
 // failed and interrupted, whether or not somebody has written that down yet.
 //
 // Start with New, then Begin, StartStep, EndStep and Finish (write.go), and
-// Runs, Steps and Summary (read.go, summary.go).
+// Runs, Steps and Summary (read.go).
 package history
 
 import (
@@ -133,15 +133,16 @@ func (h *History) ActiveSlot(ctx context.Context, system, name string, slot time
 	return r, ok, err
 }
 
-// slotTaken gives the newest run of r's slot that succeeded or that a living
-// process runs or will run, or nil.
+// slotTaken gives the newest other run of r's slot that succeeded or that a
+// living process runs, or nil. For a run that is not recorded yet, one that
+// waits counts too; of those that wait, the first to be claimed has the slot.
 func (h *History) slotTaken(tx *store.Tx, r *pipeline.Run) (taken *SlotTaken, err error) {
 	err = tx.Query(`SELECT id, state, engine FROM runs
 		WHERE system = ? AND name = ? AND slot = ? AND state IN ('succeeded', 'queued', 'running') ORDER BY id DESC`,
 		func(row store.Row) error {
 			state := pipeline.State(row.Text(1))
-			dead := state == pipeline.Running && !h.db.Alive(row.Text(2))
-			if taken == nil && !dead {
+			free := state == pipeline.Running && !h.db.Alive(row.Text(2)) || state == pipeline.Queued && r.ID != 0
+			if taken == nil && !free {
 				taken = &SlotTaken{Run: row.Int(0), Active: !state.Done()}
 			}
 			return nil
@@ -162,6 +163,14 @@ func fromMicros(n int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(n).UTC()
+}
+
+// stored is a time as it reads when it was stored.
+func stored(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Microsecond)
 }
 
 // present is the time as it can be stored.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/history/retention"
+	"github.com/redundctl/redundctl/engine/history/summary"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/store"
 )
@@ -320,4 +322,14 @@ func (h *History) Definition(ctx context.Context, hash string) (d Definition, ok
 		}, hash)
 	})
 	return d, ok, err
+}
+
+// Summary counts the runs queued from since until before until.
+func (h *History) Summary(ctx context.Context, since, until time.Time) (summary.Summary, error) {
+	return summary.Of(ctx, h.db, since, until)
+}
+
+// Prune removes what is older than it is kept, or with dry counts it.
+func (h *History) Prune(ctx context.Context, before time.Time, dry bool) (retention.Pruned, error) {
+	return retention.Prune(ctx, h.db, before, dry)
 }

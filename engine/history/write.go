@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/store"
@@ -66,15 +67,31 @@ func register(tx *store.Tx, engine string, r *pipeline.Run, d Definition) error 
 	}
 	_, err = tx.Exec(`INSERT INTO engines (id, host, boot, pid, started, heartbeat) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		engine, host, bootID(), os.Getpid(), micros(r.Started), micros(r.Started))
-	if err != nil || d.Hash == "" {
+	if err != nil {
 		return err
+	}
+	return keep(tx, d, r.Started)
+}
+
+// keep makes sure that a definition is there. What is there already costs no
+// compression.
+func keep(tx *store.Tx, d Definition, at time.Time) error {
+	there := d.Hash == ""
+	if !there {
+		err := tx.Query("SELECT 1 FROM definitions WHERE hash = ?", func(store.Row) error { there = true; return nil }, d.Hash)
+		if err != nil {
+			return err
+		}
+	}
+	if there {
+		return nil
 	}
 	body, err := pack(d.Body)
 	if err != nil {
 		return err
 	}
 	_, err = tx.Exec(`INSERT INTO definitions (hash, file, body, seen) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		d.Hash, d.File, body, micros(r.Started))
+		d.Hash, d.File, body, micros(at))
 	return err
 }
 
@@ -90,12 +107,12 @@ func (h *History) claimSlot(tx *store.Tx, r *pipeline.Run) error {
 	if err := h.endDead(tx, `state = 'running' AND system = ? AND name = ? AND slot = ?`, r.System, r.Pipeline, micros(r.Slot)); err != nil {
 		return err
 	}
-	return tx.Query(`INSERT INTO slots (system, name, slot, fence, run, decision, reason, decided, hash) VALUES (?, ?, ?, 1, 0, 'run', ?, ?, ?)
-		ON CONFLICT (system, name, slot) DO UPDATE SET fence = fence + 1, decision = 'run',
+	return tx.Query(`INSERT INTO slots (system, name, slot, fence, run, decision, reason, decided, hash) VALUES (?, ?, ?, 1, ?, 'run', ?, ?, ?)
+		ON CONFLICT (system, name, slot) DO UPDATE SET fence = fence + 1, run = excluded.run, decision = 'run',
 			reason = excluded.reason, decided = excluded.decided, hash = excluded.hash
 		RETURNING fence`,
 		func(row store.Row) error { r.Fence = row.Int(0); return nil },
-		r.System, r.Pipeline, micros(r.Slot), r.Reason, micros(r.Started), orNull(r.Hash))
+		r.System, r.Pipeline, micros(r.Slot), r.ID, r.Reason, micros(r.Started), orNull(r.Hash))
 }
 
 // Finish records how r ended, with its State, Reason, Error and Finished (now
@@ -196,11 +213,13 @@ func (h *History) Event(ctx context.Context, e pipeline.Event) error {
 	if e.At.IsZero() {
 		e.At = present()
 	}
-	return h.db.Fast(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec("INSERT INTO events (at, run, pipeline, what, detail) VALUES (?, ?, ?, ?, ?)",
-			micros(e.At), orNull(e.Run), e.Pipeline, e.What, e.Detail)
-		return err
-	})
+	return h.db.Fast(ctx, func(tx *store.Tx) error { return event(tx, e) })
+}
+
+func event(tx *store.Tx, e pipeline.Event) error {
+	_, err := tx.Exec("INSERT INTO events (at, run, pipeline, what, detail) VALUES (?, ?, ?, ?, ?)",
+		micros(e.At), orNull(e.Run), e.Pipeline, e.What, e.Detail)
+	return err
 }
 
 // Rescue writes the end of runs whose process is dead, and gives their ids.

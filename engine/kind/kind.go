@@ -108,10 +108,19 @@ type Set struct {
 	schemas *schema.Set
 }
 
+// With is the same set with other plugins; it shares the schemas, which are
+// costly to make.
+func (s *Set) With(plugin func(name string) Action) *Set {
+	return &Set{Actions: s.Actions, Primaries: s.Primaries, Plugin: plugin, schemas: s.Schemas()}
+}
+
 // Schemas are the schemas of the language with these kinds, always the same
 // ones.
 func (s *Set) Schemas() *schema.Set {
 	s.once.Do(func() {
+		if s.schemas != nil {
+			return // those of the set that this one came from
+		}
 		f := schema.Fragments{Steps: map[string][]byte{}, Primaries: map[string][]byte{}}
 		for _, k := range s.Actions {
 			if !k.Key {

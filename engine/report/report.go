@@ -11,7 +11,7 @@ import (
 	"text/template"
 	"time"
 
-	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/history/summary"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
@@ -19,7 +19,7 @@ import (
 var reportPage string
 
 // Only keeps one system.
-func Only(s history.Summary, system string) history.Summary {
+func Only(s summary.Summary, system string) summary.Summary {
 	out := s
 	out.Systems = nil
 	for _, t := range s.Systems {
@@ -45,16 +45,16 @@ type Row struct {
 	Failed        int              `json:"failed"`
 	Failovers     int              `json:"failovers"`
 	LatePrimaries int              `json:"late-primaries"`
-	Recovery      history.Recovery `json:"recovery-ms"`
+	Recovery      summary.Recovery `json:"recovery-ms"`
 	Pipelines     []Row            `json:"pipelines"`
 }
 
 // Of gives the shape of a summary.
-func Of(s history.Summary) Report {
+func Of(s summary.Summary) Report {
 	return Report{Since: pipeline.Time(s.Since), Until: pipeline.Time(s.Until), Systems: shapeRows(s.Systems)}
 }
 
-func shapeRows(list []history.Totals) []Row {
+func shapeRows(list []summary.Totals) []Row {
 	out := []Row{}
 	for _, t := range list {
 		out = append(out, Row{
@@ -66,9 +66,9 @@ func shapeRows(list []history.Totals) []Row {
 }
 
 // Rows are the lines of the tables: each system, then its pipelines.
-func Rows(s history.Summary) [][]string {
+func Rows(s summary.Summary) [][]string {
 	var rows [][]string
-	row := func(name string, t history.Totals) {
+	row := func(name string, t summary.Totals) {
 		rows = append(rows, []string{
 			name, fmt.Sprint(t.Runs), percent(t), fmt.Sprint(t.Failed), fmt.Sprint(t.Failovers), fmt.Sprint(t.LatePrimaries),
 			millis(t.Recovery.P50), millis(t.Recovery.Max),
@@ -88,7 +88,7 @@ func Head() []string {
 	return []string{"SYSTEM", "RUNS", "SUCCESS", "FAILED", "FAILOVERS", "LATE PRIMARIES", "RECOVERY P50", "MAX"}
 }
 
-func percent(t history.Totals) string {
+func percent(t summary.Totals) string {
 	if t.Succeeded+t.Failed == 0 {
 		return "-"
 	}
@@ -103,7 +103,7 @@ func millis(ms *int64) string {
 }
 
 // Markdown prints a table.
-func Markdown(w io.Writer, s history.Summary) error {
+func Markdown(w io.Writer, s summary.Summary) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Report\n\n%s to %s\n\n| %s |\n|%s\n", pipeline.Time(s.Since), pipeline.Time(s.Until),
 		strings.Join(Head(), " | "), strings.Repeat("---|", len(Head())))
@@ -117,7 +117,7 @@ func Markdown(w io.Writer, s history.Summary) error {
 // HTML prints a page that needs nothing else. Its template escapes each value
 // by name: html/template would do it by itself, and costs every start of the
 // program a tenth of a millisecond.
-func HTML(w io.Writer, s history.Summary) error {
+func HTML(w io.Writer, s summary.Summary) error {
 	page, err := template.New("report").Parse(reportPage)
 	if err != nil {
 		return fmt.Errorf("reading the page of the report: %w", err)
@@ -130,7 +130,7 @@ func HTML(w io.Writer, s history.Summary) error {
 		Nothing bool
 	}
 	var bars []bar
-	add := func(cells []string, t history.Totals, system bool) {
+	add := func(cells []string, t summary.Totals, system bool) {
 		all := max(t.Succeeded+t.Failed, 1)
 		bars = append(bars, bar{Cells: cells, System: system, Good: 100 * t.Succeeded / all, Bad: 100 * t.Failed / all, Nothing: t.Succeeded+t.Failed == 0})
 	}

@@ -5,16 +5,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/history/summary"
 )
 
-func summary() history.Summary {
+func week() summary.Summary {
 	ms := int64(1500)
-	return history.Summary{
+	return summary.Summary{
 		Since: time.Date(2026, 11, 17, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC),
-		Systems: []history.Totals{{
-			Name: "pm2", Runs: 4, Succeeded: 3, Failed: 1, Failovers: 2, Recovery: history.Recovery{P50: &ms, Max: &ms},
-			Pipelines: []history.Totals{{Name: "<script>alert(1)</script>", Runs: 4, Succeeded: 3, Failed: 1}},
+		Systems: []summary.Totals{{
+			Name: "pm2", Runs: 4, Succeeded: 3, Failed: 1, Failovers: 2, Recovery: summary.Recovery{P50: &ms, Max: &ms},
+			Pipelines: []summary.Totals{{Name: "<script>alert(1)</script>", Runs: 4, Succeeded: 3, Failed: 1}},
 		}},
 	}
 }
@@ -22,7 +22,7 @@ func summary() history.Summary {
 func TestHTMLEscapesWhatItPrints(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	if err := HTML(&b, summary()); err != nil {
+	if err := HTML(&b, week()); err != nil {
 		t.Fatal(err)
 	}
 	page := b.String()
@@ -39,10 +39,10 @@ func TestHTMLEscapesWhatItPrints(t *testing.T) {
 func TestMarkdownAndShape(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	if err := Markdown(&b, Only(summary(), "pm2")); err != nil || !strings.Contains(b.String(), "| pm2 | 4 | 75.0 % | 1 | 2 | 0 | 1.5s | 1.5s |") {
+	if err := Markdown(&b, Only(week(), "pm2")); err != nil || !strings.Contains(b.String(), "| pm2 | 4 | 75.0 % | 1 | 2 | 0 | 1.5s | 1.5s |") {
 		t.Errorf("%v\n%s", err, &b)
 	}
-	got := Of(Only(summary(), "nobody"))
+	got := Of(Only(week(), "nobody"))
 	if got.Systems == nil || len(got.Systems) != 0 {
 		t.Errorf("%+v", got)
 	}

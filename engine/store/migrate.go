@@ -9,12 +9,16 @@ import (
 	"time"
 )
 
-//go:embed migrations/0001.sql
-var first string
+var (
+	//go:embed migrations/0001.sql
+	first string
+	//go:embed migrations/0002.sql
+	second string
+)
 
 // migrations is how the tables came to be, step by step; one is never changed
 // once it was released.
-var migrations = [...]string{first}
+var migrations = [...]string{first, second}
 
 // lockPath is the file whose lock is held by who makes the database or changes
 // its tables.

@@ -47,6 +47,7 @@ type DB struct {
 	writing chan struct{} // holds one token: who has it may use the writer
 	pen     *conn         // the writer, made when it is first needed
 	mode    string        // of the writer
+	version int64         // of the data, as the writer saw it last in Changed
 	queueMu sync.Mutex
 	queue   []*request
 	reading chan struct{} // a token for each read that goes on

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
-	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/history/summary"
 	"github.com/redundctl/redundctl/engine/report"
 )
 
@@ -30,10 +30,10 @@ func Report(a *app.App) *cobra.Command {
 			if format == "" {
 				format = a.Format
 			}
-			write, ok := map[string]func(history.Summary) error{
-				"text": func(s history.Summary) error { return reportText(a, s) }, "json": func(s history.Summary) error { return a.PrintJSON(report.Of(s)) },
-				"md":   func(s history.Summary) error { return report.Markdown(a.Out, s) },
-				"html": func(s history.Summary) error { return report.HTML(a.Out, s) },
+			write, ok := map[string]func(summary.Summary) error{
+				"text": func(s summary.Summary) error { return reportText(a, s) }, "json": func(s summary.Summary) error { return a.PrintJSON(report.Of(s)) },
+				"md":   func(s summary.Summary) error { return report.Markdown(a.Out, s) },
+				"html": func(s summary.Summary) error { return report.HTML(a.Out, s) },
 			}[format]
 			if !ok {
 				return app.Usagef("", "--format is text, json, md or html, not %q", format)
@@ -68,7 +68,7 @@ func Report(a *app.App) *cobra.Command {
 	return a.Prints(c)
 }
 
-func reportText(a *app.App, s history.Summary) error {
+func reportText(a *app.App, s summary.Summary) error {
 	if len(s.Systems) == 0 {
 		_, err := fmt.Fprintf(a.Out, "nothing ran since %s\n", report.Clock(s.Since))
 		return err

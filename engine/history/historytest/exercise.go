@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/history/retention"
+	"github.com/redundctl/redundctl/engine/history/summary"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
@@ -25,10 +27,25 @@ func Exercise(t *testing.T, open func(t *testing.T) *history.History) {
 		"fences":       fences,
 		"finish":       finish,
 		"events":       events,
-		"summary":      summary,
+		"summary":      summarized,
 		"prune":        prune,
 		"definitions":  definitions,
 		"side by side": sideBySide,
+		"active":       active,
+
+		"queue":           queue,
+		"claim":           claim,
+		"claim of a slot": claimOfASlot,
+		"one claim wins":  oneClaimWins,
+		"skip":            skip,
+		"cancel":          cancel,
+		"decide":          decide,
+		"decide at once":  decideAtOnce,
+		"last slots":      lastSlots,
+		"parts":           parts,
+		"loaded":          loaded,
+		"prune and queue": pruneAndQueue,
+		"slot of a retry": slotOfARetry,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,10 +117,10 @@ func empty(t *testing.T, h *history.History) {
 	}
 	s, err := h.Summary(ctx, day(0), day(1))
 	check(t, err)
-	equal(t, "summary", s, history.Summary{Since: day(0), Until: day(1), Systems: []history.Totals{}})
+	equal(t, "summary", s, summary.Summary{Since: day(0), Until: day(1), Systems: []summary.Totals{}})
 	p, err := h.Prune(ctx, day(0), false)
 	check(t, err)
-	equal(t, "pruned", p, history.Pruned{})
+	equal(t, "pruned", p, retention.Pruned{})
 }
 
 func roundTrip(t *testing.T, h *history.History) {
@@ -311,7 +328,7 @@ func events(t *testing.T, h *history.History) {
 	}
 }
 
-func summary(t *testing.T, h *history.History) {
+func summarized(t *testing.T, h *history.History) {
 	failover := func(n int, late time.Duration, state pipeline.State) {
 		record(t, h, pipeline.Run{Trigger: "failover", Reason: "primary-missing", Slot: day(n), Started: day(n).Add(late)}, state)
 	}
@@ -339,12 +356,12 @@ func summary(t *testing.T, h *history.History) {
 		got.Systems[i] = plain(got.Systems[i])
 	}
 	ms := func(d time.Duration) *int64 { n := d.Milliseconds(); return &n }
-	recovery := history.Recovery{P50: ms(5 * time.Minute), Max: ms(10 * time.Minute)}
-	equal(t, "summary", got, history.Summary{Since: day(1), Until: day(9), Systems: []history.Totals{
-		{Name: "netlify", Runs: 1, Succeeded: 1, Pipelines: []history.Totals{{Name: "post", Runs: 1, Succeeded: 1}}},
+	recovery := summary.Recovery{P50: ms(5 * time.Minute), Max: ms(10 * time.Minute)}
+	equal(t, "summary", got, summary.Summary{Since: day(1), Until: day(9), Systems: []summary.Totals{
+		{Name: "netlify", Runs: 1, Succeeded: 1, Pipelines: []summary.Totals{{Name: "post", Runs: 1, Succeeded: 1}}},
 		{
 			Name: "pm2", Runs: 7, Succeeded: 4, Failed: 2, Failovers: 4, LatePrimaries: 2, Recovery: recovery,
-			Pipelines: []history.Totals{
+			Pipelines: []summary.Totals{
 				{Name: "a", Runs: 1, Succeeded: 1},
 				{Name: "sync", Runs: 6, Succeeded: 3, Failed: 2, Failovers: 4, LatePrimaries: 2, Recovery: recovery},
 			},
@@ -353,8 +370,8 @@ func summary(t *testing.T, h *history.History) {
 }
 
 // plain is what of t is told.
-func plain(t history.Totals) history.Totals {
-	return history.Totals{
+func plain(t summary.Totals) summary.Totals {
+	return summary.Totals{
 		Name: t.Name, Runs: t.Runs, Succeeded: t.Succeeded, Failed: t.Failed, Failovers: t.Failovers,
 		LatePrimaries: t.LatePrimaries, Recovery: t.Recovery, Pipelines: t.Pipelines,
 	}
@@ -381,7 +398,7 @@ func prune(t *testing.T, h *history.History) {
 	check(t, h.EndStep(ctx, &pipeline.StepRecord{Run: kept.ID, ID: "x", State: pipeline.Succeeded}))
 	kept.State, kept.Finished = pipeline.Succeeded, day(8)
 	check(t, h.Finish(ctx, &kept))
-	want := history.Pruned{Runs: len(old), Steps: 10, Slots: len(old), Events: 11, Definitions: 1, Oldest: day(0), Newest: old[len(old)-1].Queued}
+	want := retention.Pruned{Runs: len(old), Steps: 10, Slots: len(old), Events: 11, Definitions: 1, Oldest: day(0), Newest: old[len(old)-1].Queued}
 	for _, dry := range []bool{true, true, false} {
 		got, err := h.Prune(ctx, day(5), dry)
 		check(t, err)
@@ -389,7 +406,7 @@ func prune(t *testing.T, h *history.History) {
 	}
 	got, err := h.Prune(ctx, day(5), false)
 	check(t, err)
-	equal(t, "nothing is left to remove", got, history.Pruned{})
+	equal(t, "nothing is left to remove", got, retention.Pruned{})
 	runs, err := h.Runs(ctx, history.Filter{})
 	check(t, err)
 	equal(t, "what stays", ids(runs), []int64{kept.ID, running.ID})

@@ -1,4 +1,5 @@
-package history
+// Package summary counts what a history holds: what `report` prints.
+package summary
 
 import (
 	"cmp"
@@ -42,41 +43,42 @@ type Recovery struct {
 
 type pipelineKey struct{ system, name string }
 
-// Summary counts the runs queued from since until before until.
-func (h *History) Summary(ctx context.Context, since, until time.Time) (Summary, error) {
+// Of counts the runs queued from since until before until.
+func Of(ctx context.Context, db *store.DB, since, until time.Time) (Summary, error) {
 	since, until = since.UTC().Truncate(time.Microsecond), until.UTC().Truncate(time.Microsecond)
-	all := map[pipelineKey]*Totals{}
-	at := func(system, name string) *Totals {
-		k := pipelineKey{system, name}
-		if all[k] == nil {
-			all[k] = &Totals{Name: name}
-		}
-		return all[k]
-	}
-	err := h.db.Read(ctx, func(tx *store.Tx) error {
-		from, to := since.UnixMicro(), until.UnixMicro()
-		if err := countRuns(tx, at, from, to); err != nil {
+	c := count{all: map[pipelineKey]*Totals{}, from: since.UnixMicro(), to: until.UnixMicro()}
+	err := db.Read(ctx, func(tx *store.Tx) error {
+		if err := c.runs(tx); err != nil {
 			return err
 		}
-		if err := h.countInterrupted(tx, at, from, to); err != nil {
+		if err := c.interrupted(tx, db.Alive); err != nil {
 			return err
 		}
-		if err := countFailovers(tx, at, from, to); err != nil {
+		if err := c.failovers(tx); err != nil {
 			return err
 		}
-		return tx.Query("SELECT pipeline, count(*) FROM events WHERE what = 'late-primary' AND at >= ? AND at < ? GROUP BY pipeline",
-			func(row store.Row) error {
-				system, name, _ := strings.Cut(row.Text(0), "/")
-				at(system, name).LatePrimaries += int(row.Int(1))
-				return nil
-			}, from, to)
+		return c.latePrimaries(tx)
 	})
-	return Summary{Since: since, Until: until, Systems: bySystem(all)}, err
+	return Summary{Since: since, Until: until, Systems: bySystem(c.all)}, err
 }
 
-// countRuns steps over one index from group to group and counts in each: no
+// count is one count of what lies between two times.
+type count struct {
+	all      map[pipelineKey]*Totals
+	from, to int64
+}
+
+func (c *count) at(system, name string) *Totals {
+	k := pipelineKey{system, name}
+	if c.all[k] == nil {
+		c.all[k] = &Totals{Name: name}
+	}
+	return c.all[k]
+}
+
+// runs steps over one index from group to group and counts in each: no
 // row is read, nothing is sorted.
-func countRuns(tx *store.Tx, at func(system, name string) *Totals, from, to int64) error {
+func (c *count) runs(tx *store.Tx) error {
 	var system, name, state string
 	for {
 		found := false
@@ -93,12 +95,12 @@ func countRuns(tx *store.Tx, at func(system, name string) *Totals, from, to int6
 			WHERE system = ? AND name = ? AND state = ? AND queued >= ? AND queued < ?`, func(row store.Row) error {
 			n = int(row.Int(0))
 			return nil
-		}, system, name, state, from, to)
+		}, system, name, state, c.from, c.to)
 		if err != nil {
 			return err
 		}
 		if s := pipeline.State(state); n > 0 && s.Done() && s != pipeline.Skipped {
-			at(system, name).add(s, n)
+			c.at(system, name).add(s, n)
 		}
 	}
 }
@@ -114,30 +116,41 @@ func (t *Totals) add(state pipeline.State, n int) {
 	t.Runs += n
 }
 
-func (h *History) countInterrupted(tx *store.Tx, at func(system, name string) *Totals, from, to int64) error {
+// interrupted counts the runs whose process is dead and that nobody has ended
+// yet.
+func (c *count) interrupted(tx *store.Tx, alive func(engine string) bool) error {
 	return tx.Query("SELECT system, name, engine FROM runs WHERE state = 'running' AND +queued >= ? AND +queued < ?", func(row store.Row) error {
-		if h.db.Alive(row.Text(2)) {
+		if alive(row.Text(2)) {
 			return nil
 		}
-		at(row.Text(0), row.Text(1)).add(pipeline.Failed, 1)
+		c.at(row.Text(0), row.Text(1)).add(pipeline.Failed, 1)
 		return nil
-	}, from, to)
+	}, c.from, c.to)
 }
 
-func countFailovers(tx *store.Tx, at func(system, name string) *Totals, from, to int64) error {
+func (c *count) failovers(tx *store.Tx) error {
 	return tx.Query(`SELECT system, name, state, finished - slot FROM runs INDEXED BY runs_failover
 		WHERE "trigger" = 'failover' AND queued >= ? AND queued < ?`, func(row store.Row) error {
 		state := pipeline.State(row.Text(2))
 		if !state.Done() || state == pipeline.Skipped {
 			return nil
 		}
-		t := at(row.Text(0), row.Text(1))
+		t := c.at(row.Text(0), row.Text(1))
 		t.Failovers++
 		if state == pipeline.Succeeded && !row.Null(3) {
 			t.recoveries = append(t.recoveries, row.Int(3)/1000)
 		}
 		return nil
-	}, from, to)
+	}, c.from, c.to)
+}
+
+func (c *count) latePrimaries(tx *store.Tx) error {
+	return tx.Query("SELECT pipeline, count(*) FROM events WHERE what = 'late-primary' AND at >= ? AND at < ? GROUP BY pipeline",
+		func(row store.Row) error {
+			system, name, _ := strings.Cut(row.Text(0), "/")
+			c.at(system, name).LatePrimaries += int(row.Int(1))
+			return nil
+		}, c.from, c.to)
 }
 
 func bySystem(all map[pipelineKey]*Totals) []Totals {

@@ -1,4 +1,5 @@
-package history
+// Package retention removes what is older than it is kept from a history.
+package retention
 
 import (
 	"context"
@@ -26,18 +27,23 @@ const oldRuns = `FROM runs WHERE queued < ? AND state NOT IN ('queued', 'running
 
 // unused are definitions that no run and no slot ran under.
 const unused = `FROM definitions WHERE seen < ? AND hash NOT IN (SELECT hash FROM runs WHERE hash IS NOT NULL)
-	AND hash NOT IN (SELECT hash FROM slots WHERE hash IS NOT NULL)`
+	AND hash NOT IN (SELECT hash FROM slots WHERE hash IS NOT NULL) AND hash NOT IN (SELECT hash FROM loaded)`
+
+// oldSlots are those before a time, given as ?1, but for the newest that the
+// schedule of a pipeline decided: it says how far the schedule has come.
+const oldSlots = `FROM slots AS s WHERE slot < ?1 AND decided < ?1 AND slot IS NOT
+	(SELECT slot FROM slots AS o WHERE o.system = s.system AND o.name = s.name AND planned ORDER BY slot DESC LIMIT 1)`
 
 // Prune removes runs that ended before a time, and steps, slots, events and
 // definitions with them; runs that are not finished stay, however old. Dry, it
 // only counts. The room is used again by what is recorded later.
-func (h *History) Prune(ctx context.Context, before time.Time, dry bool) (p Pruned, err error) {
+func Prune(ctx context.Context, db *store.DB, before time.Time, dry bool) (p Pruned, err error) {
 	limit := before.UnixMicro()
-	if err := h.db.Read(ctx, func(tx *store.Tx) error { return p.count(tx, limit) }); err != nil || dry {
+	if err := db.Read(ctx, func(tx *store.Tx) error { return p.count(tx, limit) }); err != nil || dry {
 		return p, err
 	}
 	for more := true; more; {
-		err := h.db.Write(ctx, func(tx *store.Tx) (err error) {
+		err := db.Write(ctx, func(tx *store.Tx) (err error) {
 			more, err = pruneRuns(tx, limit)
 			return err
 		})
@@ -45,10 +51,10 @@ func (h *History) Prune(ctx context.Context, before time.Time, dry bool) (p Prun
 			return p, err
 		}
 	}
-	return p, h.db.Write(ctx, func(tx *store.Tx) error {
+	return p, db.Write(ctx, func(tx *store.Tx) error {
 		for _, statement := range []string{
 			"DELETE FROM events WHERE at < ? AND run IS NULL",
-			"DELETE FROM slots WHERE slot < ?1 AND decided < ?1",
+			"DELETE " + oldSlots,
 			"DELETE FROM heartbeats WHERE at < ?",
 			"DELETE " + unused,
 		} {
@@ -62,7 +68,7 @@ func (h *History) Prune(ctx context.Context, before time.Time, dry bool) (p Prun
 
 func (p *Pruned) count(tx *store.Tx, limit int64) error {
 	err := tx.Query("SELECT count(*), min(queued), max(queued) "+oldRuns, func(row store.Row) error {
-		p.Runs, p.Oldest, p.Newest = int(row.Int(0)), fromMicros(row.Int(1)), fromMicros(row.Int(2))
+		p.Runs, p.Oldest, p.Newest = int(row.Int(0)), when(row, 1), when(row, 2)
 		return nil
 	}, limit, limit)
 	for _, c := range []struct {
@@ -81,11 +87,12 @@ func (p *Pruned) count(tx *store.Tx, limit int64) error {
 		query string
 	}{
 		{&p.Events, "SELECT count(*) FROM events WHERE at < ? AND run IS NULL"},
-		{&p.Slots, "SELECT count(*) FROM slots WHERE slot < ?1 AND decided < ?1"},
+		{&p.Slots, "SELECT count(*) " + oldSlots},
 		{&p.Definitions, `SELECT count(*) FROM definitions WHERE seen < ?1
 			AND hash NOT IN (SELECT hash FROM runs WHERE hash IS NOT NULL AND id NOT IN
 				(SELECT id FROM runs WHERE queued < ?1 AND state NOT IN ('queued', 'running') AND coalesce(finished, queued) < ?1))
-			AND hash NOT IN (SELECT hash FROM slots WHERE hash IS NOT NULL AND NOT (slot < ?1 AND decided < ?1))`},
+			AND hash NOT IN (SELECT hash FROM slots WHERE hash IS NOT NULL AND NOT (slot < ?1 AND decided < ?1))
+			AND hash NOT IN (SELECT hash FROM loaded)`},
 	} {
 		if err == nil {
 			err = tx.Query(c.query, func(row store.Row) error { *c.into += int(row.Int(0)); return nil }, limit)
@@ -111,4 +118,12 @@ func pruneRuns(tx *store.Tx, limit int64) (more bool, err error) {
 		}
 	}
 	return len(ids) == portion, err
+}
+
+// when is a stored time, zero for none.
+func when(row store.Row, column int) time.Time {
+	if row.Null(column) {
+		return time.Time{}
+	}
+	return time.UnixMicro(row.Int(column)).UTC()
 }

@@ -1,4 +1,4 @@
-package engine
+package record
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func TestKeep(t *testing.T) {
 					time.AfterFunc(c.cancel, cancel)
 				}
 				told, tries := 0, 0
-				r := &recorder{log: slog.New(slog.DiscardHandler), note: func(string, ...any) { told++ }, ctx: ctx}
+				r := &Recorder{Log: slog.New(slog.DiscardHandler), Note: func(string, ...any) { told++ }, Done: ctx.Done()}
 				from := time.Now()
 				err := r.keep(context.WithoutCancel(ctx), "it", func(context.Context) error {
 					if tries++; tries <= c.fails {

@@ -1,4 +1,6 @@
-package engine
+// Package artifacts keeps the files that a run left to be kept, but for those
+// that hold a secret.
+package artifacts
 
 import (
 	"crypto/sha256"
@@ -12,21 +14,15 @@ import (
 	"github.com/redundctl/redundctl/engine/secret"
 )
 
-// artifacts are the files that a run left in REDUND_ARTIFACTS. They lie in its
-// temporary directory until it is known that they hold no secret.
-type artifacts struct {
-	from, to string
-	masker   *secret.Masker
-}
-
-// move brings what may be kept to where it is kept, and says in one line each
-// what was not.
-func (a *artifacts) move() (lines []string) {
-	err := filepath.WalkDir(a.from, func(p string, d fs.DirEntry, err error) error {
+// Move brings what a run left in REDUND_ARTIFACTS, below from, to where it is
+// kept, below to, and says in one line each what was not kept. It lies in the
+// run's temporary directory until it is known to hold no secret that m masks.
+func Move(from, to string, m *secret.Masker) (lines []string) {
+	err := filepath.WalkDir(from, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		rel, err := filepath.Rel(a.from, p)
+		rel, err := filepath.Rel(from, p)
 		if err != nil {
 			return err
 		}
@@ -34,18 +30,18 @@ func (a *artifacts) move() (lines []string) {
 		case !d.Type().IsRegular():
 			lines = append(lines, fmt.Sprintf("artifact %s is not kept: it is no regular file", rel))
 			return nil
-		case a.masker.Holds(rel):
+		case m.Holds(rel):
 			lines = append(lines, "an artifact is not kept: its name holds a secret")
 			return nil
 		}
-		clean, err := a.clean(p)
-		if err == nil && clean {
-			err = keep(p, filepath.Join(a.to, rel))
+		pure, err := clean(p, m)
+		if err == nil && pure {
+			err = keep(p, filepath.Join(to, rel))
 		}
 		switch {
 		case err != nil:
 			lines = append(lines, fmt.Sprintf("artifact %s is not kept: %v", rel, err))
-		case !clean:
+		case !pure:
 			lines = append(lines, fmt.Sprintf("artifact %s is not kept: it holds a secret", rel))
 		}
 		return nil
@@ -57,14 +53,14 @@ func (a *artifacts) move() (lines []string) {
 }
 
 // clean reports whether masking a file changes nothing.
-func (a *artifacts) clean(path string) (bool, error) {
+func clean(path string, m *secret.Masker) (bool, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
 	raw, masked := sha256.New(), sha256.New()
-	w := a.masker.Writer(masked)
+	w := m.Writer(masked)
 	if _, err := io.Copy(io.MultiWriter(raw, w), f); err != nil {
 		return false, err
 	}

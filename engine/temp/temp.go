@@ -1,4 +1,6 @@
-package engine
+// Package temp keeps the directories for scripts and outputs: one a process,
+// removed with it, or by whoever comes later.
+package temp
 
 import (
 	"errors"
@@ -13,14 +15,14 @@ import (
 	"github.com/redundctl/redundctl/engine/proc"
 )
 
-// tempPrefix begins the names of temporary directories; the pid and the start
+// prefix begins the names of temporary directories; the pid and the start
 // time of their process follow.
-const tempPrefix = "redundctl-"
+const prefix = "redundctl-"
 
-// newTemp makes the directory of this process: 0700, outside the state
+// New makes the directory of this process: 0700, outside the state
 // directory, in the user's runtime directory where there is one, for that is
 // memory and goes with the session. What dead processes left is removed.
-func newTemp(env func(string) (string, bool), state string) (string, error) {
+func New(env func(string) (string, bool), state string) (string, error) {
 	base, ok := env("XDG_RUNTIME_DIR")
 	if !ok || !filepath.IsAbs(base) || within(state, base) || !writable(base) {
 		if base, ok = env("TMPDIR"); !ok || !filepath.IsAbs(base) {
@@ -30,12 +32,12 @@ func newTemp(env func(string) (string, bool), state string) (string, error) {
 	if within(state, base) {
 		return "", fmt.Errorf("the directory for temporary files, %s, lies in the state directory, which must never hold a secret: set TMPDIR to another one", base)
 	}
-	sweepTemp(base)
+	sweep(base)
 	start, err := proc.StartTime(os.Getpid())
 	if err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp(base, fmt.Sprintf("%s%d-%d-", tempPrefix, os.Getpid(), start))
+	dir, err := os.MkdirTemp(base, fmt.Sprintf("%s%d-%d-", prefix, os.Getpid(), start))
 	if err != nil {
 		return "", fmt.Errorf("a directory for scripts and outputs cannot be made: %w: set TMPDIR to a directory that can be written", err)
 	}
@@ -45,7 +47,7 @@ func newTemp(env func(string) (string, bool), state string) (string, error) {
 // writable reports whether base is a directory of ours in which files can be
 // made.
 func writable(base string) bool {
-	dir, err := os.MkdirTemp(base, tempPrefix+"probe-")
+	dir, err := os.MkdirTemp(base, prefix+"probe-")
 	if err == nil {
 		os.Remove(dir)
 	}
@@ -63,15 +65,15 @@ func within(dir, path string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// sweepTemp removes the directories of processes that are dead. It is a
+// sweep removes the directories of processes that are dead. It is a
 // courtesy: what cannot be removed stays.
-func sweepTemp(base string) {
+func sweep(base string) {
 	entries, err := os.ReadDir(base)
 	if err != nil {
 		return
 	}
 	for _, d := range entries {
-		name, ok := strings.CutPrefix(d.Name(), tempPrefix)
+		name, ok := strings.CutPrefix(d.Name(), prefix)
 		if !ok || !d.IsDir() {
 			continue
 		}
@@ -91,13 +93,13 @@ func sweepTemp(base string) {
 		if now, err := proc.StartTime(pid); err == nil && now == start {
 			continue
 		}
-		_ = removeTemp(filepath.Join(base, d.Name()))
+		_ = Remove(filepath.Join(base, d.Name()))
 	}
 }
 
-// removeTemp removes a directory, also one in which a step took away its own
+// Remove removes a directory, also one in which a step took away its own
 // rights.
-func removeTemp(dir string) error {
+func Remove(dir string) error {
 	if dir == "" {
 		return nil
 	}

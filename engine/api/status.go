@@ -1,0 +1,102 @@
+package api
+
+// Status is what an engine does now.
+type Status struct {
+	Engine  EngineInfo     `json:"engine"`
+	Reload  Reload         `json:"reload"`
+	Systems []SystemStatus `json:"systems"`
+	Parts   []Part         `json:"parts"`
+}
+
+// EngineInfo says which engine it is.
+type EngineInfo struct {
+	Version     string  `json:"version"`
+	PID         int     `json:"pid"`
+	Started     *string `json:"started"`
+	Environment *string `json:"environment"`
+	Host        string  `json:"host"`
+}
+
+// Reload says what is in force: Generation grows with every set that was put
+// in force since the engine started, from 1, and Loaded counts its pipelines.
+type Reload struct {
+	Generation int64      `json:"generation"`
+	Loaded     int        `json:"loaded"`
+	At         *string    `json:"at"`
+	Rejected   []Rejected `json:"rejected"`
+}
+
+// Rejected is a mistake that keeps a file from being in force.
+type Rejected struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"`
+}
+
+// SystemStatus is one system: State is running or stopped, Health healthy,
+// degraded or unhealthy.
+type SystemStatus struct {
+	Name        string   `json:"name"`
+	State       string   `json:"state"`
+	Health      string   `json:"health"`
+	Observe     bool     `json:"observe"`
+	Pipelines   int      `json:"pipelines"`
+	Running     int      `json:"running"`
+	Queued      int      `json:"queued"`
+	LastFailure *Failure `json:"last-failure"`
+}
+
+// Failure is a run that failed.
+type Failure struct {
+	Run   int64   `json:"run"`
+	At    *string `json:"at"`
+	Error *string `json:"error"`
+}
+
+// Part is one pipeline of the engine.
+type Part struct {
+	Name    string  `json:"name"`
+	System  string  `json:"system"`
+	Mode    string  `json:"mode"`
+	State   string  `json:"state"` // running, stopped, disabled or observing
+	Next    *string `json:"next"`
+	LastRun *Run    `json:"last-run"`
+	Service *string `json:"service"` // the state of a service; null: a pipeline of steps
+	Proved  *string `json:"proved"`  // when its backup was last proved
+}
+
+// Health is the verdict over all and over each system.
+type Health struct {
+	Status  string         `json:"status"`
+	Systems []SystemHealth `json:"systems"`
+}
+
+// SystemHealth is the verdict over one system.
+type SystemHealth struct {
+	Name   string  `json:"name"`
+	Status string  `json:"status"`
+	Checks []Check `json:"checks"`
+}
+
+// Check is one verdict with its reason: healthy, degraded or unhealthy.
+type Check struct {
+	Name   string `json:"name"`
+	Status string `json:"status"`
+	Reason string `json:"reason"`
+}
+
+// Plan is what the files on disk would change in the running engine.
+type Plan struct {
+	Added    []string   `json:"added"`
+	Removed  []string   `json:"removed"`
+	Changed  []Changed  `json:"changed"`
+	Rejected []Rejected `json:"rejected"`
+}
+
+// Changed is a pipeline that would be replaced; Keys are the paths that differ,
+// as steps.0.run.
+type Changed struct {
+	Name string   `json:"name"`
+	Keys []string `json:"keys"`
+}

@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/force"
+	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// NotServing is the error of what only an engine that serves can do.
+var NotServing = errors.New("the engine does not serve") //nolint:errname,staticcheck // reads as a condition
+
+// Trigger records a run that waits for its turn, and does not wait for it. by
+// says who asks. A *UsageError says that the request is wrong.
+func (e *Engine) Trigger(ctx context.Context, name, by string, r RunRequest) (pipeline.Run, error) {
+	s := e.serving.Load()
+	if s == nil {
+		return pipeline.Run{}, NotServing
+	}
+	p, err := s.find(name)
+	if err != nil {
+		return pipeline.Run{}, err
+	}
+	r.Pipeline = p.Pipeline
+	if _, err := s.request(r); err != nil {
+		return pipeline.Run{}, err
+	}
+	return s.ask(ctx, "run by "+by, history.Order{
+		System: p.Pipeline.System, Pipeline: p.Pipeline.Name, Trigger: "api", Reason: "manual", Slot: r.Slot, Priority: history.High,
+		Params: r.Params, Env: r.Env, Definition: p.Definition(),
+	})
+}
+
+// Retry runs again what has ended, as a run of its own under the newest form of
+// its pipeline.
+func (e *Engine) Retry(ctx context.Context, id int64, by string) (pipeline.Run, error) {
+	s := e.serving.Load()
+	if s == nil {
+		return pipeline.Run{}, NotServing
+	}
+	w, err := s.history.Asked(ctx, id)
+	if err != nil {
+		return pipeline.Run{}, err
+	}
+	if !w.State.Done() {
+		return pipeline.Run{}, &UsageError{fmt.Sprintf("run %d is %s: only a run that has ended can be run again", id, w.State)}
+	}
+	p, err := s.find(w.System + "/" + w.Pipeline)
+	if err != nil {
+		return pipeline.Run{}, err
+	}
+	return s.ask(ctx, fmt.Sprintf("run %d again, by %s", id, by), history.Order{
+		System: w.System, Pipeline: w.Pipeline, Trigger: "retry", Reason: "retry", Slot: w.Slot, Priority: history.High,
+		Attempt: w.Attempt + 1, Params: w.Params, Env: w.Env, Definition: p.Definition(),
+	})
+}
+
+// ask lines up a run that somebody asked for.
+func (s *server) ask(ctx context.Context, detail string, o history.Order) (pipeline.Run, error) {
+	run, err := s.history.Enqueue(ctx, o)
+	if err != nil {
+		return run, err
+	}
+	s.queue.Wake()
+	s.event(ctx, pipeline.Event{Run: run.ID, Pipeline: o.System + "/" + o.Pipeline, What: "asked", Detail: detail})
+	return run, nil
+}
+
+// find gives the part that a name means.
+func (s *server) find(name string) (*force.Part, error) {
+	found := s.now().Find(name)
+	switch len(found) {
+	case 0:
+		return nil, &UsageError{fmt.Sprintf("the engine has no pipeline %q", name)}
+	case 1:
+		return found[0], nil
+	}
+	ids := make([]string, 0, len(found))
+	for _, p := range found {
+		ids = append(ids, p.Pipeline.ID())
+	}
+	return nil, &UsageError{fmt.Sprintf("the name %q means %s: write one of them", name, strings.Join(ids, " and "))}
+}
+
+// Cancel asks that a run end, and gives the state that it is in then.
+func (e *Engine) Cancel(ctx context.Context, id int64, by string) (pipeline.State, error) {
+	state, err := e.history.Cancel(ctx, id, "by "+by)
+	if err != nil {
+		return state, err
+	}
+	e.going.Cancel(id)
+	if s := e.serving.Load(); s != nil {
+		s.queue.Cancel(id)
+		s.queue.Wake()
+	}
+	return state, nil
+}
+
+// StopPart stops a system or a pipeline by hand: its runs go on to their end,
+// and none begins by itself until StartPart, whatever engine serves.
+func (e *Engine) StopPart(ctx context.Context, name, by string) error {
+	return e.turn(ctx, name, by, e.history.Stop)
+}
+
+// StartPart takes back what StopPart did.
+func (e *Engine) StartPart(ctx context.Context, name, by string) error {
+	return e.turn(ctx, name, by, e.history.Start)
+}
+
+func (e *Engine) turn(ctx context.Context, name, by string, do func(ctx context.Context, system, name, by string) error) error {
+	s := e.serving.Load()
+	if s == nil {
+		return NotServing
+	}
+	system, pipe := name, ""
+	if _, ok := s.now().Set.Project.Config.Systems[name]; !ok || !s.how().Serves(name) {
+		p, err := s.find(name)
+		if err != nil {
+			return err
+		}
+		system, pipe = p.Pipeline.System, p.Pipeline.Name
+	}
+	if err := do(ctx, system, pipe, by); err != nil {
+		return err
+	}
+	if err := s.readStopped(ctx); err != nil {
+		return err
+	}
+	s.queue.Wake()
+	return nil
+}
+
+// SetDrain changes how long runs may take to end when the engine stops, also
+// while it does.
+func (e *Engine) SetDrain(d time.Duration) {
+	if s := e.serving.Load(); s != nil {
+		s.mu.Lock()
+		s.drain = d
+		s.mu.Unlock()
+	}
+}

@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/redundctl/redundctl/engine/force"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/schedule"
+)
+
+// hourly is a part with a slot at each full hour.
+func hourly(t *testing.T) *force.Part {
+	t.Helper()
+	var zones schedule.Zones
+	p := &pipeline.Pipeline{System: "pm2", Name: "a", Schedule: []pipeline.Schedule{{Cron: "0 * * * *", Timezone: "UTC"}}}
+	s, err := zones.Parse(p.Schedule[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &force.Part{Pipeline: p, Schedules: []*schedule.Schedule{s}}
+}
+
+// TestPutOff holds that slots which could not be recorded are given again, and
+// that an engine which stops does not wait for that.
+func TestPutOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		g, ctx := errgroup.WithContext(ctx)
+		s := &server{
+			Engine: &Engine{log: slog.New(slog.DiscardHandler)}, timer: schedule.NewTimer(schedule.TimerOptions{}), parts: g,
+			late: map[string]time.Time{}, trouble: map[string]error{}, force: &force.Force{Parts: map[string]*force.Part{"pm2/a": hourly(t)}},
+		}
+		given := make(chan []schedule.Due, 1)
+		g.Go(func() error { return ended(ctx, s.timer.Run(ctx, func(d []schedule.Due) { given <- d }, nil)) })
+		slot := time.Now()
+		list := []schedule.Due{{ID: "pm2/a", Slots: []time.Time{slot}}}
+		s.putOff(ctx, list, errors.New("no room"))
+		s.putOff(ctx, list, errors.New("no room"))
+		if s.failing() == nil {
+			t.Error("nobody is told of it")
+		}
+		d := <-given
+		if len(d) != 1 || len(d[0].Slots) != 1 || !d[0].Slots[0].Equal(slot) || !d[0].Late || time.Since(slot) != againEvery {
+			t.Errorf("after %s: %+v", time.Since(slot), d)
+		}
+		s.failed("schedules", nil)
+		if err := s.failing(); err != nil {
+			t.Error(err)
+		}
+		s.putOff(ctx, list, errors.New("no room"))
+		from := time.Now()
+		cancel()
+		if err := g.Wait(); err != nil || time.Since(from) > 0 {
+			t.Errorf("ended after %s: %v", time.Since(from), err)
+		}
+	})
+}
+
+// TestEntries holds where schedules go on: after what is decided, and after no
+// time to come, as a clock that was ahead left it.
+func TestEntries(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for _, c := range []struct {
+		name              string
+		since, last, want time.Duration // from now; 0: none
+	}{
+		{"never decided", -time.Hour, 0, -time.Hour},
+		{"decided since", -2 * time.Hour, -time.Hour, -time.Hour},
+		{"decided before it came back", -time.Hour, -2 * time.Hour, -time.Hour},
+		{"the clock was ahead", time.Hour, -2 * time.Hour, -2 * time.Hour},
+		{"the clock was ahead, and nothing is decided", time.Hour, 0, 0},
+	} {
+		at := func(d time.Duration) time.Time {
+			if d == 0 {
+				return time.Time{}
+			}
+			return now.Add(d)
+		}
+		p := hourly(t)
+		p.Since = at(c.since)
+		last := map[string]time.Time{}
+		if c.last != 0 {
+			last["pm2/a"] = at(c.last)
+		}
+		got := entries(&force.Force{Parts: map[string]*force.Part{"pm2/a": p}}, last)
+		if len(got) != 1 || !got[0].After.Equal(at(c.want)) {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}

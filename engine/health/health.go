@@ -1,0 +1,140 @@
+// Package health is the verdict over an engine and its systems. It knows facts
+// and asks nobody.
+package health
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/schedule"
+)
+
+// The verdicts, from the best to the worst.
+const (
+	Healthy   = "healthy"
+	Degraded  = "degraded"
+	Unhealthy = "unhealthy"
+)
+
+// What makes an engine degraded, as the reference says.
+const (
+	oldQueue   = 5 * time.Minute
+	littleDisk = 16 << 20 // bytes
+	longJump   = 30 * time.Second
+	recentJump = time.Hour
+)
+
+// handlersTime is how long the handlers of a run take at most: two lists.
+const handlersTime = 2 * 5 * time.Minute
+
+// Facts are what a verdict is made of.
+type Facts struct {
+	Now     time.Time
+	Failing error   // why the state directory cannot be written; nil: it can
+	Unread  error   // why the history cannot be read
+	Free    *uint64 // bytes where the state directory lies; nil: nobody knows
+	Waiting int     // runs that are due and wait
+	Oldest  time.Time
+	Jump    schedule.Jump // the last one
+	Systems []System
+}
+
+// System is what is known of one system.
+type System struct {
+	Name      string
+	Missed    int // slots of the last day that passed unserved
+	Rejected  []diag.Problem
+	Pipelines []Pipeline // the enabled ones
+}
+
+// Pipeline is what is known of one pipeline.
+type Pipeline struct {
+	ID      string
+	Last    *pipeline.Run // nil: it never ran
+	Since   time.Time     // when the oldest of its runs that go on began; zero: none does
+	Timeout time.Duration // 0: none
+}
+
+// checks collects the verdicts over one system.
+type checks []api.Check
+
+func (c *checks) say(name, status, reason string) {
+	*c = append(*c, api.Check{Name: name, Status: status, Reason: reason})
+}
+
+// Of gives the verdict. The worst part is the whole's.
+func Of(f *Facts) api.Health {
+	all := general(f)
+	out := api.Health{Status: worst(all), Systems: []api.SystemHealth{}}
+	for i := range f.Systems {
+		s := &f.Systems[i]
+		list := slices.Clone(all)
+		for j := range s.Pipelines {
+			list.run(&s.Pipelines[j], f.Now)
+		}
+		if s.Missed > 0 {
+			list.say("missed", Degraded, diag.Count(s.Missed, "slot")+" within a day passed unserved and were not caught up")
+		}
+		for _, x := range s.Rejected {
+			list.say("file", Degraded, fmt.Sprintf("%s:%d: %s", x.File, x.Line, x.Message))
+		}
+		if len(list) == 0 {
+			list.say("runs", Healthy, "nothing is wrong")
+		}
+		x := api.SystemHealth{Name: s.Name, Status: worst(list), Checks: list}
+		out.Status = worse(out.Status, x.Status)
+		out.Systems = append(out.Systems, x)
+	}
+	return out
+}
+
+// general is what concerns every system.
+func general(f *Facts) checks {
+	var out checks
+	if f.Failing != nil {
+		out.say("state", Unhealthy, "the state directory cannot be written: "+f.Failing.Error())
+	}
+	if f.Unread != nil {
+		out.say("history", Unhealthy, f.Unread.Error())
+	}
+	if f.Free != nil && *f.Free < littleDisk {
+		out.say("disk", Degraded, fmt.Sprintf("only %d KiB are free where the state directory lies: free some space there", *f.Free>>10))
+	}
+	if wait := f.Now.Sub(f.Oldest); f.Waiting > 0 && wait > oldQueue {
+		out.say("queue", Degraded, fmt.Sprintf("%s waits, the oldest for %s", diag.Count(f.Waiting, "run"), wait.Round(time.Second)))
+	}
+	if by := f.Jump.To.Sub(f.Jump.From).Abs(); by > longJump && f.Now.Sub(f.Jump.To) < recentJump {
+		out.say("clock", Degraded, fmt.Sprintf("the clock jumped by %s", by.Round(time.Second)))
+	}
+	return out
+}
+
+// run looks at the last run of a pipeline, and at those that go on.
+func (c *checks) run(p *Pipeline, now time.Time) {
+	if p.Last != nil && Bad(p.Last.State) {
+		c.say("run", Unhealthy, fmt.Sprintf("run %d of %s %s: %s", p.Last.ID, p.ID, p.Last.State, p.Last.Error))
+	}
+	if !p.Since.IsZero() && p.Timeout > 0 && now.Sub(p.Since) > p.Timeout+handlersTime {
+		c.say("stuck", Unhealthy, fmt.Sprintf("a run of %s goes on since %s, past its time", p.ID, p.Since.UTC().Format(time.RFC3339)))
+	}
+}
+
+// Bad reports whether a run ended so that somebody should look at it.
+func Bad(s pipeline.State) bool { return s == pipeline.Failed || s == pipeline.TimedOut }
+
+func worst(list checks) string {
+	out := Healthy
+	for _, c := range list {
+		out = worse(out, c.Status)
+	}
+	return out
+}
+
+func worse(a, b string) string {
+	order := []string{Healthy, Degraded, Unhealthy}
+	return order[max(slices.Index(order, a), slices.Index(order, b))]
+}

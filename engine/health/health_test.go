@@ -1,0 +1,65 @@
+package health
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/schedule"
+)
+
+// TestOf holds each rule of the verdict, at its bound and beyond it.
+func TestOf(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2027, 1, 1, 12, 0, 0, 0, time.UTC)
+	free := func(n uint64) *uint64 { return &n }
+	one := func(p Pipeline) []System { return []System{{Name: "pm2", Pipelines: []Pipeline{p}}} }
+	run := func(s pipeline.State) Pipeline { return Pipeline{ID: "pm2/a", Last: &pipeline.Run{ID: 1, State: s}} }
+	jump := func(by, ago time.Duration) schedule.Jump {
+		return schedule.Jump{From: now.Add(-ago - by), To: now.Add(-ago)}
+	}
+	for name, c := range map[string]struct {
+		facts Facts
+		check string // "": none
+		want  string
+	}{
+		"nothing":           {Facts{Systems: one(run(pipeline.Succeeded))}, "runs", Healthy},
+		"a run that failed": {Facts{Systems: one(run(pipeline.Failed))}, "run", Unhealthy},
+		"a run out of time": {Facts{Systems: one(run(pipeline.TimedOut))}, "run", Unhealthy},
+		"a cancelled run":   {Facts{Systems: one(run(pipeline.Cancelled))}, "runs", Healthy},
+		"a run within its time": {
+			Facts{Systems: one(Pipeline{Since: now.Add(-11 * time.Minute), Timeout: time.Minute})}, "runs", Healthy,
+		},
+		"a run past its time": {
+			Facts{Systems: one(Pipeline{Since: now.Add(-12 * time.Minute), Timeout: time.Minute})}, "stuck", Unhealthy,
+		},
+		"a run without a time": {Facts{Systems: one(Pipeline{Since: now.Add(-time.Hour)})}, "runs", Healthy},
+		"missed":               {Facts{Systems: []System{{Missed: 1}}}, "missed", Degraded},
+		"a rejected file":      {Facts{Systems: []System{{Rejected: []diag.Problem{{File: "a.yaml"}}}}}, "file", Degraded},
+		"the state":            {Facts{Failing: errors.New("no")}, "", Unhealthy},
+		"the history":          {Facts{Unread: errors.New("no")}, "", Unhealthy},
+		"little room":          {Facts{Free: free(littleDisk - 1)}, "", Degraded},
+		"room enough":          {Facts{Free: free(littleDisk)}, "", Healthy},
+		"a young queue":        {Facts{Waiting: 1, Oldest: now.Add(-oldQueue)}, "", Healthy},
+		"an old queue":         {Facts{Waiting: 1, Oldest: now.Add(-oldQueue - 1)}, "", Degraded},
+		"a small jump":         {Facts{Jump: jump(longJump, 0)}, "", Healthy},
+		"a jump":               {Facts{Jump: jump(time.Minute, time.Minute)}, "", Degraded},
+		"a jump back":          {Facts{Jump: jump(-time.Minute, time.Minute)}, "", Degraded},
+		"a jump long ago":      {Facts{Jump: jump(time.Minute, recentJump)}, "", Healthy},
+	} {
+		c.facts.Now = now
+		got := Of(&c.facts)
+		if got.Status != c.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if c.check != "" && (len(got.Systems) != 1 || got.Systems[0].Status != c.want || got.Systems[0].Checks[0].Name != c.check) {
+			t.Errorf("%s: %+v", name, got.Systems)
+		}
+	}
+	both := Facts{Now: now, Waiting: 1, Systems: []System{{Name: "a"}, {Name: "b", Missed: 2}}}
+	if got := Of(&both); got.Status != Degraded || len(got.Systems[0].Checks) != 1 || len(got.Systems[1].Checks) != 2 {
+		t.Errorf("what concerns all and one: %+v", got)
+	}
+}

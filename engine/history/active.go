@@ -1,0 +1,108 @@
+package history
+
+import (
+	"context"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/store"
+)
+
+// Active is how many runs of a pipeline have not ended.
+type Active struct {
+	Running []int64 // their ids, the oldest first
+	Queued  int
+}
+
+// ActiveRuns counts the runs that have not ended, by system/name. Those whose
+// process died do not count.
+func (h *History) ActiveRuns(ctx context.Context) (map[string]Active, error) {
+	out := map[string]Active{}
+	alive := map[string]bool{}
+	err := h.db.Read(ctx, func(tx *store.Tx) error {
+		return tx.Query(`SELECT system, name, state, id, engine FROM runs INDEXED BY runs_by_state
+			WHERE state IN ('queued', 'running') ORDER BY id`, func(row store.Row) error {
+			key := row.Text(0) + "/" + row.Text(1)
+			a := out[key]
+			if row.Text(2) == string(pipeline.Queued) {
+				a.Queued++
+			} else if e := row.Text(4); h.lives(alive, e) {
+				a.Running = append(a.Running, row.Int(3))
+			}
+			out[key] = a
+			return nil
+		})
+	})
+	return out, err
+}
+
+func (h *History) lives(known map[string]bool, engine string) bool {
+	a, ok := known[engine]
+	if !ok {
+		a = h.db.Alive(engine)
+		known[engine] = a
+	}
+	return a
+}
+
+// Asked gives any run with what it was started with; the error is ErrNoRun when
+// there is none.
+func (h *History) Asked(ctx context.Context, id int64) (q Queued, err error) {
+	found := false
+	err = h.db.Read(ctx, func(tx *store.Tx) error {
+		return tx.Query("SELECT "+queuedColumns+" FROM runs WHERE id = ?", func(row store.Row) error {
+			found = true
+			q, err = readQueued(row)
+			return err
+		}, id)
+	})
+	if err == nil && !found {
+		err = ErrNoRun
+	}
+	return q, err
+}
+
+// Last is the newest run of a pipeline that has ended by itself.
+type Last struct{ pipeline.Run }
+
+// newest finds the names of all pipelines by leaping through an index, and the
+// newest run of each in each state: the time that it takes does not grow with
+// the history.
+const newest = `WITH RECURSIVE named (system, name) AS (
+		SELECT * FROM (SELECT system, name FROM runs INDEXED BY runs_tally ORDER BY system, name LIMIT 1)
+		UNION ALL
+		SELECT n.system, n.name FROM named JOIN runs AS n ON n.id = (
+			SELECT r.id FROM runs AS r INDEXED BY runs_tally WHERE (r.system, r.name) > (named.system, named.name)
+			ORDER BY r.system, r.name LIMIT 1)
+	), ended (state) AS (VALUES ('running'), ('succeeded'), ('failed'), ('timed-out'), ('cancelled'))
+	SELECT ` + runColumns + ` FROM runs WHERE id IN (
+		SELECT (SELECT r.id FROM runs AS r INDEXED BY runs_tally
+			WHERE r.system = named.system AND r.name = named.name AND r.state = ended.state ORDER BY r.queued DESC LIMIT 1)
+		FROM named, ended)`
+
+// LastRuns gives the newest run of every pipeline that was not skipped, by
+// system/name.
+func (h *History) LastRuns(ctx context.Context) (map[string]Last, error) {
+	out := map[string]Last{}
+	err := h.db.Read(ctx, func(tx *store.Tx) error {
+		return tx.Query(newest, func(row store.Row) error {
+			r := readRun(row)
+			if key := r.System + "/" + r.Pipeline; r.ID > out[key].ID {
+				out[key] = Last{r}
+			}
+			return nil
+		})
+	})
+	return out, err
+}
+
+// Missed counts the slots since a time that passed unserved and were not caught
+// up, by system.
+func (h *History) Missed(ctx context.Context, since time.Time) (map[string]int, error) {
+	out := map[string]int{}
+	err := h.db.Read(ctx, func(tx *store.Tx) error {
+		return tx.Query(`SELECT system, count(*) FROM runs INDEXED BY runs_by_time WHERE queued >= ? AND state = 'skipped' AND reason = 'missed' GROUP BY system`,
+			func(row store.Row) error { out[row.Text(0)] = int(row.Int(1)); return nil }, micros(since))
+	})
+	return out, err
+}

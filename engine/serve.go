@@ -1,0 +1,296 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/force"
+	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/lock"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/queue"
+	"github.com/redundctl/redundctl/engine/saved"
+	"github.com/redundctl/redundctl/engine/schedule"
+)
+
+// lookEvery is how often other processes are looked for.
+const lookEvery = 50 * time.Millisecond
+
+// errStopping is the cause that ends runs when the engine itself ends: they are
+// left as a crash would leave them.
+var errStopping = errors.New("the engine is stopping")
+
+// ServeOptions say how an engine serves.
+type ServeOptions struct {
+	Version string
+	// Load reads the files again, as the project of Options was read; nil: what
+	// is saved is not taken up.
+	Load func(ctx context.Context) (*config.Project, *kind.Set)
+	// Only are the systems that are served; none: all.
+	Only []string
+	// Drain is how long runs that go on may take to end when the engine stops.
+	Drain time.Duration
+	// Ready is called when every schedule is kept; nil: nobody is told.
+	Ready func()
+}
+
+// server is an Engine that serves.
+type server struct {
+	*Engine
+	o       ServeOptions
+	started time.Time
+	timer   *schedule.Timer
+	queue   *queue.Queue
+	zones   schedule.Zones
+	files   saved.Files
+	others  []history.Loaded // of systems that an engine served which is not this one
+	parts   *errgroup.Group  // the goroutines
+	loading chan struct{}    // holds a token while the files are read: one does at a time
+
+	mu      sync.Mutex // guards what follows
+	force   *force.Force
+	halts   map[string]time.Time // systems and pipelines that were stopped by hand; replaced whole
+	drain   time.Duration
+	trouble map[string]error // why the history could not be written or read, by who tried
+	jumped  schedule.Jump
+	late    map[string]time.Time // slots that are to be given again, and all after them
+}
+
+// Running is the error of a second engine on one state directory.
+type Running struct{ PID int }
+
+// Error says which process serves.
+func (r *Running) Error() string {
+	return fmt.Sprintf("an engine runs here already, as process %d: redundctl stop ends it", r.PID)
+}
+
+// Serve keeps the schedules of the project until ctx is done, and takes up what
+// is saved in its files. It returns when everything that it started has ended;
+// a *Running says that another engine serves here. It may be called once.
+func (e *Engine) Serve(ctx context.Context, o ServeOptions) (err error) {
+	held, err := lock.Take(filepath.Join(e.o.Project.State, "engine.lock"))
+	if by := new(lock.Held); errors.As(err, &by) {
+		return &Running{PID: by.PID}
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Close()) }()
+	s := &server{
+		Engine: e, o: o, started: time.Now(), drain: o.Drain, loading: make(chan struct{}, 1), files: saved.Files{Log: e.log},
+		trouble: map[string]error{}, late: map[string]time.Time{},
+	}
+	s.timer = schedule.NewTimer(schedule.TimerOptions{Most: e.o.Project.Config.Limits.CatchUp})
+	s.queue = queue.New(e.history, queue.Options{Start: s.start, Failed: func(err error) { s.failed("queue", err) }})
+	if err := s.readStopped(ctx); err != nil {
+		return err
+	}
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer e.serving.Store(nil)
+	e.serving.Store(s)
+	return s.run(ctx)
+}
+
+// run keeps all parts going until ctx is done, then lets runs end.
+func (s *server) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	s.parts = g
+	queueing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g.Go(func() error {
+		fire := func(due []schedule.Due) { s.due(ctx, due) }
+		return ended(ctx, s.timer.Run(ctx, fire, func(j schedule.Jump) { s.jump(ctx, j) }))
+	})
+	if s.o.Load != nil {
+		project := func() *config.Project { return s.now().Set.Project }
+		g.Go(func() error { return s.files.Watch(ctx, project, func() { s.changed(ctx) }) })
+	}
+	g.Go(func() error {
+		s.history.Follow(ctx, lookEvery, func(err error) { s.failed("look", err) }, func() { s.look(ctx) })
+		return nil
+	})
+	g.Go(func() error { s.rescueOthers(ctx); return nil })
+	g.Go(func() error { return s.queue.Run(queueing) })
+	g.Go(func() error {
+		<-ctx.Done()
+		stop()
+		s.drainRuns()
+		return nil
+	})
+	s.log.Info("engine started", "pid", os.Getpid(), "pipelines", len(s.now().Parts))
+	if s.o.Ready != nil {
+		s.o.Ready()
+	}
+	err := g.Wait()
+	s.log.Info("engine stopped")
+	return err
+}
+
+// rescueOthers ends what runs in the foreground left whose process was killed,
+// and writes their end, until ctx is done.
+func (s *server) rescueOthers(ctx context.Context) {
+	tick := time.NewTicker(againEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := s.rescue(ctx); err != nil && ctx.Err() == nil {
+			s.failed("rescue", err)
+			continue
+		}
+		s.failed("rescue", nil)
+		s.queue.Wake()
+	}
+}
+
+// drainRuns gives runs time to end, then ends them. How much may change while
+// it goes by.
+func (s *server) drainRuns() {
+	from := time.Now()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for len(s.queue.Active()) > 0 {
+		s.mu.Lock()
+		drain := s.drain
+		s.mu.Unlock()
+		if time.Since(from) >= drain {
+			s.queue.CancelAll(errStopping)
+			return
+		}
+		<-tick.C
+	}
+}
+
+// ended drops the error of a part that ended because all of it ends.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// now is what is in force.
+func (s *server) now() *force.Force {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.force
+}
+
+// how says how what is in force is made.
+func (s *server) how() *force.Options {
+	return &force.Options{Only: s.o.Only, Parse: s.parse, Now: time.Now()}
+}
+
+// stopped are the systems and pipelines that were stopped by hand.
+func (s *server) stopped() map[string]time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.halts
+}
+
+func (s *server) readStopped(ctx context.Context) error {
+	halts, err := s.history.Stopped(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.halts = halts
+	return nil
+}
+
+// failed is told when the history cannot be read or written, and with nil when
+// it can be again; who tells two that try side by side apart.
+func (s *server) failed(who string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.trouble)
+	if err != nil {
+		s.trouble[who] = err
+	} else {
+		delete(s.trouble, who)
+	}
+	switch {
+	case before == 0 && err != nil:
+		s.log.Error("the history cannot be kept; it is tried again until it can", "error", err)
+	case before > 0 && len(s.trouble) == 0:
+		s.log.Info("the history can be kept again")
+	}
+}
+
+// failing is why the history cannot be kept, or nil.
+func (s *server) failing() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, who := range slices.Sorted(maps.Keys(s.trouble)) {
+		return s.trouble[who]
+	}
+	return nil
+}
+
+// look takes up what another process has asked for.
+func (s *server) look(ctx context.Context) {
+	s.queue.Wake()
+	ids, err := s.history.CancelAsked(ctx)
+	for _, id := range ids {
+		s.queue.Cancel(id)
+		s.going.Cancel(id)
+	}
+	if err = errors.Join(err, s.readStopped(ctx)); ctx.Err() == nil {
+		s.failed("look", err)
+	}
+}
+
+// jump is told when the clock was set or the machine slept. When it went back,
+// slots that are to come lie before those given, so the schedules go on from
+// what is decided; what was decided already is left alone.
+func (s *server) jump(ctx context.Context, j schedule.Jump) {
+	s.log.Warn("the clock jumped", "from", j.From.UTC().Format(time.RFC3339), "to", j.To.UTC().Format(time.RFC3339))
+	s.mu.Lock()
+	s.jumped = j
+	f := s.force
+	s.mu.Unlock()
+	s.event(ctx, pipeline.Event{What: "clock-jumped", Detail: fmt.Sprintf("from %s to %s", pipeline.Time(j.From), pipeline.Time(j.To))})
+	if j.To.After(j.From) {
+		return
+	}
+	last, err := s.history.LastSlots(ctx)
+	if err != nil {
+		s.log.Warn("how far the schedules had come could not be read: they go on from now", "error", err)
+	}
+	s.timer.Set(entries(f, last)...)
+}
+
+// entries are what the timer gives the slots of: those after the last one that
+// was decided. A time to come, of a clock that was ahead, holds nothing up.
+func entries(f *force.Force, last map[string]time.Time) []schedule.Entry {
+	now := time.Now()
+	var out []schedule.Entry
+	for id, p := range f.Parts {
+		if len(p.Schedules) == 0 {
+			continue
+		}
+		after := p.Since
+		if l := last[id]; l.After(after) || after.After(now) {
+			after = l
+		}
+		out = append(out, schedule.Entry{ID: id, Schedules: p.Schedules, After: after})
+	}
+	return out
+}

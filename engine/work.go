@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/attempt"
+	"github.com/redundctl/redundctl/engine/force"
+	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// start runs what waited, under the newest good form of its pipeline, and
+// returns when it has ended. The error says that it still waits.
+func (s *server) start(ctx context.Context, w history.Queued) error {
+	f := s.now()
+	p := f.Parts[w.System+"/"+w.Pipeline]
+	if p == nil {
+		return s.history.Skip(ctx, w.ID, "removed")
+	}
+	if why := f.Halted(p, s.stopped()); w.Trigger == "schedule" && why != "" {
+		return s.history.Skip(ctx, w.ID, why)
+	}
+	run, err := s.history.Claim(ctx, w.ID, p.Definition())
+	if taken := new(history.SlotTaken); errors.As(err, &taken) {
+		return s.history.Skip(ctx, w.ID, "superseded")
+	}
+	if !errors.Is(err, history.ErrNotQueued) && ctx.Err() == nil {
+		s.failed("runs", err)
+	}
+	if err != nil {
+		return err
+	}
+	s.meter.Started(run.Slot, run.Started)
+	run, err = s.work(ctx, p, w, run)
+	switch {
+	case errors.Is(err, errStopping):
+		return nil
+	case err != nil:
+		s.log.Error("the end of a run could not be recorded", "run", run.ID, "error", err)
+		return nil
+	}
+	s.meter.Ended(w.System, string(run.State))
+	w.Run = run
+	again, err := attempt.Next(context.WithoutCancel(ctx), s.history, p.Pipeline.Retry, attempt.Ended{Queued: w, Definition: p.Definition()})
+	if err != nil {
+		s.log.Error("the next attempt of a run could not be recorded", "run", run.ID, "error", err)
+	}
+	if again {
+		s.queue.Wake()
+	}
+	return nil
+}
+
+// work runs what was claimed, and gives it as it ended.
+func (s *server) work(ctx context.Context, p *force.Part, w history.Queued, run pipeline.Run) (pipeline.Run, error) {
+	given := make(map[string]any, len(w.Params))
+	for k, v := range w.Params {
+		given[k] = v
+	}
+	q := &request{set: p.Set, pipeline: p.Pipeline, env: w.Env, slot: w.Slot, trigger: w.Trigger, reason: w.Reason, parent: w.Parent}
+	if err := s.complete(q, given); err != nil {
+		// What was asked for cannot be run any more, as after a change of its params.
+		run.State, run.Error, run.Finished = pipeline.Failed, err.Error(), time.Now()
+		return run, s.recorder(ctx).Finish(ctx, &run)
+	}
+	rep, err := s.execute(ctx, q, run)
+	return rep.Run, err
+}
