@@ -1,11 +1,16 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/api/client"
 )
 
 func TestMain(m *testing.M) {
@@ -29,6 +34,7 @@ func TestScript(t *testing.T) {
 			if err := os.MkdirAll(tmp, 0o700); err != nil {
 				return err
 			}
+			e.Defer(func() { endEngine(filepath.Join(e.WorkDir, ".redund")) })
 			e.Setenv("TMPDIR", tmp)
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("TZ", "UTC")
@@ -37,4 +43,18 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// endEngine ends the engine that a session which failed has left.
+func endEngine(state string) {
+	c, err := client.Open(state)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if _, err := c.StopEngine(ctx, api.StopRequest{Force: true}); err == nil {
+		_ = c.Gone(ctx)
+	}
 }

@@ -6,7 +6,7 @@ set -eu
 redundctl=${1:?usage: demo.sh REDUNDCTL}
 pipeline=$(cd "$(dirname "$0")/../.." && pwd)/pipelines/pm2/git-sync.yaml
 dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+trap '"$redundctl" -C "$dir/site" stop --force >/dev/null 2>&1 || :; rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 
 export HOME="$dir" GIT_CONFIG_GLOBAL="$dir/gitconfig" GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
@@ -62,3 +62,39 @@ say "redundctl restore $id: and back it comes"
 "$redundctl" -C "$dir/site" restore "$id"
 git -C "$dir/site" status --short --branch
 cat "$dir/site/index.html" "$dir/site/hotfix.txt" "$dir/site/notes.txt"
+
+# until what is looked for stands in what a command prints
+until_seen() {
+	pattern=$1
+	shift
+	for _ in $(seq 100); do
+		"$redundctl" -C "$dir/site" "$@" | grep -q "$pattern" && return
+		sleep 0.05
+	done
+	echo "demo.sh: redundctl $* never printed $pattern" >&2
+	exit 1
+}
+file="$dir/site/pipelines/pm2/git-sync.yaml"
+
+say 'redundctl start: the engine keeps the schedules'
+"$redundctl" -C "$dir/site" start
+"$redundctl" -C "$dir/site" status git-sync
+
+say 'A schedule is changed, in the file, and holds at once'
+"$redundctl" -C "$dir/site" next git-sync -n 2
+"$redundctl" -C "$dir/site" reschedule git-sync '*/30 * * * *'
+until_seen 'generation 2' status
+"$redundctl" -C "$dir/site" next git-sync -n 2
+
+say 'A file is broken: its last good form stays in force'
+cp "$file" "$dir/good.yaml"
+echo 'schedul: {cron: "0 4 * * *"}' >>"$file"
+until_seen '^rejected' status
+"$redundctl" -C "$dir/site" status git-sync
+say 'redundctl plan: what the files on disk would change'
+"$redundctl" -C "$dir/site" plan
+cp "$dir/good.yaml" "$file"
+until_seen 'nothing would change' plan
+
+say 'redundctl stop'
+"$redundctl" -C "$dir/site" stop

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/redundctl/redundctl/engine/api/client"
 	"github.com/redundctl/redundctl/engine/console"
 )
 
@@ -53,7 +54,9 @@ func (a *App) Prepare(c *cobra.Command, _ []string) error {
 		return nil
 	}
 	end := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup lets us go on when the terminal has gone
+	// With nohup we go on when the terminal has gone; to an engine the signal
+	// says that it should read its files.
+	if !signal.Ignored(syscall.SIGHUP) && c.Name() != "serve" {
 		end = append(end, syscall.SIGHUP)
 	}
 	a.interrupted, a.stop = signal.NotifyContext(c.Context(), end...)
@@ -127,11 +130,18 @@ func (a *App) End(err error) int {
 	if interrupted && errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
-	a.Fail(err)
 	var wrong *usageError
+	var refused *client.UsageError
+	if errors.As(err, &refused) {
+		wrong = &usageError{refused.Message, refused.Hint}
+		err = wrong
+	}
+	a.Fail(err)
 	switch {
-	case errors.As(err, &wrong):
+	case wrong != nil || errors.As(err, &wrong):
 		return 2
+	case errors.Is(err, client.ErrNoEngine):
+		return 3
 	case interrupted:
 		return 130
 	}
@@ -150,6 +160,9 @@ func (a *App) Fail(err error) {
 	}
 	fmt.Fprintln(a.Err, prefix+strings.Join(lines, "\n"))
 }
+
+// LogLevel sets what a command logs where nobody asked for another level.
+func (a *App) LogLevel(level string) { a.level = level }
 
 // Logger logs to stderr what --log-level lets through.
 func (a *App) Logger() *slog.Logger {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redundctl/redundctl/engine"
+	"github.com/redundctl/redundctl/engine/api/client"
 	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/console"
@@ -24,10 +25,20 @@ import (
 
 // Project loads the project, whatever is wrong with it.
 func (a *App) Project(ctx context.Context, paths ...string) (*config.Project, *kind.Set) {
-	kinds := builtin.Kinds()
+	return a.Load(ctx, builtin.Kinds(), paths...)
+}
+
+// Load is Project for one that is loaded again: with the kinds that there are.
+func (a *App) Load(ctx context.Context, kinds *kind.Set, paths ...string) (*config.Project, *kind.Set) {
 	p := config.Load(ctx, config.Options{Dir: a.Dir, Environment: a.Environment, Kinds: kinds, Paths: paths, Env: os.LookupEnv})
-	kinds.Plugin = builtin.Plugins(p.Config.Plugins, p.Root, os.Getenv("PATH"))
-	return p, kinds
+	return p, kinds.With(builtin.Plugins(p.Config.Plugins, p.Root, os.Getenv("PATH")))
+}
+
+// Engine speaks to the engine of the project. The project file may be broken:
+// an engine goes on with the last good one.
+func (a *App) Engine(ctx context.Context) (*client.Client, error) {
+	p, _ := a.Project(ctx)
+	return client.Open(p.State)
 }
 
 // Usable is Project for commands that need a valid redund.yaml: its problems
@@ -157,4 +168,19 @@ func (a *App) Mention(p *config.Project) {
 	if len(files) > 0 {
 		fmt.Fprintf(a.Err, "redundctl: left out, with problems that redundctl validate shows: %s\n", strings.Join(slices.Sorted(maps.Keys(files)), ", "))
 	}
+}
+
+// Still reads the files again after an edit, and says when something else in
+// them, as an environment of redund.yaml, overrides what was written.
+func (a *App) Still(ctx context.Context, id, key string, so func(*pipeline.Pipeline) bool) error {
+	p, _, err := a.Usable(ctx)
+	if err != nil {
+		return err
+	}
+	for _, x := range p.Pipelines {
+		if x.ID() == id && !so(x) {
+			return fmt.Errorf("%s of %s was written, but the environment %q of %s overrides it", key, id, p.Config.Environment, p.ConfigFile)
+		}
+	}
+	return nil
 }

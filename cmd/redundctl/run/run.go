@@ -14,6 +14,7 @@ import (
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/api/client"
 	"github.com/redundctl/redundctl/engine/console"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -48,10 +49,6 @@ a parameter is wrong, 130 when it was interrupted.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.CompleteNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			if f.detach {
-				a.Fail(errors.New("no engine is running in this project\n  --detach hands the run to the engine; run it in the foreground without it"))
-				return app.ExitCode(3)
-			}
 			p, kinds, err := a.Usable(c.Context())
 			if err != nil {
 				return err
@@ -63,6 +60,9 @@ a parameter is wrong, 130 when it was interrupted.`,
 			r, err := f.request(x)
 			if err != nil {
 				return err
+			}
+			if f.detach {
+				return detach(c.Context(), a, p.State, r)
 			}
 			o := engine.Options{Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.Logger()}
 			if f.dryRun {
@@ -177,6 +177,20 @@ func ended(a *app.App, r engine.Report) error {
 	}
 	fmt.Fprintln(a.Out)
 	return a.PrintRun(r.Run, r.Steps)
+}
+
+// detach hands a run to the engine.
+func detach(ctx context.Context, a *app.App, state string, r engine.RunRequest) error {
+	e, err := client.Open(state)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	got, err := e.Trigger(ctx, api.RunRequest{Pipeline: r.Pipeline.ID(), Params: r.Params, Env: r.Env, Slot: api.When(r.Slot)})
+	if err != nil {
+		return err
+	}
+	return queued(a, got)
 }
 
 // planned is `run --dry-run -o json`.

@@ -1,0 +1,294 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redundctl/redundctl/cmd/redundctl/app"
+	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/api/client"
+	"github.com/redundctl/redundctl/engine/diag"
+)
+
+// startWithin is how long an engine may take until it answers.
+const startWithin = time.Minute
+
+// Start is `redundctl start`.
+func Start(a *app.App) *cobra.Command {
+	var drain time.Duration
+	c := &cobra.Command{
+		Use:   "start [SYSTEM|PIPELINE]",
+		Short: "Start the engine in the background, or a part of it that was stopped",
+		Long: `Without a name, run redundctl serve in the background and return when it keeps the
+schedules; its log is logs/engine.log in the state directory. With a name, take
+back what redundctl stop did to a system or a pipeline.`,
+		Example: `  redundctl start
+  redundctl start pm2`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.CompleteNames,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return turn(c.Context(), a, args[0], (*client.Client).StartPart)
+			}
+			return start(c.Context(), a, drain)
+		},
+	}
+	c.Flags().DurationVar(&drain, "drain", 5*time.Second, "how long runs that go on may take when the engine stops")
+	return c
+}
+
+// start runs the engine in a session of its own and waits until it answers.
+func start(ctx context.Context, a *app.App, drain time.Duration) error {
+	p, _, err := a.Usable(ctx)
+	if err != nil {
+		return err
+	}
+	if e, err := client.Open(p.State); err == nil {
+		defer e.Close()
+		st, err := e.Status(ctx)
+		if err == nil {
+			fmt.Fprintf(a.Out, "the engine runs already, as process %d\n", st.Engine.PID)
+		}
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program: %w", err)
+	}
+	args := []string{"-C", p.Root, "serve", "--log-level", "error", "--drain", drain.String()}
+	if a.Environment != "" {
+		args = append(args, "--environment", a.Environment)
+	}
+	said, err := os.CreateTemp("", "redundctl-start-")
+	if err != nil {
+		return fmt.Errorf("a file for what the engine says cannot be made: %w", err)
+	}
+	defer os.Remove(said.Name())
+	defer said.Close()
+	engine := exec.Command(self, args...) //nolint:noctx // it outlives this command
+	engine.Stderr = said
+	engine.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := engine.Start(); err != nil {
+		return fmt.Errorf("starting the engine: %w", err)
+	}
+	ended := make(chan string, 1)
+	go func() {
+		_ = engine.Wait()
+		text, _ := os.ReadFile(said.Name())
+		ended <- strings.TrimPrefix(strings.TrimSpace(string(text)), "redundctl: ")
+	}()
+	return answers(ctx, a, p.State, ended)
+}
+
+// answers waits until an engine answers, or has ended and told why.
+func answers(ctx context.Context, a *app.App, state string, ended <-chan string) error {
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the engine does not answer within %s: see %s", startWithin, filepath.Join(state, "logs", "engine.log"))
+		case what := <-ended:
+			if what == "" {
+				what = "it ended at once: see " + filepath.Join(state, "logs", "engine.log")
+			}
+			return errors.New("the engine does not start: " + what)
+		case <-tick.C:
+		}
+		e, err := client.Open(state)
+		if err != nil {
+			continue
+		}
+		st, err := e.Status(ctx)
+		e.Close()
+		if err == nil {
+			fmt.Fprintf(a.Out, "the engine runs, as process %d, with %s\n", st.Engine.PID, diag.Count(st.Reload.Loaded, "pipeline"))
+			return nil
+		}
+	}
+}
+
+// Stop is `redundctl stop`.
+func Stop(a *app.App) *cobra.Command {
+	var f stopFlags
+	c := &cobra.Command{
+		Use:   "stop [SYSTEM|PIPELINE]",
+		Short: "Stop the engine, or a part of it",
+		Long: `Without a name, end the engine: no new run begins, those that go on are given
+--drain and then ended, and the command returns when the engine has. With a name,
+no run of that system or pipeline begins by itself until redundctl start, whatever
+engine serves; runs that go on may end.`,
+		Example: `  redundctl stop
+  redundctl stop --drain 5m
+  redundctl stop git-sync`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.CompleteNames,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return turn(c.Context(), a, args[0], (*client.Client).StopPart)
+			}
+			return f.stop(c, a)
+		},
+	}
+	f.add(c)
+	return c
+}
+
+// Restart is `redundctl restart`.
+func Restart(a *app.App) *cobra.Command {
+	var f stopFlags
+	c := &cobra.Command{
+		Use:   "restart [SYSTEM|PIPELINE]",
+		Short: "Restart the engine, or a part of it",
+		Example: `  redundctl restart
+  redundctl restart pm2`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.CompleteNames,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return turn(c.Context(), a, args[0], (*client.Client).RestartPart)
+			}
+			if err := f.stop(c, a); err != nil {
+				return err
+			}
+			return start(c.Context(), a, 5*time.Second)
+		},
+	}
+	f.add(c)
+	return c
+}
+
+// stopFlags are the flags of what ends an engine.
+type stopFlags struct {
+	drain time.Duration
+	force bool
+}
+
+func (f *stopFlags) add(c *cobra.Command) {
+	c.Flags().DurationVar(&f.drain, "drain", 5*time.Second, "how long runs that go on may take (default: as the engine was told)")
+	c.Flags().BoolVar(&f.force, "force", false, "end them at once")
+	c.Flags().Lookup("drain").DefValue = ""
+}
+
+func (f *stopFlags) stop(c *cobra.Command, a *app.App) error {
+	e, err := a.Engine(c.Context())
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	r := api.StopRequest{Force: f.force}
+	if c.Flags().Changed("drain") {
+		s := f.drain.String()
+		r.Drain = &s
+	}
+	info, err := e.StopEngine(c.Context(), r)
+	if err != nil {
+		return err
+	}
+	if err := e.Gone(c.Context()); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.Out, "the engine has ended, process %d\n", info.PID)
+	return nil
+}
+
+// turn starts, stops or restarts a part of the engine.
+func turn(ctx context.Context, a *app.App, name string, do func(*client.Client, context.Context, string) (api.Turned, error)) error {
+	e, err := a.Engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	got, err := do(e, ctx, name)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.Out, "%s is %s\n", got.Name, got.State)
+	return nil
+}
+
+// Cancel is `redundctl cancel`.
+func Cancel(a *app.App) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "cancel RUN",
+		Short:   "End a run that waits or goes on",
+		Example: `  redundctl cancel 42`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			id, e, err := runOf(c.Context(), a, args[0])
+			if err != nil {
+				return err
+			}
+			defer e.Close()
+			got, err := e.Cancel(c.Context(), id)
+			switch {
+			case err != nil:
+				return err
+			case a.JSON():
+				return a.PrintJSON(got)
+			case !got.Asked:
+				fmt.Fprintf(a.Out, "run %d had ended already: %s\n", id, got.State)
+			default:
+				fmt.Fprintf(a.Out, "run %d was asked to end\n", id)
+			}
+			return nil
+		},
+	}
+	return a.Prints(c)
+}
+
+// Retry is `redundctl retry`.
+func Retry(a *app.App) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "retry RUN",
+		Short: "Run again what has ended",
+		Long: `Let a run that has ended wait for another attempt, with its parameters and its
+slot, under the newest form of its pipeline.`,
+		Example: `  redundctl retry 42`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			id, e, err := runOf(c.Context(), a, args[0])
+			if err != nil {
+				return err
+			}
+			defer e.Close()
+			got, err := e.Retry(c.Context(), id)
+			if err != nil {
+				return err
+			}
+			return queued(a, got)
+		},
+	}
+	return a.Prints(c)
+}
+
+// queued tells of a run that waits for its turn.
+func queued(a *app.App, r api.Run) error {
+	if a.JSON() {
+		return a.PrintJSON(r)
+	}
+	fmt.Fprintf(a.Out, "run %d of %s/%s is queued: redundctl logs %d -f follows it\n", r.ID, r.System, r.Pipeline, r.ID)
+	return nil
+}
+
+// runOf reads the number of a run and finds the engine.
+func runOf(ctx context.Context, a *app.App, arg string) (int64, *client.Client, error) {
+	id, err := strconv.ParseInt(arg, 10, 64)
+	if err != nil || id < 1 {
+		return 0, nil, app.Usagef("redundctl runs lists those that there are", "%q is no run: a run is a number", arg)
+	}
+	e, err := a.Engine(ctx)
+	return id, e, err
+}

@@ -1,0 +1,134 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"github.com/redundctl/redundctl/cmd/redundctl/app"
+	"github.com/redundctl/redundctl/engine"
+	"github.com/redundctl/redundctl/engine/api/server"
+	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/kind"
+)
+
+// Serve is `redundctl serve`.
+func Serve(a *app.App) *cobra.Command {
+	var only []string
+	var drain time.Duration
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the engine in the foreground",
+		Long: `Keep the schedules of every pipeline, run them, and take up what is saved in the
+files, until Ctrl-C or SIGTERM. A mistake in a file stops nothing: its last good
+form stays in force, and redundctl status shows the mistake.
+
+On SIGTERM no new run begins; those that go on are given --drain, then ended. The
+next engine finds them as interrupted. SIGHUP reads the files at once.`,
+		Example: `  redundctl serve
+  redundctl serve --only pm2,netlify-functions
+  redundctl serve --drain 1m --log-level debug`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !c.Flags().Changed("log-level") {
+				a.LogLevel("info")
+			}
+			p, kinds, err := a.Usable(c.Context())
+			if err != nil {
+				return err
+			}
+			for _, name := range only {
+				if _, ok := p.Config.Systems[name]; !ok {
+					return app.Usagef("", "--only: there is no system %q", name)
+				}
+			}
+			e, err := engine.Open(c.Context(), engine.Options{Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.Logger(), Subreaper: true})
+			if err != nil {
+				return err
+			}
+			err = serve(c.Context(), a, e, engine.ServeOptions{
+				Version: a.Version, Only: only, Drain: drain,
+				Load: func(ctx context.Context) (*config.Project, *kind.Set) { return a.Load(ctx, kinds) },
+			})
+			return errors.Join(err, e.Close())
+		},
+	}
+	c.Flags().StringSliceVar(&only, "only", nil, "serve these `systems` only")
+	c.Flags().DurationVar(&drain, "drain", 5*time.Second, "how long runs that go on may take when the engine stops")
+	return c
+}
+
+// serve lets an engine serve with its socket, until ctx is done or somebody
+// asks it to stop.
+func serve(ctx context.Context, a *app.App, e *engine.Engine, o engine.ServeOptions) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	srv, err := server.New(e, server.Options{Stop: stop, Log: a.Logger()})
+	if err != nil {
+		return err
+	}
+	// The socket stays until the engine has ended: who waits for that sees it go.
+	open, closeSocket := context.WithCancel(context.WithoutCancel(ctx))
+	defer closeSocket()
+	listening := make(chan error, 1)
+	started := false
+	o.Ready = func() {
+		started = true
+		go func() {
+			err := srv.Run(open)
+			if err != nil {
+				stop()
+			}
+			listening <- err
+		}()
+		go signals(open, a, e)
+		notify(a, daemon.SdNotifyReady)
+	}
+	err = e.Serve(ctx, o)
+	notify(a, daemon.SdNotifyStopping)
+	closeSocket()
+	if started {
+		err = errors.Join(err, <-listening)
+	}
+	return err
+}
+
+// signals takes up the files on SIGHUP, and tells systemd that we live, until
+// ctx is done.
+func signals(ctx context.Context, a *app.App, e *engine.Engine) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	var alive <-chan time.Time
+	if every, err := daemon.SdWatchdogEnabled(false); err == nil && every > 0 {
+		t := time.NewTicker(every / 2)
+		defer t.Stop()
+		alive = t.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-alive:
+			if _, err := e.Status(ctx); err == nil { // it answers: it is not stuck
+				notify(a, daemon.SdNotifyWatchdog)
+			}
+		case <-hup:
+			if err := e.Reload(ctx); err != nil && ctx.Err() == nil {
+				a.Logger().Error("the files could not be read again", "error", err)
+			}
+		}
+	}
+}
+
+// notify tells systemd, where it started us (Type=notify).
+func notify(a *app.App, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		a.Logger().Warn("systemd could not be told", "state", state, "error", err)
+	}
+}
