@@ -78,7 +78,7 @@ func (a *script) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, 
 		return pipeline.Outputs{}, err
 	}
 	defer os.Remove(file)
-	return start(ctx, a.proc, s, sh.argv(file))
+	return start(ctx, a.proc, s, proc.Command{Argv: sh.argv(file), Path: sh.path})
 }
 
 // Plan shows the script as it would be run.
@@ -103,7 +103,7 @@ type program struct {
 
 // Run runs the program.
 func (a *program) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, error) {
-	return start(ctx, a.proc, s, a.Exec)
+	return start(ctx, a.proc, s, proc.Command{Argv: a.Exec})
 }
 
 // Plan shows the arguments.
@@ -126,8 +126,8 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// start runs argv as the work of a step and reads back what it handed on.
-func start(ctx context.Context, p *proc.Spawner, s *pipeline.Scope, argv []string) (out pipeline.Outputs, err error) {
+// start runs a program as the work of a step and reads back what it handed on.
+func start(ctx context.Context, p *proc.Spawner, s *pipeline.Scope, c proc.Command) (out pipeline.Outputs, err error) {
 	output, err := create(s.Temp, "output-*", "", 0o600)
 	if err != nil {
 		return out, err
@@ -138,13 +138,8 @@ func start(ctx context.Context, p *proc.Spawner, s *pipeline.Scope, argv []strin
 		return out, err
 	}
 	defer os.Remove(env)
-	c := proc.Command{
-		Argv:        argv,
-		Env:         append(s.Env[:len(s.Env):len(s.Env)], "REDUND_OUTPUT="+output, "REDUND_ENV="+env),
-		Dir:         s.Dir,
-		Out:         s.Out,
-		MemoryLimit: int64(s.MemoryLimit),
-	}
+	c.Env = append(s.Env[:len(s.Env):len(s.Env)], "REDUND_OUTPUT="+output, "REDUND_ENV="+env)
+	c.Dir, c.Out, c.MemoryLimit = s.Dir, s.Out, int64(s.MemoryLimit)
 	if c.Out == nil {
 		c.Out = io.Discard
 	}

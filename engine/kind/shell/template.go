@@ -15,6 +15,7 @@ const placeholder = "{0}"
 // command is how a script is run.
 type command struct {
 	template  []string // with {0}
+	path      string   // of the program, where it was looked for already; "": nobody did
 	extension string   // of the script's file, where the program asks for one
 	before    string   // goes before and after the script
 	after     string
@@ -25,8 +26,8 @@ type command struct {
 func findShell(shell string, env []string) (command, error) {
 	switch strings.TrimSpace(shell) {
 	case "":
-		if onPath("bash", env) {
-			return command{template: []string{"bash", "-eo", "pipefail", placeholder}}, nil
+		if path := onPath("bash", env); path != "" {
+			return command{template: []string{"bash", "-eo", "pipefail", placeholder}, path: path}, nil
 		}
 		return command{template: []string{"sh", "-e", placeholder}}, nil
 	case "bash":
@@ -35,7 +36,7 @@ func findShell(shell string, env []string) (command, error) {
 		return command{template: []string{"sh", "-e", placeholder}}, nil
 	case "python":
 		name := "python"
-		if !onPath(name, env) && onPath("python3", env) {
+		if onPath(name, env) == "" && onPath("python3", env) != "" {
 			name = "python3"
 		}
 		return command{template: []string{name, placeholder}, extension: ".py"}, nil
@@ -78,8 +79,8 @@ func (c command) String() string {
 	return strings.Join(c.template, " ")
 }
 
-// onPath reports whether the step would find the program.
-func onPath(name string, env []string) bool {
+// onPath is where the step would find a program, or "".
+func onPath(name string, env []string) string {
 	path := ""
 	for _, v := range env {
 		if p, ok := strings.CutPrefix(v, "PATH="); ok {
@@ -87,10 +88,11 @@ func onPath(name string, env []string) bool {
 		}
 	}
 	for _, dir := range filepath.SplitList(path) {
-		info, err := os.Stat(filepath.Join(dir, name))
-		if dir != "" && err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return true
+		file := filepath.Join(dir, name)
+		info, err := os.Stat(file)
+		if filepath.IsAbs(dir) && err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return file
 		}
 	}
-	return false
+	return ""
 }
