@@ -34,9 +34,10 @@ var primaryFragment []byte
 
 // Kinds are `run` and `exec`, as the runner names steps with these keys.
 func Kinds() []kind.Action {
+	found := &finder{}
 	kinds := []kind.Action{
 		kind.Define("run", runFragment, func(w script, d kind.Deps) (pipeline.Action, error) {
-			w.proc = d.Proc
+			w.proc, w.found = d.Proc, found
 			return &w, nil
 		}),
 		kind.Define("exec", execFragment, func(w program, d kind.Deps) (pipeline.Action, error) {
@@ -61,11 +62,12 @@ type script struct {
 	Text  string `json:"run"`
 	Shell string `json:"shell"`
 	proc  *proc.Spawner
+	found *finder
 }
 
 // Run writes the script into a file and runs its shell.
 func (a *script) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, error) {
-	sh, err := findShell(a.Shell, s.Env)
+	sh, err := a.found.shell(a.Shell, s.Env)
 	if err != nil {
 		return pipeline.Outputs{}, err
 	}
@@ -83,7 +85,7 @@ func (a *script) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, 
 
 // Plan shows the script as it would be run.
 func (a *script) Plan(_ context.Context, s *pipeline.Scope) ([]pipeline.Effect, error) {
-	sh, err := findShell(a.Shell, s.Env)
+	sh, err := a.found.shell(a.Shell, s.Env)
 	if err != nil {
 		return nil, err
 	}

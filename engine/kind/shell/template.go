@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mattn/go-shellwords"
 )
@@ -21,22 +23,22 @@ type command struct {
 	after     string
 }
 
-// findShell gives the command of what `shell:` says, as GitHub Actions knows
-// it: a name with the options that it gives it, or a command with {0}.
-func findShell(shell string, env []string) (command, error) {
+// shell gives the command of what `shell:` says, as GitHub Actions knows it: a
+// name with the options that it gives it, or a command with {0}.
+func (f *finder) shell(shell string, env []string) (command, error) {
 	switch strings.TrimSpace(shell) {
 	case "":
-		if path := onPath("bash", env); path != "" {
+		if path := f.onPath("bash", env); path != "" {
 			return command{template: []string{"bash", "-eo", "pipefail", placeholder}, path: path}, nil
 		}
-		return command{template: []string{"sh", "-e", placeholder}}, nil
+		return command{template: []string{"sh", "-e", placeholder}, path: f.onPath("sh", env)}, nil
 	case "bash":
-		return command{template: []string{"bash", "--noprofile", "--norc", "-eo", "pipefail", placeholder}}, nil
+		return command{template: []string{"bash", "--noprofile", "--norc", "-eo", "pipefail", placeholder}, path: f.onPath("bash", env)}, nil
 	case "sh":
-		return command{template: []string{"sh", "-e", placeholder}}, nil
+		return command{template: []string{"sh", "-e", placeholder}, path: f.onPath("sh", env)}, nil
 	case "python":
 		name := "python"
-		if onPath(name, env) == "" && onPath("python3", env) != "" {
+		if f.onPath(name, env) == "" && f.onPath("python3", env) != "" {
 			name = "python3"
 		}
 		return command{template: []string{name, placeholder}, extension: ".py"}, nil
@@ -79,20 +81,45 @@ func (c command) String() string {
 	return strings.Join(c.template, " ")
 }
 
+// finder remembers where shells lie: to ask every folder of PATH again for each
+// step costs a twentieth of it. The zero value is ready for use, by several
+// goroutines.
+type finder struct {
+	known sync.Map // of where to the path of a program
+	count atomic.Int64
+}
+
+// mostKept is how many places are remembered: steps may make PATHs without end.
+const mostKept = 1000
+
+// where is what was looked for.
+type where struct{ name, path string }
+
 // onPath is where the step would find a program, or "".
-func onPath(name string, env []string) string {
-	path := ""
+func (f *finder) onPath(name string, env []string) string {
+	at := where{name: name}
 	for _, v := range env {
 		if p, ok := strings.CutPrefix(v, "PATH="); ok {
-			path = p
+			at.path = p
 		}
 	}
-	for _, dir := range filepath.SplitList(path) {
-		file := filepath.Join(dir, name)
-		info, err := os.Stat(file)
-		if filepath.IsAbs(dir) && err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+	if file, ok := f.known.Load(at); ok && executable(file.(string)) {
+		return file.(string)
+	}
+	for _, dir := range filepath.SplitList(at.path) {
+		if file := filepath.Join(dir, name); filepath.IsAbs(dir) && executable(file) {
+			if f.count.Add(1) > mostKept {
+				f.known.Clear()
+				f.count.Store(1)
+			}
+			f.known.Store(at, file)
 			return file
 		}
 	}
 	return ""
+}
+
+func executable(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }

@@ -119,7 +119,7 @@ func TestNoBash(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, env := range [][]string{{"PATH=" + dir}, {"PATH=/nowhere:" + dir}} {
-		c, err := findShell("", env)
+		c, err := new(finder).shell("", env)
 		if err != nil || !slices.Equal(c.argv("F"), []string{"sh", "-e", "F"}) {
 			t.Errorf("%q, %v", c.argv("F"), err)
 		}
@@ -128,7 +128,7 @@ func TestNoBash(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "bash"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := findShell("", []string{"PATH=" + dir}); err != nil || c.template[0] != "sh" {
+	if c, err := new(finder).shell("", []string{"PATH=" + dir}); err != nil || c.template[0] != "sh" {
 		t.Errorf("%q, %v", c.template, err)
 	}
 }
@@ -149,14 +149,14 @@ func TestArgv(t *testing.T) {
 		"perl -w {0}":        {"perl", "-w", "F"},
 		"a --file={0} 'b c'": {"a", "--file=F", "b c"},
 	} {
-		c, err := findShell(shell, []string{"PATH=" + dir})
+		c, err := new(finder).shell(shell, []string{"PATH=" + dir})
 		if err != nil || !slices.Equal(c.argv("F"), want) {
 			t.Errorf("shell %q: %q, %v", shell, c.argv("F"), err)
 		}
 	}
 	// A command of PowerShell's own that fails ends the script, and so does the
 	// exit code of the last program.
-	c, err := findShell("pwsh", nil)
+	c, err := new(finder).shell("pwsh", nil)
 	if err != nil || c.extension != ".ps1" {
 		t.Fatalf("%+v, %v", c, err)
 	}
