@@ -85,7 +85,7 @@ func TestRemains(t *testing.T) {
 // process that asks for it. It is not parallel: this process bears the tag of
 // the first engine that is in it.
 func TestEnd(t *testing.T) {
-	s, err := New(Options{Subreaper: true, Engine: "4711-end"})
+	s, err := New(Options{Subreaper: true, Engine: engineID("end")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestEnd(t *testing.T) {
 	out := newLines()
 	end := background(t.Context(), s, sh(`(setsid sh -c 'trap "" TERM; `+loop+`' &); (env -i setsid /bin/sh -c '`+loop+`' &); `+loop, out))
 	pids := out.pids(t, 3)
-	if err := other.End("4711", time.Millisecond); err != nil {
+	if err := other.End(strconv.Itoa(os.Getpid()), time.Millisecond); err != nil {
 		t.Error(err)
 	}
 	for _, pid := range append(kept, pids...) {
@@ -112,7 +112,7 @@ func TestEnd(t *testing.T) {
 			t.Errorf("another engine's is ended: %v", err)
 		}
 	}
-	if err := other.End("4711-end", 50*time.Millisecond); err != nil {
+	if err := other.End(engineID("end"), 50*time.Millisecond); err != nil {
 		t.Error(err)
 	}
 	if r := <-end; r.Signal != "SIGTERM" {
@@ -144,7 +144,7 @@ func TestEnd(t *testing.T) {
 // TestTaggedAtBirth: a program has its tag when it is forked, and without one
 // the engine's own. Not parallel, as TestEnd.
 func TestTaggedAtBirth(t *testing.T) {
-	s, err := New(Options{Subreaper: true, Engine: "4711-early"})
+	s, err := New(Options{Subreaper: true, Engine: engineID("early")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,3 +210,7 @@ func TestTags(t *testing.T) {
 		}
 	}
 }
+
+// engineID is an engine's id that no test which runs at the same time has: End
+// ends what bears it, wherever it runs.
+func engineID(name string) string { return strconv.Itoa(os.Getpid()) + "-" + name }

@@ -16,11 +16,11 @@ import (
 // step is born with the engine's tag, and not with the other's step's: that
 // would be ended with it. Not parallel, as TestEnd.
 func TestTwoSpawners(t *testing.T) {
-	a, err := New(Options{Subreaper: true, Engine: "4711-first"})
+	a, err := New(Options{Subreaper: true, Engine: engineID("first")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := New(Options{Subreaper: true, Engine: "4711-second"})
+	b, err := New(Options{Subreaper: true, Engine: engineID("second")})
 	if err != nil {
 		t.Fatal(err)
 	}
