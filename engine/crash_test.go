@@ -30,13 +30,7 @@ func TestLeftByKilled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			told, hold := filepath.Join(dir, "told"), filepath.Join(dir, "hold")
-			for _, f := range []string{told, hold} {
-				if err := syscall.Mkfifo(f, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
+			told, hold := fifos(t)
 			p := project(t, map[string]string{"pipelines/pm2/left.yaml": fmt.Sprintf(`version: 1
 name: left
 steps:
@@ -62,13 +56,7 @@ steps:
 // TestServedWhileKilled holds that an engine that serves ends what a run in the
 // foreground left whose process was killed.
 func TestServedWhileKilled(t *testing.T) {
-	dir := t.TempDir()
-	told, hold := filepath.Join(dir, "told"), filepath.Join(dir, "hold")
-	for _, f := range []string{told, hold} {
-		if err := syscall.Mkfifo(f, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	told, hold := fifos(t)
 	p := project(t, map[string]string{"pipelines/pm2/left.yaml": fmt.Sprintf(`version: 1
 name: left
 steps:
@@ -87,13 +75,7 @@ steps:
 // open before: what that left running is ended first.
 func TestSlotOfKilled(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	told, hold := filepath.Join(dir, "told"), filepath.Join(dir, "hold")
-	for _, f := range []string{told, hold} {
-		if err := syscall.Mkfifo(f, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	told, hold := fifos(t)
 	p := project(t, map[string]string{"pipelines/pm2/left.yaml": fmt.Sprintf(`version: 1
 name: left
 steps:
@@ -117,6 +99,20 @@ steps:
 		t.Errorf("process %d of a killed run lives on", pid)
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
+}
+
+// fifos are two pipes: in one a step tells its pid, from the other it reads what
+// never comes.
+func fifos(t *testing.T) (told, hold string) {
+	t.Helper()
+	dir := t.TempDir()
+	told, hold = filepath.Join(dir, "told"), filepath.Join(dir, "hold")
+	for _, f := range []string{told, hold} {
+		if err := syscall.Mkfifo(f, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return told, hold
 }
 
 // served is the slot that a victim serves.

@@ -16,8 +16,8 @@ import (
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/health"
-	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/loaded"
+	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/schedule"
 	"github.com/redundctl/redundctl/engine/status"
 )
@@ -136,7 +136,7 @@ func (e *Engine) Health(ctx context.Context) (api.Health, error) {
 }
 
 // health gathers what the verdict is made of.
-func (s *server) health(ctx context.Context, f *force.Force, last map[string]history.Last) api.Health {
+func (s *server) health(ctx context.Context, f *force.Force, last map[string]pipeline.Run) api.Health {
 	x := health.Facts{Now: time.Now(), Failing: s.failing()}
 	x.Waiting, x.Oldest = s.queue.Waiting()
 	s.mu.Lock()
@@ -169,7 +169,7 @@ func (s *server) health(ctx context.Context, f *force.Force, last map[string]his
 		}
 		y := health.Pipeline{ID: id, Since: since[id], Timeout: p.Pipeline.Timeout.Std()}
 		if l, ok := last[id]; ok {
-			y.Last = &l.Run
+			y.Last = &l
 		}
 		x.Systems[i].Pipelines = append(x.Systems[i].Pipelines, y)
 	}

@@ -56,7 +56,7 @@ func (s *server) begin(ctx context.Context) error {
 	}
 	s.enforce(f)
 	for _, x := range f.Rejected {
-		s.log.Error("a file is rejected; its last good form stays in force", "file", x.File, "line", x.Line, "problem", x.Message)
+		s.rejected(x)
 	}
 	last, err := s.history.LastSlots(ctx)
 	if err != nil {
@@ -242,6 +242,11 @@ func (s *server) reschedule(before, f *force.Force, d force.Difference) {
 	s.timer.Set(set...)
 }
 
+// rejected logs a mistake that keeps a file from being in force.
+func (s *server) rejected(x diag.Problem) {
+	s.log.Error("a file is rejected; its last good form stays in force", "file", x.File, "line", x.Line, "problem", x.Message)
+}
+
 // tell leaves the trace of a reload: what is new about it.
 func (s *server) tell(ctx context.Context, before, f *force.Force, d force.Difference) {
 	event := func(id, what, detail string) {
@@ -267,7 +272,7 @@ func (s *server) tell(ctx context.Context, before, f *force.Force, d force.Diffe
 		if told[x] {
 			continue
 		}
-		s.log.Error("a file is rejected; its last good form stays in force", "file", x.File, "line", x.Line, "problem", x.Message)
+		s.rejected(x)
 		event("", "reload-rejected", fmt.Sprintf("%s:%d:%d: %s", x.File, x.Line, x.Column, x.Message))
 	}
 	s.log.Info("reloaded", "generation", f.Generation, "pipelines", len(f.Parts), "added", len(d.Added), "removed", len(d.Removed),

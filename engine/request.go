@@ -29,10 +29,6 @@ type request struct {
 }
 
 func (e *Engine) request(r RunRequest) (*request, error) {
-	given := make(map[string]any, len(r.Params))
-	for k, v := range r.Params {
-		given[k] = v
-	}
 	q := &request{set: e.current.Load(), pipeline: r.Pipeline, env: r.Env, slot: r.Slot.UTC(), trigger: r.Trigger, reason: "manual"}
 	if r.Slot.IsZero() {
 		q.slot = time.Time{}
@@ -45,7 +41,16 @@ func (e *Engine) request(r RunRequest) (*request, error) {
 			return nil, &UsageError{fmt.Sprintf("%q cannot be a variable of the environment", k)}
 		}
 	}
-	return q, e.complete(q, given)
+	return q, e.complete(q, given(r.Params))
+}
+
+// given are parameters as they are converted.
+func given(texts map[string]string) map[string]any {
+	out := make(map[string]any, len(texts))
+	for k, v := range texts {
+		out[k] = v
+	}
+	return out
 }
 
 // complete converts the parameters and reads the secrets.

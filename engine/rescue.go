@@ -39,6 +39,9 @@ func (e *Engine) rescue(ctx context.Context) error {
 			e.log.Warn("an interrupted run could not be lined up again: redundctl retry does that", "run", id, "error", err)
 		}
 	}
+	if s := e.serving.Load(); s != nil && len(ids) > 0 {
+		s.queue.Wake()
+	}
 	return nil
 }
 

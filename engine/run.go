@@ -27,8 +27,7 @@ func (e *Engine) run(ctx context.Context, q *request) (Report, error) {
 	delay := retry.Delays(q.pipeline.Retry)
 	for n := 1; ; n++ {
 		rep, err := e.attempt(ctx, q, n)
-		failed := rep.Run.State == pipeline.Failed || rep.Run.State == pipeline.TimedOut
-		if err != nil || !failed || n == most {
+		if err != nil || !rep.Run.State.Bad() || n == most {
 			return rep, err
 		}
 		wait := delay()
@@ -38,12 +37,8 @@ func (e *Engine) run(ctx context.Context, q *request) (Report, error) {
 		if err != nil {
 			e.log.Warn("a retry could not be recorded", "run", rep.Run.ID, "error", err)
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause(ctx, wait) {
 			return rep, nil
-		case <-timer.C:
 		}
 	}
 }

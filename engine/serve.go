@@ -155,7 +155,6 @@ func (s *server) rescueOthers(ctx context.Context) {
 			continue
 		}
 		s.failed("rescue", nil)
-		s.queue.Wake()
 	}
 }
 

@@ -55,12 +55,8 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 
 // work runs what was claimed, and gives it as it ended.
 func (s *server) work(ctx context.Context, p *force.Part, w history.Queued, run pipeline.Run) (pipeline.Run, error) {
-	given := make(map[string]any, len(w.Params))
-	for k, v := range w.Params {
-		given[k] = v
-	}
 	q := &request{set: p.Set, pipeline: p.Pipeline, env: w.Env, slot: w.Slot, trigger: w.Trigger, reason: w.Reason, parent: w.Parent}
-	if err := s.complete(q, given); err != nil {
+	if err := s.complete(q, given(w.Params)); err != nil {
 		// What was asked for cannot be run any more, as after a change of its params.
 		run.State, run.Error, run.Finished = pipeline.Failed, err.Error(), time.Now()
 		return run, s.recorder(ctx).Finish(ctx, &run)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redundctl/redundctl/engine/health"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -48,7 +47,7 @@ type Ended struct {
 // last one, or another run serves its slot by now: then it gives false.
 func Next(ctx context.Context, h *history.History, r pipeline.Retry, w Ended) (bool, error) {
 	most := max(r.Attempts, 1)
-	if !health.Bad(w.State) || w.Attempt >= most {
+	if !w.State.Bad() || w.Attempt >= most {
 		return false, nil
 	}
 	next, wait := retry.Delays(r), time.Duration(0)

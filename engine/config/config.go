@@ -64,9 +64,11 @@ type Project struct {
 	notify   []string // the services that redund.yaml names; nil: nobody knows
 }
 
-// Load reads the project. It always returns one; what is wrong with it stands
-// in its Problems.
-func Load(ctx context.Context, o Options) *Project {
+// Open reads the project file alone: the Project has no pipelines, and only the
+// problems of that file.
+func Open(o Options) *Project { p, _ := open(o); return p }
+
+func open(o Options) (*Project, *settings.File) {
 	p := &Project{ConfigFile: FileName, env: o.Env, kinds: o.Kinds, rejected: map[string][]string{}}
 	if p.env == nil {
 		p.env = os.LookupEnv
@@ -76,6 +78,13 @@ func Load(ctx context.Context, o Options) *Project {
 	r := settings.Load(p.Root, o.Environment, p.kinds.Schemas())
 	p.Config, p.ConfigInvalid, p.blind, p.Problems = r.Config, r.Invalid, r.Blind, r.Problems
 	p.State = p.abs(p.Config.State)
+	return p, r
+}
+
+// Load reads the project. It always returns one; what is wrong with it stands
+// in its Problems.
+func Load(ctx context.Context, o Options) *Project {
+	p, r := open(o)
 	l := &loader{Project: p, options: o, redund: r}
 	l.secrets = p.Secrets(p.env)
 	list, _ := p.env("PATH")

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/expr/hashfiles"
 	"github.com/redundctl/redundctl/engine/expr/value"
 )
@@ -59,20 +60,13 @@ func (f *function) count(n *node) error {
 	case f.max == 0:
 		want = "no arguments"
 	case f.min == f.max:
-		want = plural(f.min)
+		want = diag.Count(f.min, "argument")
 	case f.max == math.MaxInt:
-		want = "at least " + plural(f.min)
+		want = "at least " + diag.Count(f.min, "argument")
 	default:
-		want = fmt.Sprintf("%d or %s", f.min, plural(f.max))
+		want = fmt.Sprintf("%d or %s", f.min, diag.Count(f.max, "argument"))
 	}
 	return &Error{Offset: n.start, Width: n.end - n.start, Rule: RuleType, Message: fmt.Sprintf("%s takes %s, not %d", f.name, want, got)}
-}
-
-func plural(n int) string {
-	if n == 1 {
-		return "1 argument"
-	}
-	return strconv.Itoa(n) + " arguments"
 }
 
 func status(pick func(Status) bool) func(*evaluation, *node, []any) (any, error) {

@@ -115,16 +115,13 @@ func general(f *Facts) checks {
 
 // run looks at the last run of a pipeline, and at those that go on.
 func (c *checks) run(p *Pipeline, now time.Time) {
-	if p.Last != nil && Bad(p.Last.State) {
+	if p.Last != nil && p.Last.State.Bad() {
 		c.say("run", Unhealthy, fmt.Sprintf("run %d of %s %s: %s", p.Last.ID, p.ID, p.Last.State, p.Last.Error))
 	}
 	if !p.Since.IsZero() && p.Timeout > 0 && now.Sub(p.Since) > p.Timeout+handlersTime {
 		c.say("stuck", Unhealthy, fmt.Sprintf("a run of %s goes on since %s, past its time", p.ID, p.Since.UTC().Format(time.RFC3339)))
 	}
 }
-
-// Bad reports whether a run ended so that somebody should look at it.
-func Bad(s pipeline.State) bool { return s == pipeline.Failed || s == pipeline.TimedOut }
 
 func worst(list checks) string {
 	out := Healthy

@@ -62,9 +62,6 @@ func (h *History) Asked(ctx context.Context, id int64) (q Queued, err error) {
 	return q, err
 }
 
-// Last is the newest run of a pipeline that has ended by itself.
-type Last struct{ pipeline.Run }
-
 // newest finds the names of all pipelines by leaping through an index, and the
 // newest run of each in each state: the time that it takes does not grow with
 // the history.
@@ -82,13 +79,13 @@ const newest = `WITH RECURSIVE named (system, name) AS (
 
 // LastRuns gives the newest run of every pipeline that was not skipped, by
 // system/name.
-func (h *History) LastRuns(ctx context.Context) (map[string]Last, error) {
-	out := map[string]Last{}
+func (h *History) LastRuns(ctx context.Context) (map[string]pipeline.Run, error) {
+	out := map[string]pipeline.Run{}
 	err := h.db.Read(ctx, func(tx *store.Tx) error {
 		return tx.Query(newest, func(row store.Row) error {
 			r := readRun(row)
 			if key := r.System + "/" + r.Pipeline; r.ID > out[key].ID {
-				out[key] = Last{r}
+				out[key] = r
 			}
 			return nil
 		})

@@ -160,15 +160,7 @@ func (h *History) page(tx *store.Tx, q query, limit int) (runs []pipeline.Run, e
 
 // interrupt makes a run of a dead process read as what it is.
 func (h *History) interrupt(r *pipeline.Run, engine string, alive map[string]bool) {
-	if r.State != pipeline.Running {
-		return
-	}
-	lives, known := alive[engine]
-	if !known {
-		lives = h.db.Alive(engine)
-		alive[engine] = lives
-	}
-	if !lives {
+	if r.State == pipeline.Running && !h.lives(alive, engine) {
 		r.State, r.Error = pipeline.Failed, Interrupted
 	}
 }

@@ -19,6 +19,10 @@ const (
 // Done reports whether s is a final state.
 func (s State) Done() bool { return s != Queued && s != Running && s != "" }
 
+// Bad reports whether s is the end of what did not do its work: such an attempt
+// is retried.
+func (s State) Bad() bool { return s == Failed || s == TimedOut }
+
 // Run is the record of one run, as the history keeps it.
 type Run struct {
 	ID       int64  // ascending with time; 0 before it was recorded

@@ -27,7 +27,7 @@ func (u *unit) attempts() (pipeline.Outputs, verdict) {
 			u.rec.Attempts = n
 		}
 		out, v := u.attempt(n)
-		again := (v.state == pipeline.Failed || v.state == pipeline.TimedOut) && !v.final && n < most
+		again := v.state.Bad() && !v.final && n < most
 		if most > 1 {
 			u.tell(n, most, v)
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/force"
-	"github.com/redundctl/redundctl/engine/health"
 	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/schedule"
 )
 
@@ -22,7 +22,7 @@ type Facts struct {
 	Systems []string             // those that are served, in their order
 	Stopped map[string]time.Time // systems and pipelines that were stopped by hand
 	Active  map[string]history.Active
-	Last    map[string]history.Last
+	Last    map[string]pipeline.Run
 	Health  api.Health
 }
 
@@ -72,7 +72,7 @@ func (x *Facts) count(s *api.SystemStatus, id string) {
 	s.Pipelines++
 	s.Running += len(x.Active[id].Running)
 	s.Queued += x.Active[id].Queued
-	if r, ok := x.Last[id]; ok && health.Bad(r.State) && (s.LastFailure == nil || r.ID > s.LastFailure.Run) {
+	if r, ok := x.Last[id]; ok && r.State.Bad() && (s.LastFailure == nil || r.ID > s.LastFailure.Run) {
 		s.LastFailure = &api.Failure{Run: r.ID, At: api.When(r.Finished), Error: api.Present(r.Error)}
 	}
 }
@@ -92,7 +92,7 @@ func (x *Facts) part(p *force.Part) api.Part {
 		}
 	}
 	if last, ok := x.Last[p.Pipeline.ID()]; ok {
-		r := api.Of(last.Run)
+		r := api.Of(last)
 		out.LastRun = &r
 	}
 	return out

@@ -65,7 +65,7 @@ func (a *App) Prepare(c *cobra.Command, _ []string) error {
 	// A reader that has gone, as `head` does, makes a write fail; by itself it
 	// would kill the program, in the middle of a run.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	if os.Getenv("GOGC") == "" {
+	if os.Getenv("GOGC") == "" && c.Name() != "serve" {
 		// A command lives for a moment and loads much at once; collecting
 		// garbage as often as a server does costs a fifth of validate's time.
 		debug.SetGCPercent(200)

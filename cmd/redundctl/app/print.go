@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -75,4 +76,13 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 		return time.Time{}, Usagef("", "%q is neither a time as 2027-03-28T00:00:00Z, nor a date, nor a length of time as 24h or 7d", s)
 	}
 	return now.Add(-d.Std()), nil
+}
+
+// RunID reads the number of a run.
+func RunID(s string) (int64, error) {
+	id, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || id < 1 {
+		return 0, Usagef("redundctl runs lists them", "a run is a number, not %q", s)
+	}
+	return id, nil
 }

@@ -30,15 +30,30 @@ func (a *App) Project(ctx context.Context, paths ...string) (*config.Project, *k
 
 // Load is Project for one that is loaded again: with the kinds that there are.
 func (a *App) Load(ctx context.Context, kinds *kind.Set, paths ...string) (*config.Project, *kind.Set) {
-	p := config.Load(ctx, config.Options{Dir: a.Dir, Environment: a.Environment, Kinds: kinds, Paths: paths, Env: os.LookupEnv})
+	o := a.options(kinds)
+	o.Paths = paths
+	p := config.Load(ctx, o)
 	return p, kinds.With(builtin.Plugins(p.Config.Plugins, p.Root, os.Getenv("PATH")))
 }
 
-// Engine speaks to the engine of the project. The project file may be broken:
-// an engine goes on with the last good one.
-func (a *App) Engine(ctx context.Context) (*client.Client, error) {
-	p, _ := a.Project(ctx)
-	return client.Open(p.State)
+func (a *App) options(kinds *kind.Set) config.Options {
+	return config.Options{Dir: a.Dir, Environment: a.Environment, Kinds: kinds, Env: os.LookupEnv}
+}
+
+// Engine speaks to the engine of the project. Of the files only the project
+// file is read, which may be broken: an engine goes on with the last good one.
+func (a *App) Engine() (*client.Client, error) {
+	return client.Open(config.Open(a.options(builtin.Kinds())).State)
+}
+
+// Named is Usable for commands about one pipeline.
+func (a *App) Named(ctx context.Context, name string) (*config.Project, *pipeline.Pipeline, error) {
+	p, _, err := a.Usable(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	x, err := a.Pipeline(p, name)
+	return p, x, err
 }
 
 // Usable is Project for commands that need a valid redund.yaml: its problems

@@ -88,7 +88,7 @@ argument the lines of all systems are printed. Times are in UTC.`,
 // of turns the argument into whose lines to look for.
 func of(a *app.App, p *config.Project, arg string, q *logs.Query) error {
 	if _, err := strconv.ParseInt(arg, 10, 64); err == nil {
-		q.Run, err = runID(arg)
+		q.Run, err = app.RunID(arg)
 		return err
 	}
 	if _, ok := p.Config.Systems[arg]; ok || arg == "engine" {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -135,7 +134,7 @@ func Show(a *app.App) *cobra.Command {
   redundctl show 42 -o json | jq '.steps[] | {id, state, error}'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			id, err := runID(args[0])
+			id, err := app.RunID(args[0])
 			if err != nil {
 				return err
 			}
@@ -181,12 +180,4 @@ func Show(a *app.App) *cobra.Command {
 // noRun is a question about a run that there is not.
 func noRun(id int64) error {
 	return app.Usagef("redundctl runs lists those that there are", "there is no run %d", id)
-}
-
-func runID(s string) (int64, error) {
-	id, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || id < 1 {
-		return 0, app.Usagef("redundctl runs lists them", "a run is a number, not %q", s)
-	}
-	return id, nil
 }

@@ -26,7 +26,7 @@ func Status(a *app.App) *cobra.Command {
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.CompleteNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			e, err := a.Engine(c.Context())
+			e, err := a.Engine()
 			if err != nil {
 				return err
 			}
@@ -121,7 +121,7 @@ and the files. The exit code is 1 when something is unhealthy.`,
   redundctl health pm2 -o json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			e, err := a.Engine(c.Context())
+			e, err := a.Engine()
 			if err != nil {
 				return err
 			}
@@ -160,7 +160,7 @@ func Plan(a *app.App) *cobra.Command {
 by itself, so there is mostly nothing to show; what is rejected stays.`,
 		Example: `  redundctl plan`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			e, err := a.Engine(c.Context())
+			e, err := a.Engine()
 			if err != nil {
 				return err
 			}

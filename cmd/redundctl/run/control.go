@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -177,13 +176,12 @@ type stopFlags struct {
 }
 
 func (f *stopFlags) add(c *cobra.Command) {
-	c.Flags().DurationVar(&f.drain, "drain", 5*time.Second, "how long runs that go on may take (default: as the engine was told)")
+	c.Flags().DurationVar(&f.drain, "drain", 0, "how long runs that go on may take (default: as the engine was told)")
 	c.Flags().BoolVar(&f.force, "force", false, "end them at once")
-	c.Flags().Lookup("drain").DefValue = ""
 }
 
 func (f *stopFlags) stop(c *cobra.Command, a *app.App) error {
-	e, err := a.Engine(c.Context())
+	e, err := a.Engine()
 	if err != nil {
 		return err
 	}
@@ -206,7 +204,7 @@ func (f *stopFlags) stop(c *cobra.Command, a *app.App) error {
 
 // turn starts, stops or restarts a part of the engine.
 func turn(ctx context.Context, a *app.App, name string, do func(*client.Client, context.Context, string) (api.Turned, error)) error {
-	e, err := a.Engine(ctx)
+	e, err := a.Engine()
 	if err != nil {
 		return err
 	}
@@ -227,7 +225,7 @@ func Cancel(a *app.App) *cobra.Command {
 		Example: `  redundctl cancel 42`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			id, e, err := runOf(c.Context(), a, args[0])
+			id, e, err := runOf(a, args[0])
 			if err != nil {
 				return err
 			}
@@ -259,7 +257,7 @@ slot, under the newest form of its pipeline.`,
 		Example: `  redundctl retry 42`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			id, e, err := runOf(c.Context(), a, args[0])
+			id, e, err := runOf(a, args[0])
 			if err != nil {
 				return err
 			}
@@ -284,11 +282,11 @@ func queued(a *app.App, r api.Run) error {
 }
 
 // runOf reads the number of a run and finds the engine.
-func runOf(ctx context.Context, a *app.App, arg string) (int64, *client.Client, error) {
-	id, err := strconv.ParseInt(arg, 10, 64)
-	if err != nil || id < 1 {
-		return 0, nil, app.Usagef("redundctl runs lists those that there are", "%q is no run: a run is a number", arg)
+func runOf(a *app.App, arg string) (int64, *client.Client, error) {
+	id, err := app.RunID(arg)
+	if err != nil {
+		return 0, nil, err
 	}
-	e, err := a.Engine(ctx)
+	e, err := a.Engine()
 	return id, e, err
 }

@@ -42,11 +42,7 @@ func enabling(a *app.App, on bool, c *cobra.Command) *cobra.Command {
 	c.Args = cobra.ExactArgs(1)
 	c.ValidArgsFunction = a.CompleteNames
 	c.RunE = func(c *cobra.Command, args []string) error {
-		p, _, err := a.Usable(c.Context())
-		if err != nil {
-			return err
-		}
-		x, err := a.Pipeline(p, args[0])
+		p, x, err := a.Named(c.Context(), args[0])
 		if err != nil {
 			return err
 		}
@@ -79,11 +75,7 @@ file changes by a byte; a running engine takes it up at once.`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: a.CompleteNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			p, _, err := a.Usable(c.Context())
-			if err != nil {
-				return err
-			}
-			x, err := a.Pipeline(p, args[0])
+			p, x, err := a.Named(c.Context(), args[0])
 			if err != nil {
 				return err
 			}

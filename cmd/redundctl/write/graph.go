@@ -24,11 +24,7 @@ A wave is what may run once the waves before it have finished.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.CompleteNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			p, _, err := a.Usable(c.Context())
-			if err != nil {
-				return err
-			}
-			x, err := a.Pipeline(p, args[0])
+			_, x, err := a.Named(c.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -24,7 +24,7 @@ type List struct {
 // After gives the lists that run when a graph ended so, in order; those without
 // steps are left out.
 func After(p *pipeline.Pipeline, state pipeline.State, err string) []List {
-	failed := state == pipeline.Failed || state == pipeline.TimedOut
+	failed := state.Bad()
 	l := List{State: state, Error: err, Status: expr.Status{
 		Success: state == pipeline.Succeeded, Failure: failed, Cancelled: state == pipeline.Cancelled,
 	}}
