@@ -27,7 +27,7 @@ func (b *bench) steps() error {
 		{"run", 1000, 8, []string{"/bin/sh", "-c", ":"}},
 	} {
 		name := fmt.Sprintf("%d %s steps, %d wide", c.n, c.kind, c.width)
-		if !b.wants("steps") || b.quick && c.n > 1000 {
+		if !b.wants(name) || b.quick && c.n > 1000 {
 			continue
 		}
 		project := filepath.Join(b.dir, strings.ReplaceAll(name, " ", "-"))

@@ -56,6 +56,9 @@ func (s *Spawner) marked(t *tree, pid int) bool {
 	if other {
 		return false
 	}
+	if t.identify() != nil {
+		return true // whoever looks for all of the tree tells why
+	}
 	p, err := readStat(pid)
 	return err == nil && t.belongs(p)
 }

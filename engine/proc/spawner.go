@@ -153,7 +153,7 @@ func (s *Spawner) launch(st *start) {
 		bearing.RLock()
 		st.fork()
 		bearing.RUnlock()
-		st.identify()
+		st.hold()
 		if st.err == nil {
 			setTag(st.pid, st.tag, s.hard)
 		}
@@ -164,7 +164,7 @@ func (s *Spawner) launch(st *start) {
 	st.fork()
 	setTag(0, s.tag, s.hard)
 	bearing.Unlock()
-	st.identify()
+	st.hold()
 }
 
 // Close waits until every Run has returned and ends the thread.
@@ -236,7 +236,7 @@ func (s *Spawner) Run(ctx context.Context, c Command) (Result, error) {
 
 // supervise sees a started program to its end.
 func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result, error) {
-	t := &tree{pid: st.pid, start: st.stat.start, tag: st.tag, token: st.token, ours: true, self: s.self}
+	t := &tree{pid: st.pid, tag: st.tag, token: st.token, ours: true, self: s.self}
 	s.mu.Lock()
 	s.live[t.tag] = true
 	s.mu.Unlock()
@@ -247,6 +247,9 @@ func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result,
 	}()
 	began := time.Now()
 	if c.Started != nil {
+		if err := t.identify(); err != nil {
+			return s.unwatched(c, st, err)
+		}
 		c.Started(st.pid, t.start)
 	}
 	if s.quick(ctx, c, st) {
@@ -258,15 +261,15 @@ func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result,
 		err := reap(st.pid, &r)
 		return r, err
 	}
+	if err := t.identify(); err != nil {
+		return s.unwatched(c, st, err)
+	}
+	leader, err := newHandle(stat{pid: t.pid, start: t.start}, st.pidfd)
+	if err != nil { // cannot happen to a descriptor that was just made
+		return s.unwatched(c, st, err)
+	}
 	for _, k := range st.sinks {
 		k.start()
-	}
-	leader, err := newHandle(st.stat, st.pidfd)
-	if err != nil { // cannot happen to a descriptor that was just made
-		_ = t.end(c.Signal, 0)
-		st.abandon()
-		_ = unix.Waitid(unix.P_PID, st.pid, nil, unix.WEXITED, nil)
-		return Result{}, &StartError{Path: st.path, Err: err}
 	}
 	defer leader.close()
 	var r Result
@@ -286,6 +289,14 @@ func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result,
 	}
 	err = reap(st.pid, &r)
 	return r, err
+}
+
+// unwatched ends a program that cannot be told from others: without knowing when
+// it started nothing can be done safely.
+func (s *Spawner) unwatched(c *Command, st *start, err error) (Result, error) {
+	st.undo()
+	st.abandon()
+	return Result{}, c.diagnose(st.path, err)
 }
 
 // watch waits for the leader's end; killed says that it is time to end it.

@@ -24,7 +24,6 @@ type start struct {
 	ready chan struct{} // the thread has done its part
 	pid   int
 	pidfd int
-	stat  stat
 	tag   uint64
 	err   error
 }
@@ -35,24 +34,25 @@ func (st *start) fork() {
 	st.pid, st.err = syscall.ForkExec(st.path, st.argv, &st.attr)
 }
 
-// identify finds out what tells the process from all others.
-func (st *start) identify() {
-	if st.err != nil {
+// hold makes sure that the process is held by a descriptor, which alone makes it
+// safe to signal it.
+func (st *start) hold() {
+	if st.err != nil || st.pidfd >= 0 {
 		return
 	}
-	st.stat, st.err = readStat(st.pid)
-	if st.err == nil && st.pidfd < 0 {
-		st.pidfd, st.err = unix.PidfdOpen(st.pid, 0)
+	if st.pidfd, st.err = unix.PidfdOpen(st.pid, 0); st.err != nil {
+		st.undo()
 	}
-	if st.err != nil {
-		// Without knowing when it started nothing can be done safely.
-		_ = unix.Kill(-st.pid, unix.SIGKILL)
-		var r Result
-		_ = reap(st.pid, &r)
-		if st.pidfd >= 0 {
-			unix.Close(st.pidfd)
-			st.pidfd = -1
-		}
+}
+
+// undo ends what was started and cannot be watched.
+func (st *start) undo() {
+	_ = unix.Kill(-st.pid, unix.SIGKILL)
+	var r Result
+	_ = reap(st.pid, &r)
+	if st.pidfd >= 0 {
+		unix.Close(st.pidfd)
+		st.pidfd = -1
 	}
 }
 

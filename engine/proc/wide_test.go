@@ -128,9 +128,10 @@ func TestUnidentified(t *testing.T) {
 		t.Fatal(err)
 	}
 	fd := st.pidfd
-	without(t, st.identify)
-	if !errors.Is(st.err, unix.EMFILE) {
-		t.Errorf("%v", st.err)
+	st.closeChildEnds()
+	without(t, func() { _, err = s.supervise(t.Context(), &Command{}, st) })
+	if !errors.Is(err, unix.EMFILE) {
+		t.Errorf("%v", err)
 	}
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); fd < 0 || !errors.Is(err, unix.EBADF) {
 		t.Errorf("descriptor %d is open: %v", fd, err)
