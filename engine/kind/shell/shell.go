@@ -9,14 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -35,16 +28,17 @@ var primaryFragment []byte
 // Kinds are `run` and `exec`, as the runner names steps with these keys.
 func Kinds() []kind.Action {
 	found := &finder{}
+	files := &files{}
 	kinds := []kind.Action{
 		kind.Define("run", runFragment, func(w script, d kind.Deps) (pipeline.Action, error) {
-			w.proc, w.found = d.Proc, found
+			w.found, w.start = found, starter{d.Proc, files}
 			return &w, nil
 		}),
 		kind.Define("exec", execFragment, func(w program, d kind.Deps) (pipeline.Action, error) {
 			if len(w.Exec) == 0 || w.Exec[0] == "" {
 				return nil, errors.New("exec: the program is empty")
 			}
-			w.proc = d.Proc
+			w.start = starter{d.Proc, files}
 			return &w, nil
 		}),
 	}
@@ -61,8 +55,8 @@ func Primary() kind.Primary { return kind.Primary{Name: "command", Fragment: pri
 type script struct {
 	Text  string `json:"run"`
 	Shell string `json:"shell"`
-	proc  *proc.Spawner
 	found *finder
+	start starter
 }
 
 // Run writes the script into a file and runs its shell.
@@ -71,16 +65,12 @@ func (a *script) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, 
 	if err != nil {
 		return pipeline.Outputs{}, err
 	}
-	mode := os.FileMode(0o600)
-	if strings.HasPrefix(sh.template[0], placeholder) {
-		mode = 0o700 // it is started itself
-	}
-	file, err := create(s.Temp, "script-*"+sh.extension, sh.wrap(a.Text), mode)
-	if err != nil {
+	x := file{dir: s.Temp, prefix: "script-", extension: sh.extension, text: sh.wrap(a.Text), program: strings.HasPrefix(sh.template[0], placeholder)}
+	if err := a.start.files.take(&x); err != nil {
 		return pipeline.Outputs{}, err
 	}
-	defer os.Remove(file)
-	return start(ctx, a.proc, s, proc.Command{Argv: sh.argv(file), Path: sh.path})
+	defer a.start.files.give(&x)
+	return a.start.run(ctx, s, proc.Command{Argv: sh.argv(x.path), Path: sh.path})
 }
 
 // Plan shows the script as it would be run.
@@ -99,13 +89,13 @@ func (a *script) Plan(_ context.Context, s *pipeline.Scope) ([]pipeline.Effect, 
 
 // program is a step with `exec`.
 type program struct {
-	Exec []string `json:"exec"`
-	proc *proc.Spawner
+	Exec  []string `json:"exec"`
+	start starter
 }
 
 // Run runs the program.
 func (a *program) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, error) {
-	return start(ctx, a.proc, s, proc.Command{Argv: a.Exec})
+	return a.start.run(ctx, s, proc.Command{Argv: a.Exec})
 }
 
 // Plan shows the arguments.
@@ -128,29 +118,32 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// start runs a program as the work of a step and reads back what it handed on.
-func start(ctx context.Context, p *proc.Spawner, s *pipeline.Scope, c proc.Command) (out pipeline.Outputs, err error) {
-	output, err := create(s.Temp, "output-*", "", 0o600)
-	if err != nil {
-		return out, err
+// starter starts what steps are.
+type starter struct {
+	proc  *proc.Spawner
+	files *files
+}
+
+// run runs a program as the work of a step and reads back what it handed on.
+func (r starter) run(ctx context.Context, s *pipeline.Scope, c proc.Command) (out pipeline.Outputs, err error) {
+	output, env := file{dir: s.Temp, prefix: handed}, file{dir: s.Temp, prefix: handed}
+	for _, x := range []*file{&output, &env} {
+		if err := r.files.take(x); err != nil {
+			return out, err
+		}
+		defer r.files.give(x)
 	}
-	defer os.Remove(output)
-	env, err := create(s.Temp, "env-*", "", 0o600)
-	if err != nil {
-		return out, err
-	}
-	defer os.Remove(env)
-	c.Env = append(s.Env[:len(s.Env):len(s.Env)], "REDUND_OUTPUT="+output, "REDUND_ENV="+env)
+	c.Env = append(s.Env[:len(s.Env):len(s.Env)], "REDUND_OUTPUT="+output.path, "REDUND_ENV="+env.path)
 	c.Dir, c.Out, c.MemoryLimit = s.Dir, s.Out, int64(s.MemoryLimit)
 	if c.Out == nil {
 		c.Out = io.Discard
 	}
-	r, err := p.Run(ctx, c)
+	result, err := r.proc.Run(ctx, c)
 	if err != nil {
 		return out, err
 	}
-	out, readErr := handedOn(output, env)
-	if err := judge(ctx, s, r); err != nil {
+	out, readErr := handedOn(output.path, env.path)
+	if err := judge(ctx, s, result); err != nil {
 		return out, err
 	}
 	return out, readErr
@@ -178,37 +171,4 @@ func judge(ctx context.Context, s *pipeline.Scope, r proc.Result) error {
 		e.Reason = "most often a command that is not executable"
 	}
 	return e
-}
-
-// create makes a file that only we may read. Its name is new, so it cannot be
-// one that was laid for us. It does without os.File, which would ask the
-// poller about each: a step has three of them. No process is forked meanwhile:
-// it would hold the file open for writing until it starts its program, and a
-// script that is open for writing cannot be started ("text file busy").
-func create(dir, pattern, text string, mode os.FileMode) (string, error) {
-	if dir == "" {
-		return "", errors.New("the step has no directory for its files")
-	}
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	name := filepath.Join(dir, strings.Replace(pattern, "*", strconv.FormatUint(rand.Uint64(), 36), 1))
-	fd, err := unix.Open(name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, uint32(mode.Perm()))
-	if err != nil {
-		return "", &os.PathError{Op: "open", Path: name, Err: err}
-	}
-	for rest := []byte(text); len(rest) > 0 && err == nil; {
-		var n int
-		if n, err = unix.Write(fd, rest); errors.Is(err, unix.EINTR) {
-			err = nil
-		}
-		rest = rest[max(n, 0):]
-	}
-	if e := unix.Close(fd); err == nil {
-		err = e
-	}
-	if err != nil {
-		os.Remove(name)
-		return "", &os.PathError{Op: "write", Path: name, Err: err}
-	}
-	return name, nil
 }
