@@ -27,7 +27,7 @@ func (e *Engine) Trigger(ctx context.Context, name, by string, r RunRequest) (pi
 		return pipeline.Run{}, err
 	}
 	r.Pipeline = p.Pipeline
-	if _, err := s.request(r); err != nil {
+	if _, err := s.worker.Request(p.Set, r); err != nil {
 		return pipeline.Run{}, err
 	}
 	return s.ask(ctx, "run by "+by, history.Order{
@@ -48,7 +48,7 @@ func (e *Engine) Retry(ctx context.Context, id int64, by string) (pipeline.Run, 
 		return pipeline.Run{}, err
 	}
 	if !w.State.Done() {
-		return pipeline.Run{}, &UsageError{fmt.Sprintf("run %d is %s: only a run that has ended can be run again", id, w.State)}
+		return pipeline.Run{}, &UsageError{Message: fmt.Sprintf("run %d is %s: only a run that has ended can be run again", id, w.State)}
 	}
 	p, err := s.find(w.System + "/" + w.Pipeline)
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *server) find(name string) (*force.Part, error) {
 	found := s.now().Find(name)
 	switch len(found) {
 	case 0:
-		return nil, &UsageError{fmt.Sprintf("the engine has no pipeline %q", name)}
+		return nil, &UsageError{Message: fmt.Sprintf("the engine has no pipeline %q", name)}
 	case 1:
 		return found[0], nil
 	}
@@ -84,7 +84,7 @@ func (s *server) find(name string) (*force.Part, error) {
 	for _, p := range found {
 		ids = append(ids, p.Pipeline.ID())
 	}
-	return nil, &UsageError{fmt.Sprintf("the name %q means %s: write one of them", name, strings.Join(ids, " and "))}
+	return nil, &UsageError{Message: fmt.Sprintf("the name %q means %s: write one of them", name, strings.Join(ids, " and "))}
 }
 
 // Cancel asks that a run end, and gives the state that it is in then.

@@ -9,6 +9,7 @@ import (
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/schedule"
+	"github.com/redundctl/redundctl/engine/work"
 )
 
 // portion is how many decisions go in one transaction: after a long sleep there
@@ -83,18 +84,6 @@ func (s *server) skipped(ctx context.Context, d schedule.Due) {
 	s.event(ctx, pipeline.Event{Pipeline: d.ID, What: "missed", Detail: line})
 }
 
-// pause waits, and reports whether ctx was not done before.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
-}
-
 // putOff has slots that could not be recorded given again later.
 func (s *server) putOff(ctx context.Context, list []schedule.Due, err error) {
 	if ctx.Err() != nil {
@@ -113,7 +102,7 @@ func (s *server) putOff(ctx context.Context, list []schedule.Due, err error) {
 		return // somebody is about to give them again
 	}
 	s.parts.Go(func() error {
-		if pause(ctx, againEvery) {
+		if work.Pause(ctx, againEvery) {
 			s.giveAgain()
 		}
 		return nil

@@ -2,8 +2,8 @@
 // plans them. Each part knows one thing (a step graph, a history, a process, a
 // secret) and none of the others; here they meet, and nothing else happens.
 //
-// Start with Open and Engine.Run; run.go is the life of one run. An engine that
-// serves begins in serve.go: due.go decides slots, work.go runs what waits,
+// Start with Open and Engine.Run; package work is the life of one run. An engine that
+// serves begins in serve.go: due.go decides slots, start.go runs what waits,
 // reload.go takes up files, control.go and reach.go are for those who ask.
 package engine
 
@@ -11,11 +11,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/redundctl/redundctl/engine/cancel"
 	"github.com/redundctl/redundctl/engine/config"
@@ -24,11 +25,11 @@ import (
 	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/logs"
 	"github.com/redundctl/redundctl/engine/meter"
-	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/proc"
 	"github.com/redundctl/redundctl/engine/runner"
 	"github.com/redundctl/redundctl/engine/store"
 	"github.com/redundctl/redundctl/engine/temp"
+	"github.com/redundctl/redundctl/engine/work"
 )
 
 // Options say what an Engine works with.
@@ -59,29 +60,21 @@ type Engine struct {
 	going   cancel.Runs
 	serving atomic.Pointer[server] // nil: it does not serve
 	meter   meter.Meter
+	worker  work.Worker
 }
 
 // RunRequest asks for one run.
-type RunRequest struct {
-	Pipeline *pipeline.Pipeline
-	Params   map[string]string // as text, converted to the declared types
-	Env      map[string]string
-	Slot     time.Time // zero: by hand
-	Trigger  string    // "": manual
-}
+type RunRequest = work.Ask
 
 // UsageError is a request that cannot be right, whatever the state of the
-// machine: an unknown parameter, a value of the wrong type.
-type UsageError struct{ Message string }
-
-// Error is the message.
-func (e *UsageError) Error() string { return e.Message }
+// machine.
+type UsageError = work.UsageError
 
 // Report is one run with its steps.
-type Report struct {
-	Run   pipeline.Run
-	Steps []pipeline.StepRecord
-}
+type Report = work.Report
+
+// Output shows a run as it goes on; console.Output is one.
+type Output = work.Output
 
 // Open opens the project's history for writing and all that running needs,
 // and cleans up after processes that died. The Engine must be closed.
@@ -117,6 +110,14 @@ func (e *Engine) equip() (err error) {
 	}
 	if e.proc, err = proc.New(o); err != nil {
 		return fmt.Errorf("processes cannot be started: %w", err)
+	}
+	e.worker = work.Worker{
+		Host: e.host, History: e.history, Logs: e.logs, Temp: e.temp, Log: e.log, Output: e.o.Output, Going: &e.going, Rescue: e.rescue,
+		Failed: func(err error) {
+			if s := e.serving.Load(); s != nil {
+				s.failed("records", err)
+			}
+		},
 	}
 	e.http = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	s, err := e.newSet(e.o.Project, e.o.Kinds)
@@ -154,14 +155,14 @@ func (e *Engine) Close() error {
 // failed is no error. A *UsageError says that the request is wrong, a
 // *history.SlotTaken that its slot is served.
 func (e *Engine) Run(ctx context.Context, r RunRequest) (Report, error) {
-	q, err := e.request(r)
+	q, err := e.worker.Request(e.current.Load(), r)
 	if err != nil {
 		return Report{}, err
 	}
 	if e.serving.Load() == nil { // an engine that serves looks by itself
 		defer e.going.Obey(ctx, e.history, e.log)()
 	}
-	return e.run(ctx, q)
+	return e.worker.Run(ctx, q)
 }
 
 // Plan says what Run would do. It opens no database, writes nothing and ends
@@ -175,11 +176,11 @@ func Plan(ctx context.Context, o Options, r RunRequest) (_ runner.Planned, err e
 	if err := e.equip(); err != nil {
 		return runner.Planned{}, err
 	}
-	q, err := e.request(r)
+	q, err := e.worker.Request(e.current.Load(), r)
 	if err != nil {
 		return runner.Planned{}, err
 	}
-	return e.plan(ctx, q)
+	return e.worker.Plan(ctx, q)
 }
 
 // History is what the reading commands read.
@@ -212,4 +213,33 @@ func openLogs(p *config.Project) (*logs.Dir, error) {
 	return logs.Open(filepath.Join(p.State, "logs"), logs.Options{
 		MaxSize: int64(p.Config.Logs.MaxSize), Compress: p.Config.Logs.Compress, MaxAge: p.Config.Retention.Logs.Std(),
 	})
+}
+
+// lookup reads an environment as os.LookupEnv does.
+func lookup(environ []string) func(string) (string, bool) {
+	m := make(map[string]string, len(environ))
+	for _, kv := range environ {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			m[k] = v
+		}
+	}
+	return func(name string) (string, bool) {
+		v, ok := m[name]
+		return v, ok
+	}
+}
+
+// logger writes to the log that people see and to the engine's log file, which
+// stamps its lines itself.
+func logger(people *slog.Logger, file io.Writer) *slog.Logger {
+	text := slog.NewTextHandler(file, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}})
+	if people == nil {
+		return slog.New(text)
+	}
+	return slog.New(slog.NewMultiHandler(people.Handler(), text))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/saved"
 	"github.com/redundctl/redundctl/engine/schedule"
+	"github.com/redundctl/redundctl/engine/work"
 )
 
 // A file must be gone for goneAfter before it counts as removed; while git is
@@ -206,7 +207,7 @@ func (s *server) load(ctx context.Context, before *force.Force) (*force.Force, e
 // settled waits until what is gone can count as removed.
 func (s *server) settled(ctx context.Context) error {
 	for end := time.Now().Add(goneMost); ; {
-		if !pause(ctx, goneAfter) {
+		if !work.Pause(ctx, goneAfter) {
 			return ctx.Err()
 		}
 		if !saved.Held(s.now().Set.Project) || time.Now().After(end) {

@@ -22,14 +22,11 @@ import (
 	"github.com/redundctl/redundctl/engine/queue"
 	"github.com/redundctl/redundctl/engine/saved"
 	"github.com/redundctl/redundctl/engine/schedule"
+	"github.com/redundctl/redundctl/engine/work"
 )
 
 // lookEvery is how often other processes are looked for.
 const lookEvery = 50 * time.Millisecond
-
-// errStopping is the cause that ends runs when the engine itself ends: they are
-// left as a crash would leave them.
-var errStopping = errors.New("the engine is stopping")
 
 // ServeOptions say how an engine serves.
 type ServeOptions struct {
@@ -169,7 +166,7 @@ func (s *server) drainRuns() {
 		drain := s.drain
 		s.mu.Unlock()
 		if time.Since(from) >= drain {
-			s.queue.CancelAll(errStopping)
+			s.queue.CancelAll(work.Stopping)
 			return
 		}
 		<-tick.C

@@ -9,6 +9,7 @@ import (
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/work"
 )
 
 // start runs what waited, under the newest good form of its pipeline, and
@@ -35,7 +36,7 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 	s.meter.Started(run.Slot, run.Started)
 	run, err = s.work(ctx, p, w, run)
 	switch {
-	case errors.Is(err, errStopping):
+	case errors.Is(err, work.Stopping):
 		return nil
 	case err != nil:
 		s.log.Error("the end of a run could not be recorded", "run", run.ID, "error", err)
@@ -55,12 +56,12 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 
 // work runs what was claimed, and gives it as it ended.
 func (s *server) work(ctx context.Context, p *force.Part, w history.Queued, run pipeline.Run) (pipeline.Run, error) {
-	q := &request{set: p.Set, pipeline: p.Pipeline, env: w.Env, slot: w.Slot, trigger: w.Trigger, reason: w.Reason, parent: w.Parent}
-	if err := s.complete(q, given(w.Params)); err != nil {
+	q, err := s.worker.Queued(p.Set, p.Pipeline, w)
+	if err != nil {
 		// What was asked for cannot be run any more, as after a change of its params.
 		run.State, run.Error, run.Finished = pipeline.Failed, err.Error(), time.Now()
-		return run, s.recorder(ctx).Finish(ctx, &run)
+		return run, s.worker.Recorder(ctx).Finish(ctx, &run)
 	}
-	rep, err := s.execute(ctx, q, run)
+	rep, err := s.worker.Execute(ctx, q, run)
 	return rep.Run, err
 }

@@ -1,4 +1,4 @@
-package engine
+package work
 
 import (
 	"fmt"
@@ -7,14 +7,31 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/params"
 	"github.com/redundctl/redundctl/engine/secret"
 )
 
-// request is a RunRequest that was found right, with all that it needs.
-type request struct {
+// Ask asks for one run.
+type Ask struct {
+	Pipeline *pipeline.Pipeline
+	Params   map[string]string // as text, converted to the declared types
+	Env      map[string]string
+	Slot     time.Time // zero: by hand
+	Trigger  string    // "": manual
+}
+
+// UsageError is a request that cannot be right, whatever the state of the
+// machine: an unknown parameter, a value of the wrong type.
+type UsageError struct{ Message string }
+
+// Error is the message.
+func (e *UsageError) Error() string { return e.Message }
+
+// Request is what was asked for and found right, with all that it needs.
+type Request struct {
 	set      *loaded.Set // what it runs with
 	pipeline *pipeline.Pipeline
 	params   map[string]any
@@ -28,8 +45,10 @@ type request struct {
 	values   []string          // every secret that may turn up: theirs and those of the callers
 }
 
-func (e *Engine) request(r RunRequest) (*request, error) {
-	q := &request{set: e.current.Load(), pipeline: r.Pipeline, env: r.Env, slot: r.Slot.UTC(), trigger: r.Trigger, reason: "manual"}
+// Request completes what was asked for, for a run with set. A *UsageError says
+// that it is wrong.
+func (w *Worker) Request(set *loaded.Set, r Ask) (*Request, error) {
+	q := &Request{set: set, pipeline: r.Pipeline, env: r.Env, slot: r.Slot.UTC(), trigger: r.Trigger, reason: "manual"}
 	if r.Slot.IsZero() {
 		q.slot = time.Time{}
 	}
@@ -41,7 +60,14 @@ func (e *Engine) request(r RunRequest) (*request, error) {
 			return nil, &UsageError{fmt.Sprintf("%q cannot be a variable of the environment", k)}
 		}
 	}
-	return q, e.complete(q, given(r.Params))
+	return q, w.complete(q, given(r.Params))
+}
+
+// Queued completes what has waited, under the form of its pipeline that is in
+// force now.
+func (w *Worker) Queued(set *loaded.Set, p *pipeline.Pipeline, x history.Queued) (*Request, error) {
+	q := &Request{set: set, pipeline: p, env: x.Env, slot: x.Slot, trigger: x.Trigger, reason: x.Reason, parent: x.Parent}
+	return q, w.complete(q, given(x.Params))
 }
 
 // given are parameters as they are converted.
@@ -54,12 +80,12 @@ func given(texts map[string]string) map[string]any {
 }
 
 // complete converts the parameters and reads the secrets.
-func (e *Engine) complete(q *request, given map[string]any) error {
+func (w *Worker) complete(q *Request, given map[string]any) error {
 	var err error
 	if q.params, err = params.Of(q.pipeline.Params, given); err != nil {
 		return &UsageError{fmt.Sprintf("parameters of %s: %v", q.pipeline.ID(), err)}
 	}
-	q.secrets, err = e.secrets(q.set, q.pipeline)
+	q.secrets, err = w.secrets(q.set, q.pipeline)
 	for _, v := range q.secrets {
 		q.values = append(q.values, v)
 	}
@@ -67,8 +93,8 @@ func (e *Engine) complete(q *request, given map[string]any) error {
 }
 
 // secrets reads the declared secrets; one that is not set is missing.
-func (e *Engine) secrets(s *loaded.Set, p *pipeline.Pipeline) (map[string]string, error) {
-	from := s.Project.Secrets(e.host)
+func (w *Worker) secrets(s *loaded.Set, p *pipeline.Pipeline) (map[string]string, error) {
+	from := s.Project.Secrets(w.Host)
 	out := make(map[string]string, len(p.Secrets))
 	for _, name := range p.Secrets {
 		v, ok, err := from.Lookup(name)
@@ -79,23 +105,9 @@ func (e *Engine) secrets(s *loaded.Set, p *pipeline.Pipeline) (map[string]string
 			continue
 		}
 		if secret.Weak(v) {
-			e.log.Warn("a secret is so short that it cannot be masked everywhere: take a longer one", "secret", name, "pipeline", p.ID())
+			w.Log.Warn("a secret is so short that it cannot be masked everywhere: take a longer one", "secret", name, "pipeline", p.ID())
 		}
 		out[name] = v
 	}
 	return out, nil
-}
-
-// lookup reads an environment as os.LookupEnv does.
-func lookup(environ []string) func(string) (string, bool) {
-	m := make(map[string]string, len(environ))
-	for _, kv := range environ {
-		if k, v, ok := strings.Cut(kv, "="); ok {
-			m[k] = v
-		}
-	}
-	return func(name string) (string, bool) {
-		v, ok := m[name]
-		return v, ok
-	}
 }
