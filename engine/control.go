@@ -112,13 +112,50 @@ func (e *Engine) StartPart(ctx context.Context, name, by string) error {
 	return e.turn(ctx, name, by, e.history.Start)
 }
 
+// StopSystem is StopPart for a system; a name of anything else is wrong.
+func (e *Engine) StopSystem(ctx context.Context, name, by string) error {
+	return e.system(name, func() error { return e.StopPart(ctx, name, by) })
+}
+
+// StartSystem takes back what StopSystem did.
+func (e *Engine) StartSystem(ctx context.Context, name, by string) error {
+	return e.system(name, func() error { return e.StartPart(ctx, name, by) })
+}
+
+// RestartSystem stops a system and starts it again. Runs that go on are not
+// touched; what the files say of the system is in force already.
+func (e *Engine) RestartSystem(ctx context.Context, name, by string) error {
+	return e.system(name, func() error {
+		if err := e.StopPart(ctx, name, by); err != nil {
+			return err
+		}
+		return e.StartPart(ctx, name, by)
+	})
+}
+
+func (e *Engine) system(name string, do func() error) error {
+	s := e.serving.Load()
+	if s == nil {
+		return NotServing
+	}
+	if !s.isSystem(name) {
+		return &UsageError{Message: fmt.Sprintf("the engine serves no system %q", name)}
+	}
+	return do()
+}
+
+func (s *server) isSystem(name string) bool {
+	_, ok := s.now().Set.Project.Config.Systems[name]
+	return ok && s.how().Serves(name)
+}
+
 func (e *Engine) turn(ctx context.Context, name, by string, do func(ctx context.Context, system, name, by string) error) error {
 	s := e.serving.Load()
 	if s == nil {
 		return NotServing
 	}
 	system, pipe := name, ""
-	if _, ok := s.now().Set.Project.Config.Systems[name]; !ok || !s.how().Serves(name) {
+	if !s.isSystem(name) {
 		p, err := s.find(name)
 		if err != nil {
 			return err

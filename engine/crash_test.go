@@ -40,7 +40,7 @@ steps:
       read x < %s
 `, prefix, told, hold, hold)})
 			pid := killWhenTold(t, p, told)
-			e, err := engine.Open(t.Context(), engine.Options{Project: p, Kinds: builtin.Kinds(), Environ: environ(t)})
+			e, err := engine.New(t.Context(), engine.Options{Project: p, Kinds: builtin.Kinds(), Environ: environ(t)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +91,7 @@ steps:
 	if err := os.Remove(told); err != nil {
 		t.Fatal(err)
 	}
-	r, err := e.Run(t.Context(), engine.RunRequest{Pipeline: p.Pipelines[0], Slot: served()})
+	r, err := e.RunNow(t.Context(), engine.RunRequest{Pipeline: p.Pipelines[0], Slot: served()})
 	if err != nil || r.Run.State != pipeline.Succeeded || r.Run.Fence != 2 {
 		t.Errorf("%+v, %v", r, err)
 	}

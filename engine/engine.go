@@ -2,7 +2,7 @@
 // plans them. Each part knows one thing (a step graph, a history, a process, a
 // secret) and none of the others; here they meet, and nothing else happens.
 //
-// Start with Open and Engine.Run; package work is the life of one run. An engine that
+// Start with New and Engine.RunNow, or Engine.Run to serve; package work is the life of one run. An engine that
 // serves begins in serve.go: due.go decides slots, start.go runs what waits,
 // reload.go takes up files, control.go and reach.go are for those who ask.
 package engine
@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/redundctl/redundctl/engine/cancel"
 	"github.com/redundctl/redundctl/engine/config"
@@ -42,6 +43,21 @@ type Options struct {
 	// Subreaper lets orphaned processes of steps come home to be ended; for
 	// programs that are not embedded in others.
 	Subreaper bool
+	Serve     Serve // for Run
+}
+
+// Serve says how an engine serves.
+type Serve struct {
+	Version string
+	// Load reads the files again, as Project was read; nil: what is saved is not
+	// taken up.
+	Load func(ctx context.Context) (*config.Project, *kind.Set)
+	// Only are the systems that are served; none: all.
+	Only []string
+	// Drain is how long runs that go on may take to end when the engine stops.
+	Drain time.Duration
+	// Ready is called when every schedule is kept; nil: nobody is told.
+	Ready func()
 }
 
 // Engine runs the pipelines of one project. It may be used from several
@@ -59,6 +75,7 @@ type Engine struct {
 	current atomic.Pointer[loaded.Set]
 	going   cancel.Runs
 	serving atomic.Pointer[server] // nil: it does not serve
+	held    io.Closer              // what keeps others from serving, until all is closed
 	meter   meter.Meter
 	worker  work.Worker
 }
@@ -76,9 +93,9 @@ type Report = work.Report
 // Output shows a run as it goes on; console.Output is one.
 type Output = work.Output
 
-// Open opens the project's history for writing and all that running needs,
-// and cleans up after processes that died. The Engine must be closed.
-func Open(ctx context.Context, o Options) (_ *Engine, err error) {
+// New opens the project's history for writing and all that running needs, and
+// cleans up after processes that died. The Engine must be closed.
+func New(ctx context.Context, o Options) (_ *Engine, err error) {
 	e := &Engine{o: o, host: lookup(o.Environ), log: slog.New(slog.DiscardHandler)}
 	defer func() {
 		if err != nil {
@@ -130,7 +147,7 @@ func (e *Engine) newSet(p *config.Project, kinds *kind.Set) (*loaded.Set, error)
 	return loaded.New(p, kinds, e.host, kind.Deps{HTTP: e.http, Proc: e.proc, Log: e.log})
 }
 
-// Close ends what Open began. No run may be going on.
+// Close ends what New began. No run may be going on.
 func (e *Engine) Close() error {
 	var errs []error
 	if e.http != nil {
@@ -146,15 +163,20 @@ func (e *Engine) Close() error {
 	if e.db != nil {
 		errs = append(errs, e.db.Close())
 	}
-	return errors.Join(append(errs, temp.Remove(e.temp))...)
+	errs = append(errs, temp.Remove(e.temp))
+	if e.held != nil {
+		errs = append(errs, e.held.Close())
+		e.held = nil
+	}
+	return errors.Join(errs...)
 }
 
-// Run runs a pipeline to its end, with the retries of the run, and reports
+// RunNow runs a pipeline to its end, with the retries of the run, and reports
 // the last attempt. It ends when ctx does, and when somebody asks for it as
 // `cancel` does. The error is about the request or the history; a run that
 // failed is no error. A *UsageError says that the request is wrong, a
 // *history.SlotTaken that its slot is served.
-func (e *Engine) Run(ctx context.Context, r RunRequest) (Report, error) {
+func (e *Engine) RunNow(ctx context.Context, r RunRequest) (Report, error) {
 	q, err := e.worker.Request(e.current.Load(), r)
 	if err != nil {
 		return Report{}, err
@@ -165,7 +187,7 @@ func (e *Engine) Run(ctx context.Context, r RunRequest) (Report, error) {
 	return e.worker.Run(ctx, q)
 }
 
-// Plan says what Run would do. It opens no database, writes nothing and ends
+// Plan says what RunNow would do. It opens no database, writes nothing and ends
 // what it started before it returns.
 func Plan(ctx context.Context, o Options, r RunRequest) (_ runner.Planned, err error) {
 	e := &Engine{o: o, host: lookup(o.Environ), log: o.Log}

@@ -100,8 +100,15 @@ func environ(t *testing.T, more ...string) []string {
 // open opens an engine for the length of a test.
 func open(t *testing.T, p *config.Project, env []string) (*engine.Engine, *screen) {
 	t.Helper()
+	return opened(t, engine.Options{Project: p, Environ: env})
+}
+
+// opened opens an engine with options of its own.
+func opened(t *testing.T, o engine.Options) (*engine.Engine, *screen) {
+	t.Helper()
 	s := &screen{}
-	e, err := engine.Open(t.Context(), engine.Options{Project: p, Kinds: builtin.Kinds(), Environ: env, Output: s})
+	o.Kinds, o.Output = builtin.Kinds(), s
+	e, err := engine.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +132,7 @@ func find(t *testing.T, p *config.Project, name string) *pipeline.Pipeline {
 // run runs one pipeline by name.
 func run(t *testing.T, e *engine.Engine, p *config.Project, name string) engine.Report {
 	t.Helper()
-	r, err := e.Run(t.Context(), engine.RunRequest{Pipeline: find(t, p, name)})
+	r, err := e.RunNow(t.Context(), engine.RunRequest{Pipeline: find(t, p, name)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +171,7 @@ steps:
     exec: [sh, -c, 'echo "$1 $LATER run $REDUND_RUN_ID"', x, "${{ steps.one.outputs.text }}"]
 `})
 	e, s := open(t, p, environ(t))
-	r, err := e.Run(t.Context(), engine.RunRequest{Pipeline: find(t, p, "a"), Params: map[string]string{"who": "ann"}})
+	r, err := e.RunNow(t.Context(), engine.RunRequest{Pipeline: find(t, p, "a"), Params: map[string]string{"who": "ann"}})
 	if err != nil || r.Run.State != pipeline.Succeeded {
 		t.Fatalf("%v, %+v", err, r)
 	}
@@ -210,7 +217,7 @@ steps: [{exec: ["true"]}]
 	} {
 		r.Pipeline = find(t, p, "a")
 		var wrong *engine.UsageError
-		if _, err := e.Run(t.Context(), r); !errors.As(err, &wrong) {
+		if _, err := e.RunNow(t.Context(), r); !errors.As(err, &wrong) {
 			t.Errorf("%v: %v", r.Params, err)
 		}
 	}
@@ -231,7 +238,7 @@ steps: [{run: 'test "$REDUND_ATTEMPT" = 2'}]
 	e, _ := open(t, p, environ(t))
 	slot := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	q := engine.RunRequest{Pipeline: find(t, p, "a"), Slot: slot}
-	r, err := e.Run(t.Context(), q)
+	r, err := e.RunNow(t.Context(), q)
 	if err != nil || r.Run.State != pipeline.Succeeded || r.Run.Attempt != 2 {
 		t.Fatalf("%+v, %v", r.Run, err)
 	}
@@ -240,7 +247,7 @@ steps: [{run: 'test "$REDUND_ATTEMPT" = 2'}]
 		t.Errorf("recorded %+v", list)
 	}
 	var taken *history.SlotTaken
-	if _, err := e.Run(t.Context(), q); !errors.As(err, &taken) {
+	if _, err := e.RunNow(t.Context(), q); !errors.As(err, &taken) {
 		t.Errorf("a slot that is served ran again: %v", err)
 	}
 }
@@ -332,7 +339,7 @@ service: {run: "echo up; exec sleep 1000"}
 			cancel()
 		}
 	}
-	r, err := e.Run(ctx, engine.RunRequest{Pipeline: find(t, p, "srv")})
+	r, err := e.RunNow(ctx, engine.RunRequest{Pipeline: find(t, p, "srv")})
 	if err != nil || r.Run.State != pipeline.Cancelled || len(r.Steps) != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -373,7 +380,7 @@ func TestTempOutsideState(t *testing.T) {
 	if err := os.MkdirAll(inside, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	_, err := engine.Open(t.Context(), engine.Options{Project: p, Kinds: builtin.Kinds(), Environ: []string{"TMPDIR=" + inside}})
+	_, err := engine.New(t.Context(), engine.Options{Project: p, Kinds: builtin.Kinds(), Environ: []string{"TMPDIR=" + inside}})
 	if err == nil || !strings.Contains(err.Error(), "state directory") {
 		t.Errorf("scripts would lie in the state directory: %v", err)
 	}

@@ -116,7 +116,7 @@ func (e *Engine) Status(ctx context.Context) (api.Status, error) {
 		Now: time.Now(), Force: f, Systems: f.Systems(*s.how()), Stopped: s.stopped(), Active: active, Last: last,
 		Health: s.health(ctx, f, last),
 		Engine: api.EngineInfo{
-			Version: s.o.Version, PID: os.Getpid(), Started: api.When(s.started), Environment: api.Present(f.Set.Project.Config.Environment), Host: host,
+			Version: s.o.Serve.Version, PID: os.Getpid(), Started: api.When(s.started), Environment: api.Present(f.Set.Project.Config.Environment), Host: host,
 		},
 	}), nil
 }
@@ -183,7 +183,7 @@ func (e *Engine) Changes(ctx context.Context) (api.Plan, error) {
 		return api.Plan{}, NotServing
 	}
 	before := s.now()
-	if s.o.Load == nil {
+	if s.o.Serve.Load == nil {
 		return status.Plan(force.Difference{}, before.Rejected), nil
 	}
 	end, err := s.takeTurn(ctx)

@@ -127,7 +127,7 @@ func (s *server) changed(ctx context.Context) {
 // Reload reads the files again and puts in force what is good of them. It does
 // nothing while the engine does not serve.
 func (e *Engine) Reload(ctx context.Context) error {
-	if s := e.serving.Load(); s != nil && s.o.Load != nil {
+	if s := e.serving.Load(); s != nil && s.o.Serve.Load != nil {
 		return s.reload(ctx)
 	}
 	return nil
@@ -190,7 +190,7 @@ func (s *server) reload(ctx context.Context) error {
 // load reads the files and joins them with what is in force. With a project
 // file that is broken all stays as it is, but for what is told of it.
 func (s *server) load(ctx context.Context, before *force.Force) (*force.Force, error) {
-	p, kinds := s.o.Load(ctx)
+	p, kinds := s.o.Serve.Load(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

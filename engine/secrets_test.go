@@ -152,11 +152,11 @@ func victim(dir string) {
 			fmt.Println("reached")
 		}
 	}}
-	e, err := engine.Open(context.Background(), engine.Options{Project: p, Kinds: builtin.Kinds(), Environ: os.Environ(), Output: s, Subreaper: true})
+	e, err := engine.New(context.Background(), engine.Options{Project: p, Kinds: builtin.Kinds(), Environ: os.Environ(), Output: s, Subreaper: true})
 	if err != nil {
 		panic(err)
 	}
-	r, err := e.Run(context.Background(), engine.RunRequest{Pipeline: p.Pipelines[0], Slot: served()})
+	r, err := e.RunNow(context.Background(), engine.RunRequest{Pipeline: p.Pipelines[0], Slot: served()})
 	panic(fmt.Sprintf("it was to be killed: %v, %+v", err, r))
 }
 

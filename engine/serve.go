@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
-	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/lock"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/queue"
@@ -28,24 +26,9 @@ import (
 // lookEvery is how often other processes are looked for.
 const lookEvery = 50 * time.Millisecond
 
-// ServeOptions say how an engine serves.
-type ServeOptions struct {
-	Version string
-	// Load reads the files again, as the project of Options was read; nil: what
-	// is saved is not taken up.
-	Load func(ctx context.Context) (*config.Project, *kind.Set)
-	// Only are the systems that are served; none: all.
-	Only []string
-	// Drain is how long runs that go on may take to end when the engine stops.
-	Drain time.Duration
-	// Ready is called when every schedule is kept; nil: nobody is told.
-	Ready func()
-}
-
 // server is an Engine that serves.
 type server struct {
 	*Engine
-	o       ServeOptions
 	started time.Time
 	timer   *schedule.Timer
 	queue   *queue.Queue
@@ -72,20 +55,20 @@ func (r *Running) Error() string {
 	return fmt.Sprintf("an engine runs here already, as process %d: redundctl stop ends it", r.PID)
 }
 
-// Serve keeps the schedules of the project until ctx is done, and takes up what
-// is saved in its files. It returns when everything that it started has ended;
+// Run serves: it keeps the schedules of the project until ctx is done, and takes
+// up what is saved in its files. It returns when everything that it started has ended;
 // a *Running says that another engine serves here. It may be called once.
-func (e *Engine) Serve(ctx context.Context, o ServeOptions) (err error) {
-	held, err := lock.Take(filepath.Join(e.o.Project.State, "engine.lock"))
+func (e *Engine) Run(ctx context.Context) (err error) {
+	held, err := lock.Take(lock.Engine(e.o.Project.State))
 	if by := new(lock.Held); errors.As(err, &by) {
 		return &Running{PID: by.PID}
 	}
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, held.Close()) }()
+	e.held = held
 	s := &server{
-		Engine: e, o: o, started: time.Now(), drain: o.Drain, loading: make(chan struct{}, 1), files: saved.Files{Log: e.log},
+		Engine: e, started: time.Now(), drain: e.o.Serve.Drain, loading: make(chan struct{}, 1), files: saved.Files{Log: e.log},
 		trouble: map[string]error{}, late: map[string]time.Time{},
 	}
 	s.timer = schedule.NewTimer(schedule.TimerOptions{Most: e.o.Project.Config.Limits.CatchUp})
@@ -111,7 +94,7 @@ func (s *server) run(ctx context.Context) error {
 		fire := func(due []schedule.Due) { s.due(ctx, due) }
 		return ended(ctx, s.timer.Run(ctx, fire, func(j schedule.Jump) { s.jump(ctx, j) }))
 	})
-	if s.o.Load != nil {
+	if s.o.Serve.Load != nil {
 		project := func() *config.Project { return s.now().Set.Project }
 		g.Go(func() error { return s.files.Watch(ctx, project, func() { s.changed(ctx) }) })
 	}
@@ -128,8 +111,8 @@ func (s *server) run(ctx context.Context) error {
 		return nil
 	})
 	s.log.Info("engine started", "pid", os.Getpid(), "pipelines", len(s.now().Parts))
-	if s.o.Ready != nil {
-		s.o.Ready()
+	if s.o.Serve.Ready != nil {
+		s.o.Serve.Ready()
 	}
 	err := g.Wait()
 	s.log.Info("engine stopped")
@@ -190,7 +173,7 @@ func (s *server) now() *force.Force {
 
 // how says how what is in force is made.
 func (s *server) how() *force.Options {
-	return &force.Options{Only: s.o.Only, Parse: s.parse, Now: time.Now()}
+	return &force.Options{Only: s.o.Serve.Only, Parse: s.parse, Now: time.Now()}
 }
 
 // stopped are the systems and pipelines that were stopped by hand.

@@ -22,18 +22,10 @@ import (
 // serve lets an engine serve a project until the test ends.
 func serve(t *testing.T, p *config.Project) *engine.Engine {
 	t.Helper()
-	e, _ := open(t, p, environ(t))
-	ctx, cancel := context.WithCancel(t.Context())
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		ended <- e.Serve(ctx, engine.ServeOptions{
-			Ready: func() { close(ready) },
-			Load: func(ctx context.Context) (*config.Project, *kind.Set) {
-				k := builtin.Kinds()
-				return config.Load(ctx, config.Options{Dir: p.Root, Kinds: k}), k
-			},
-		})
-	}()
+	e, _ := opened(t, engine.Options{Project: p, Environ: environ(t), Serve: engine.Serve{Ready: func() { close(ready) }, Load: again(p)}})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { ended <- e.Run(ctx) }()
 	select {
 	case <-ready:
 	case err := <-ended:
@@ -46,6 +38,14 @@ func serve(t *testing.T, p *config.Project) *engine.Engine {
 		}
 	})
 	return e
+}
+
+// again reads a project again.
+func again(p *config.Project) func(ctx context.Context) (*config.Project, *kind.Set) {
+	return func(ctx context.Context) (*config.Project, *kind.Set) {
+		k := builtin.Kinds()
+		return config.Load(ctx, config.Options{Dir: p.Root, Kinds: k}), k
+	}
 }
 
 // until asks again and again until it is so.
@@ -192,7 +192,7 @@ func TestOneEngine(t *testing.T) {
 	serve(t, p)
 	e, _ := open(t, p, environ(t))
 	var running *engine.Running
-	if err := e.Serve(t.Context(), engine.ServeOptions{}); !errors.As(err, &running) || running.PID != os.Getpid() {
+	if err := e.Run(t.Context()); !errors.As(err, &running) || running.PID != os.Getpid() {
 		t.Errorf("a second engine: %v", err)
 	}
 }
@@ -206,12 +206,10 @@ name: a
 system: pm2
 steps: [{exec: [sleep, "100"]}]
 `})
-	e, _ := open(t, p, environ(t))
-	ctx, cancel := context.WithCancel(t.Context())
 	ready, ended := make(chan struct{}), make(chan error)
-	go func() {
-		ended <- e.Serve(ctx, engine.ServeOptions{Ready: func() { close(ready) }, Drain: time.Millisecond})
-	}()
+	e, _ := opened(t, engine.Options{Project: p, Environ: environ(t), Serve: engine.Serve{Ready: func() { close(ready) }, Drain: time.Millisecond}})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { ended <- e.Run(ctx) }()
 	<-ready
 	r, err := e.Trigger(ctx, "a", "a test", engine.RunRequest{})
 	if err != nil {
@@ -263,10 +261,10 @@ func TestInterruptedIsTriedAgain(t *testing.T) {
 			"steps: [{exec: [sh, -c, '[ $REDUND_ATTEMPT = 2 ] && [ $N = y ] || exec sleep 100'], env: {N: '${{ params.n }}'}}]\n",
 		"pipelines/pm2/once.yaml": "version: 1\nname: once\nsystem: pm2\nsteps: [{exec: [sleep, '100']}]\n",
 	})
-	e, _ := open(t, p, environ(t))
-	ctx, cancel := context.WithCancel(t.Context())
 	ready, ended := make(chan struct{}), make(chan error)
-	go func() { ended <- e.Serve(ctx, engine.ServeOptions{Ready: func() { close(ready) }}) }()
+	e, _ := opened(t, engine.Options{Project: p, Environ: environ(t), Serve: engine.Serve{Ready: func() { close(ready) }}})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { ended <- e.Run(ctx) }()
 	<-ready
 	first, err := e.Trigger(ctx, "again", "a test", engine.RunRequest{Params: map[string]string{"n": "y"}})
 	if err != nil {
@@ -309,7 +307,7 @@ func TestCancelOfARunInTheForeground(t *testing.T) {
 	for _, called := range []string{"outer", "inner"} {
 		ended := make(chan engine.Report, 1)
 		go func() {
-			r, err := e.Run(context.Background(), engine.RunRequest{Pipeline: find(t, p, "outer")})
+			r, err := e.RunNow(context.Background(), engine.RunRequest{Pipeline: find(t, p, "outer")})
 			if err != nil {
 				t.Error(err)
 			}
@@ -384,32 +382,28 @@ func TestOnly(t *testing.T) {
 	p := project(t, map[string]string{
 		"pipelines/pm2/a.yaml": fmt.Sprintf(plain, "a", "pm2"), "pipelines/netlify-functions/b.yaml": fmt.Sprintf(plain, "b", "netlify-functions"),
 	})
-	e, _ := open(t, p, environ(t))
-	part := func(only ...string) (stop func()) {
-		ctx, cancel := context.WithCancel(t.Context())
+	part := func(only ...string) (e *engine.Engine, stop func()) {
 		ready, ended := make(chan struct{}), make(chan error, 1)
-		go func() {
-			ended <- e.Serve(ctx, engine.ServeOptions{Only: only, Ready: func() { close(ready) }, Load: func(ctx context.Context) (*config.Project, *kind.Set) {
-				k := builtin.Kinds()
-				return config.Load(ctx, config.Options{Dir: p.Root, Kinds: k}), k
-			}})
-		}()
+		e, _ = opened(t, engine.Options{Project: p, Environ: environ(t), Serve: engine.Serve{Only: only, Ready: func() { close(ready) }, Load: again(p)}})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { ended <- e.Run(ctx) }()
 		<-ready
-		return func() {
+		return e, func() {
 			cancel()
-			if err := <-ended; err != nil {
+			if err := errors.Join(<-ended, e.Close()); err != nil {
 				t.Error(err)
 			}
 		}
 	}
-	part()() // all is in force, and recorded so
+	_, stop := part()
+	stop() // all is in force, and recorded so
+	e, stop := part("pm2")
 	h := e.Records()
 	order := history.Order{System: "netlify-functions", Pipeline: "b", Trigger: "api", Reason: "manual"}
 	waits, err := h.Enqueue(t.Context(), order)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := part("pm2")
 	save(t, p, "pipelines/netlify-functions/b.yaml", "oops: 1\n")
 	if err := e.Reload(t.Context()); err != nil {
 		t.Fatal(err)
@@ -428,8 +422,8 @@ func TestOnly(t *testing.T) {
 	if st, err := e.Status(t.Context()); err != nil || len(st.Reload.Rejected) != 0 || len(st.Parts) != 1 {
 		t.Errorf("%+v, %v", st, err)
 	}
-	stop()
 	list, err := h.LastLoaded(t.Context())
+	stop()
 	if err != nil || len(list) != 2 {
 		t.Errorf("recorded in force: %+v, %v", list, err)
 	}

@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode"
 
 	"github.com/redundctl/redundctl/engine/config/contexts"
 	"github.com/redundctl/redundctl/engine/config/files"
@@ -103,7 +102,7 @@ func Load(ctx context.Context, o Options) *Project {
 // camelCase that other tools' users write. More than one: it is ambiguous.
 func (p *Project) Find(name string) []*pipeline.Pipeline {
 	found := p.named(name)
-	if kebab := kebabCase(name); found == nil && kebab != name {
+	if kebab := pipeline.Kebab(name); found == nil && kebab != name {
 		found = p.named(kebab)
 	}
 	return found
@@ -120,29 +119,13 @@ func (p *Project) named(name string) []*pipeline.Pipeline {
 	return out
 }
 
-// kebabCase turns marketingSync and githubActions/marketingSync into the
-// names of the language.
-func kebabCase(name string) string {
-	var b strings.Builder
-	for i, r := range name {
-		if unicode.IsUpper(r) {
-			if i > 0 && !strings.HasSuffix(b.String(), "/") {
-				b.WriteByte('-')
-			}
-			r = unicode.ToLower(r)
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
 // Rejected lists the files whose problems make pipelines of a name invalid:
 // their own, and those that these use.
 func (p *Project) Rejected(name string) []string {
 	if files := p.rejected[name]; files != nil {
 		return files
 	}
-	return p.rejected[kebabCase(name)]
+	return p.rejected[pipeline.Kebab(name)]
 }
 
 // Definition is the canonical content of a pipeline as JSON, and its SHA-256

@@ -3,12 +3,15 @@
 package lock
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,6 +21,37 @@ type Held struct{ PID int } // 0: it has not said yet
 
 // Error says which process has it.
 func (h *Held) Error() string { return fmt.Sprintf("process %d has the lock", h.PID) }
+
+// Engine is the file that the engine of a state directory has for as long as it
+// uses it.
+func Engine(state string) string { return filepath.Join(state, "engine.lock") }
+
+// freeEvery is how often Free looks.
+const freeEvery = 10 * time.Millisecond
+
+// Free waits until no process has the file.
+func Free(ctx context.Context, path string) error {
+	tick := time.NewTicker(freeEvery)
+	defer tick.Stop()
+	for {
+		f, err := os.Open(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+			f.Close()
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
 
 // Take takes a file until it is closed or the process ends, and writes the pid
 // into it for others to read. The error is a *Held when somebody has it.

@@ -7,6 +7,11 @@
 // Start with Pipeline, then Action (action.go), then Record (record.go).
 package pipeline
 
+import (
+	"strings"
+	"unicode"
+)
+
 // Pipeline is one file of the language: a graph of steps or a service, the
 // schedule it runs on and the primary it backs up. The zero value is not
 // useful; config.Load builds pipelines with the defaults of the JSON Schema.
@@ -57,6 +62,22 @@ type Pipeline struct {
 
 // ID is the identity of a pipeline: system/name.
 func (p *Pipeline) ID() string { return p.System + "/" + p.Name }
+
+// Kebab turns marketingSync and githubActions/marketingSync into the
+// names of the language.
+func Kebab(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if unicode.IsUpper(r) {
+			if i > 0 && !strings.HasSuffix(b.String(), "/") {
+				b.WriteByte('-')
+			}
+			r = unicode.ToLower(r)
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
 
 // Mode says how a pipeline stands beside its primary.
 type Mode string

@@ -91,8 +91,9 @@ func of(a *app.App, p *config.Project, arg string, q *logs.Query) error {
 		q.Run, err = app.RunID(arg)
 		return err
 	}
-	if _, ok := p.Config.Systems[arg]; ok || arg == "engine" {
-		q.Name = arg
+	name := pipeline.Kebab(arg)
+	if _, ok := p.Config.Systems[name]; ok || name == "engine" {
+		q.Name = name
 		return nil
 	}
 	x, err := a.Pipeline(p, arg)

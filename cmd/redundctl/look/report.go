@@ -8,6 +8,7 @@ import (
 
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/history/summary"
+	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/report"
 )
 
@@ -42,8 +43,10 @@ func Report(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			system := ""
 			if len(args) == 1 {
-				if _, ok := p.Config.Systems[args[0]]; !ok {
+				system = pipeline.Kebab(args[0])
+				if _, ok := p.Config.Systems[system]; !ok {
 					return app.Usagef("redundctl list shows them", "there is no system %q", args[0])
 				}
 			}
@@ -56,8 +59,8 @@ func Report(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if len(args) == 1 {
-				s = report.Only(s, args[0])
+			if system != "" {
+				s = report.Only(s, system)
 			}
 			return app.Quiet(write(s))
 		},

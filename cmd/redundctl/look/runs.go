@@ -110,6 +110,7 @@ func recorded(a *app.App, p *config.Project, name string) (system, pipe string, 
 		}
 		return x.System, x.Name, nil
 	}
+	name = pipeline.Kebab(name)
 	if system, pipe, ok := strings.Cut(name, "/"); ok {
 		return system, pipe, nil
 	}
@@ -121,7 +122,7 @@ func recorded(a *app.App, p *config.Project, name string) (system, pipe string, 
 
 // written reports whether the project's files know a name.
 func written(p *config.Project, name string) bool {
-	_, system := p.Config.Systems[name]
+	_, system := p.Config.Systems[pipeline.Kebab(name)]
 	return system || len(p.Find(name)) > 0 || len(p.Rejected(name)) > 0
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/report"
 )
 
@@ -51,9 +52,9 @@ func Status(a *app.App) *cobra.Command {
 
 // narrow leaves of a status what a name means.
 func narrow(st *api.Status, name string) error {
-	kebab := strings.ToLower(name)
+	name = pipeline.Kebab(name)
 	of := func(p api.Part) bool {
-		return p.System == name || p.Name == name || p.System+"/"+p.Name == name || strings.ReplaceAll(p.Name, "-", "") == kebab
+		return p.System == name || p.Name == name || p.System+"/"+p.Name == name
 	}
 	st.Parts = slices.DeleteFunc(st.Parts, func(p api.Part) bool { return !of(p) })
 	st.Systems = slices.DeleteFunc(st.Systems, func(s api.SystemStatus) bool {
@@ -126,7 +127,7 @@ and the files. The exit code is 1 when something is unhealthy.`,
 				return err
 			}
 			defer e.Close()
-			h, err := e.Health(c.Context(), strings.Join(args, ""))
+			h, err := e.Health(c.Context(), pipeline.Kebab(strings.Join(args, "")))
 			if err != nil {
 				return err
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/api/client"
 	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
 // startWithin is how long an engine may take until it answers.
@@ -209,7 +210,7 @@ func turn(ctx context.Context, a *app.App, name string, do func(*client.Client, 
 		return err
 	}
 	defer e.Close()
-	got, err := do(e, ctx, name)
+	got, err := do(e, ctx, pipeline.Kebab(name))
 	if err != nil {
 		return err
 	}

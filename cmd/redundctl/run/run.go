@@ -163,11 +163,11 @@ func now(ctx context.Context, a *app.App, opts engine.Options, r engine.RunReque
 
 // once opens an engine for one run.
 func once(ctx context.Context, o engine.Options, r engine.RunRequest) (engine.Report, error) {
-	e, err := engine.Open(ctx, o)
+	e, err := engine.New(ctx, o)
 	if err != nil {
 		return engine.Report{}, err
 	}
-	report, err := e.Run(ctx, r)
+	report, err := e.RunNow(ctx, r)
 	return report, errors.Join(err, e.Close())
 }
 

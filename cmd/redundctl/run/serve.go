@@ -16,6 +16,7 @@ import (
 	"github.com/redundctl/redundctl/engine/api/server"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
 // Serve is `redundctl serve`.
@@ -42,20 +43,19 @@ next engine finds them as interrupted. SIGHUP reads the files at once.`,
 			if err != nil {
 				return err
 			}
-			for _, name := range only {
-				if _, ok := p.Config.Systems[name]; !ok {
+			for i, name := range only {
+				only[i] = pipeline.Kebab(name)
+				if _, ok := p.Config.Systems[only[i]]; !ok {
 					return app.Usagef("", "--only: there is no system %q", name)
 				}
 			}
-			e, err := engine.Open(c.Context(), engine.Options{Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.Logger(), Subreaper: true})
-			if err != nil {
-				return err
-			}
-			err = serve(c.Context(), a, e, engine.ServeOptions{
-				Version: a.Version, Only: only, Drain: drain,
-				Load: func(ctx context.Context) (*config.Project, *kind.Set) { return a.Load(ctx, kinds) },
+			return serve(c.Context(), a, engine.Options{
+				Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.Logger(), Subreaper: true,
+				Serve: engine.Serve{
+					Version: a.Version, Only: only, Drain: drain,
+					Load: func(ctx context.Context) (*config.Project, *kind.Set) { return a.Load(ctx, kinds) },
+				},
 			})
-			return errors.Join(err, e.Close())
 		},
 	}
 	c.Flags().StringSliceVar(&only, "only", nil, "serve these `systems` only")
@@ -65,9 +65,16 @@ next engine finds them as interrupted. SIGHUP reads the files at once.`,
 
 // serve lets an engine serve with its socket, until ctx is done or somebody
 // asks it to stop.
-func serve(ctx context.Context, a *app.App, e *engine.Engine, o engine.ServeOptions) error {
+func serve(ctx context.Context, a *app.App, o engine.Options) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	ready := make(chan struct{})
+	o.Serve.Ready = func() { close(ready) }
+	e, err := engine.New(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
 	srv, err := server.New(e, server.Options{Stop: stop, Log: a.Logger()})
 	if err != nil {
 		return err
@@ -75,27 +82,27 @@ func serve(ctx context.Context, a *app.App, e *engine.Engine, o engine.ServeOpti
 	// The socket stays until the engine has ended: who waits for that sees it go.
 	open, closeSocket := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeSocket()
-	listening := make(chan error, 1)
-	started := false
-	o.Ready = func() {
-		started = true
-		go func() {
-			err := srv.Run(open)
-			if err != nil {
-				stop()
-			}
-			listening <- err
-		}()
-		go signals(open, a, e)
-		notify(a, daemon.SdNotifyReady)
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx) }()
+	select {
+	case err = <-ended:
+		return err
+	case <-ready:
 	}
-	err = e.Serve(ctx, o)
+	listening := make(chan error, 1)
+	go func() {
+		err := srv.Run(open)
+		if err != nil {
+			stop()
+		}
+		listening <- err
+	}()
+	go signals(open, a, e)
+	notify(a, daemon.SdNotifyReady)
+	err = <-ended
 	notify(a, daemon.SdNotifyStopping)
 	closeSocket()
-	if started {
-		err = errors.Join(err, <-listening)
-	}
-	return err
+	return errors.Join(err, <-listening)
 }
 
 // signals takes up the files on SIGHUP, and tells systemd that we live, until

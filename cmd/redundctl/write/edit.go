@@ -144,7 +144,8 @@ type place struct {
 func observing(a *app.App, p *config.Project, args []string) ([]place, error) {
 	var out []place
 	add := func(file, what string, path ...any) { out = append(out, place{file, what, path}) }
-	_, system := p.Config.Systems[first(args)]
+	asked := pipeline.Kebab(first(args))
+	_, system := p.Config.Systems[asked]
 	if len(args) == 1 && !system {
 		x, err := a.Pipeline(p, args[0])
 		if err == nil && x.Observe {
@@ -156,7 +157,7 @@ func observing(a *app.App, p *config.Project, args []string) ([]place, error) {
 		add(p.ConfigFile, "the project", "observe")
 	}
 	for name, s := range p.Config.Systems {
-		if s.Observe && (len(args) == 0 || args[0] == name) {
+		if s.Observe && (len(args) == 0 || asked == name) {
 			add(p.ConfigFile, name, "systems", name, "observe")
 		}
 	}

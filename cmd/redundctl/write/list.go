@@ -28,6 +28,7 @@ func List(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			system = pipeline.Kebab(system)
 			if _, ok := p.Config.Systems[system]; system != "" && !ok {
 				return app.Usagef("the systems are "+strings.Join(slices.Sorted(maps.Keys(p.Config.Systems)), ", "), "there is no system %q", system)
 			}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/lock"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
@@ -101,7 +102,7 @@ func (c *Client) Reload(ctx context.Context) (api.Reload, error) {
 // goneEvery is how often Gone looks.
 const goneEvery = 20 * time.Millisecond
 
-// Gone returns when no engine listens any more.
+// Gone returns when no engine listens any more, and none has the state directory.
 func (c *Client) Gone(ctx context.Context) error {
 	tick := time.NewTicker(goneEvery)
 	defer tick.Stop()
@@ -114,7 +115,7 @@ func (c *Client) Gone(ctx context.Context) error {
 			}
 			return ctx.Err()
 		case errors.Is(err, ErrNoEngine):
-			return nil
+			return lock.Free(ctx, c.lock)
 		case err == nil:
 			conn.Close()
 		}

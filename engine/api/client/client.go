@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/lock"
 )
 
 // ErrNoEngine says that no engine listens where it should.
@@ -55,6 +56,7 @@ func (e *StatusError) Error() string {
 // Client speaks to one engine.
 type Client struct {
 	path string
+	lock string // what the engine has until it has ended
 	http *http.Client
 }
 
@@ -64,7 +66,7 @@ const dialTime = 5 * time.Second
 // Open finds the engine of a state directory. The error is ErrNoEngine when
 // there is none. The Client must be closed.
 func Open(state string) (*Client, error) {
-	c := &Client{path: api.SocketPath(state)}
+	c := &Client{path: api.SocketPath(state), lock: lock.Engine(state)}
 	c.http = &http.Client{Transport: &http.Transport{
 		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) },
 		DisableCompression: true, MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second,

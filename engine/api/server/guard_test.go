@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/api/server"
 	"github.com/redundctl/redundctl/engine/config"
 )
@@ -157,7 +158,7 @@ func TestUnsafeIsRefused(t *testing.T) {
 		}
 		// What the checks of the file find does not get here; but who embeds an
 		// engine may not look at them.
-		e := open(t, reloaded(t, p.Root))
+		e := open(t, reloaded(t, p.Root), engine.Serve{})
 		_, err := server.New(e, server.Options{})
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v", text, err)

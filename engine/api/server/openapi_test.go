@@ -14,6 +14,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 	"gopkg.in/yaml.v3"
 
+	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/api/server"
 )
@@ -37,7 +38,7 @@ func methods() []string { return []string{"get", "post", "put", "delete", "patch
 // TestOpenAPIHasEveryRoute holds that what is served is described, and the
 // other way round.
 func TestOpenAPIHasEveryRoute(t *testing.T) {
-	e := open(t, project(t, t.TempDir(), map[string]string{"pipelines/quick.yaml": quick}))
+	e := open(t, project(t, t.TempDir(), map[string]string{"pipelines/quick.yaml": quick}), engine.Serve{})
 	s, err := server.New(e, server.Options{})
 	if err != nil {
 		t.Fatal(err)

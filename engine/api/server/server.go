@@ -121,7 +121,7 @@ func (s *Server) Addr() net.Addr {
 
 // Run serves until ctx is done and everything that it began has ended. It may be
 // called once. Begin it when the engine keeps its schedules
-// (ServeOptions.Ready), and end it after Serve has returned and before Close: then
+// (engine.Serve.Ready), and end it after Engine.Run has returned and before Close: then
 // who waits until nobody listens knows that the engine has ended. A *engine.Running says
 // that another engine listens here.
 func (s *Server) Run(ctx context.Context) (err error) {

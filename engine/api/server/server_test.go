@@ -104,10 +104,10 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-func open(t *testing.T, p *config.Project) *engine.Engine {
+func open(t *testing.T, p *config.Project, serve engine.Serve) *engine.Engine {
 	t.Helper()
 	env := []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir(), "HOME=/nowhere", "REDUND_TOKEN=" + token}
-	e, err := engine.Open(t.Context(), engine.Options{Project: p, Kinds: builtin.Kinds(), Environ: env})
+	e, err := engine.New(t.Context(), engine.Options{Project: p, Kinds: builtin.Kinds(), Environ: env, Serve: serve})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,13 +129,12 @@ func load(root string) func(ctx context.Context) (*config.Project, *kind.Set) {
 // start serves a project until the test ends.
 func start(t *testing.T, p *config.Project, l server.Limits) *standing {
 	t.Helper()
-	s := &standing{t: t, project: p, engine: open(t, p), ended: make(chan error, 1), halted: make(chan error, 1), logged: &buffer{}}
+	s := &standing{t: t, project: p, ended: make(chan error, 1), halted: make(chan error, 1), logged: &buffer{}}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	ready := make(chan struct{})
-	go func() {
-		s.ended <- s.engine.Serve(ctx, engine.ServeOptions{Version: "test", Load: load(p.Root), Drain: 10 * time.Second, Ready: func() { close(ready) }})
-	}()
+	s.engine = open(t, p, engine.Serve{Version: "test", Load: load(p.Root), Drain: 10 * time.Second, Ready: func() { close(ready) }})
+	go func() { s.ended <- s.engine.Run(ctx) }()
 	select {
 	case <-ready:
 	case err := <-s.ended:
@@ -391,7 +390,12 @@ func TestStopEngine(t *testing.T) {
 	go func() { gone <- c.Gone(ctx) }()
 	s.ended <- nil
 	s.end()
-	if err := <-gone; err != nil {
+	select {
+	case err := <-gone:
+		t.Errorf("an engine is gone that has not closed its history: %v", err)
+	default:
+	}
+	if err := errors.Join(s.engine.Close(), <-gone); err != nil {
 		t.Error(err)
 	}
 	if _, err := c.Status(ctx); !errors.Is(err, client.ErrNoEngine) {

@@ -21,7 +21,7 @@ import (
 
 func TestSocketIsOfTheUserAlone(t *testing.T) {
 	p := project(t, t.TempDir(), map[string]string{"pipelines/quick.yaml": quick})
-	e := open(t, p)
+	e := open(t, p, engine.Serve{})
 	// A dead engine has left a socket, and one that it had not finished.
 	for _, name := range []string{"redund.sock", "redund.sock.new"} {
 		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(p.State, name), Net: "unix"})
@@ -83,7 +83,7 @@ func TestFoldersOfOthersAreNotUsed(t *testing.T) {
 	if err := os.Symlink(t.TempDir(), filepath.Join(dir, "redundctl")); err != nil {
 		t.Fatal(err)
 	}
-	e := open(t, project(t, filepath.Join(t.TempDir(), strings.Repeat("long", 25)), map[string]string{"pipelines/quick.yaml": quick}))
+	e := open(t, project(t, filepath.Join(t.TempDir(), strings.Repeat("long", 25)), map[string]string{"pipelines/quick.yaml": quick}), engine.Serve{})
 	s, err := server.New(e, server.Options{})
 	if err != nil {
 		t.Fatal(err)
