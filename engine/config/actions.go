@@ -86,7 +86,7 @@ func (s *actions) get(name string) *actionFile {
 func (a *actionFile) read(p *Project) {
 	// Its problems are kept apart from those of the project: it may be used by
 	// many pipelines.
-	own := &loader{Project: &Project{Root: p.Root, Config: p.Config, kinds: p.kinds, env: p.env, actions: p.actions, blind: p.blind, notify: p.notify, rejected: map[string][]string{}}}
+	own := &loader{Project: &Project{Root: p.Root, Config: p.Config, kinds: p.kinds, env: p.env, instead: p.instead, actions: p.actions, blind: p.blind, notify: p.notify, rejected: map[string][]string{}}}
 	f := &file{loader: own, Found: files.Found{Name: a.name}, zones: &schedule.Zones{}}
 	a.file = f
 	if strings.HasPrefix(a.name, "../") || a.name == ".." || filepath.IsAbs(a.name) {

@@ -40,6 +40,8 @@ type Options struct {
 	// Env is the environment that declared secrets are looked for in and PATH
 	// is taken from; nil: os.LookupEnv.
 	Env func(string) (string, bool)
+	// Instead is read in place of one of the files; nil: none.
+	Instead *files.Instead
 }
 
 // Project is what was loaded. It is never changed and may be shared.
@@ -57,6 +59,7 @@ type Project struct {
 
 	env      func(string) (string, bool)
 	kinds    *kind.Set
+	instead  *files.Instead
 	rejected map[string][]string // name and system/name of invalid pipelines, to the files whose problems say why
 	actions  *actions
 	blind    bool     // nothing is known of what redund.yaml says
@@ -68,13 +71,13 @@ type Project struct {
 func Open(o Options) *Project { p, _ := open(o); return p }
 
 func open(o Options) (*Project, *settings.File) {
-	p := &Project{ConfigFile: FileName, env: o.Env, kinds: o.Kinds, rejected: map[string][]string{}}
+	p := &Project{ConfigFile: FileName, env: o.Env, kinds: o.Kinds, instead: o.Instead, rejected: map[string][]string{}}
 	if p.env == nil {
 		p.env = os.LookupEnv
 	}
 	p.Root = files.Root(o.Dir, FileName)
 	p.actions = &actions{project: p, files: map[string]*actionFile{}}
-	r := settings.Load(p.Root, o.Environment, p.kinds.Schemas())
+	r := settings.Load(p.Root, o.Environment, p.kinds.Schemas(), o.Instead)
 	p.Config, p.ConfigInvalid, p.blind, p.Problems = r.Config, r.Invalid, r.Blind, r.Problems
 	p.State = p.abs(p.Config.State)
 	return p, r
@@ -190,5 +193,5 @@ func (l *loader) add(ps ...diag.Problem) {
 // open reads a file of the project.
 func (p *Project) open(name string) (*source.File, []diag.Problem) {
 	c := &p.Config.Limits
-	return files.Open(p.abs(name), name, source.Limits{FileSize: int64(c.FileSize), Aliases: c.Aliases, Depth: c.Depth}, false)
+	return p.instead.Open(p.abs(name), name, source.Limits{FileSize: int64(c.FileSize), Aliases: c.Aliases, Depth: c.Depth}, false)
 }

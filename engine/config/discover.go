@@ -101,7 +101,7 @@ func (l *loader) projectFile(written, path string) {
 
 // badRoot reports an entry of `pipelines` that cannot be used.
 func (l *loader) badRoot(bad files.BadRoot) {
-	p := diag.Problem{File: FileName, Severity: diag.Error, Rule: bad.Rule, Message: bad.Message, Hint: bad.Hint}
+	p := diag.Problem{File: FileName, Severity: bad.Severity, Rule: bad.Rule, Message: bad.Message, Hint: bad.Hint}
 	if s := l.redund.Source; s != nil && l.redund.Rooted {
 		at := l.redund.Place("pipelines", bad.Index)
 		if _, one := mistake.Value(s.Value, place("pipelines")).(string); one && len(at) == 2 {

@@ -44,26 +44,12 @@ func (f *file) findings(s *pipeline.Step, at []any) {
 		return
 	}
 	for _, x := range k.Check(s.With, kind.Place{Root: f.Root, Dir: f.directory(s), Notify: f.notify}) {
-		where := below(at, "with")
-		for _, key := range x.Key {
-			where = append(where, index(key, mistake.Value(f.source.Value, where)))
-		}
+		where := mistake.Below(f.source.Value, below(at, "with"), x.Key)
 		if len(x.Key) == 0 {
 			where = below(at, "uses")
 		}
 		f.say(f.source.At(where), x.Severity, x.Rule, x.Message, x.Hint)
 	}
-}
-
-// index is a part of a path: a number where what it is below is a list.
-func index(key string, in any) any {
-	if _, ok := in.([]any); ok {
-		n := 0
-		if _, err := fmt.Sscan(key, &n); err == nil {
-			return n
-		}
-	}
-	return key
 }
 
 // directory is where the step works, or "" when an expression decides.
@@ -156,7 +142,7 @@ func (f *file) checkPlugin(s *pipeline.Step, at []any) {
 	if _, ok := f.Config.Plugins[name]; ok || f.blind {
 		return
 	}
-	if f.programs.Look("redund-step-"+name, "") == "" {
+	if f.programs.Known(s.Uses, func() string { return kind.FindPlugin(name, f.Root, f.programs.Path) }) == "" {
 		f.say(f.source.At(below(at, "uses")), diag.Warning, "missing-program",
 			fmt.Sprintf("there is no plugin %q on this machine", name), "name its path under plugins in "+FileName+", or put redund-step-"+name+" into a folder of PATH outside the project")
 	}

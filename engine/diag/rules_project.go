@@ -189,6 +189,12 @@ var projectRules = []Rule{
 		Good:    "-- redund.yaml --\npipelines: [\"jobs/*\"]\n-- jobs/pm2/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - run: echo done\n",
 	},
 	{
+		ID: "empty-pattern", Severity: Warning,
+		Summary: "a pattern of paths that nothing matches",
+		Bad:     "-- redund.yaml --\npipelines: [pipelines, \"jobs/*\"]\n-- pipelines/pm2/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - run: echo done\n",
+		Good:    "-- redund.yaml --\npipelines: [pipelines, \"jobs/*\"]\n-- jobs/pm2/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - run: echo done\n-- pipelines/pm2/other.yaml --\nversion: 1\nname: other\nsteps:\n  - run: echo done\n",
+	},
+	{
 		ID: "unknown-environment", Severity: Error,
 		Summary: "an environment that redund.yaml does not have",
 		Bad:     "# redundctl --environment stagng validate, where redund.yaml says\n# environments: {staging: {}}\n",

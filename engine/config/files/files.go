@@ -47,6 +47,7 @@ func (d *Walk) In(names ...string) {
 // BadRoot is a folder or pattern that cannot be used.
 type BadRoot struct {
 	Index               int
+	Severity            diag.Severity
 	Rule, Message, Hint string
 }
 
@@ -60,7 +61,7 @@ func (d *Walk) Roots(patterns []string) []BadRoot {
 				if pattern == "pipelines" {
 					hint = "redundctl init makes one"
 				}
-				bad = append(bad, BadRoot{i, "missing-folder", "there is no folder " + pattern, hint})
+				bad = append(bad, BadRoot{i, diag.Error, "missing-folder", "there is no folder " + pattern, hint})
 				continue
 			}
 			d.In(Relative(d.Root, d.abs(pattern)))
@@ -72,12 +73,17 @@ func (d *Walk) Roots(patterns []string) []BadRoot {
 		}
 		hits, err := doublestar.FilepathGlob(glob)
 		if err != nil {
-			bad = append(bad, BadRoot{i, "glob", fmt.Sprintf("%q is not a pattern of paths", pattern), "use *, ** and ? as in pipelines/**/daily-*.yaml"})
+			bad = append(bad, BadRoot{i, diag.Error, "glob", fmt.Sprintf("%q is not a pattern of paths", pattern), "use *, ** and ? as in pipelines/**/daily-*.yaml"})
 		}
+		matched := err != nil
 		for _, h := range hits {
 			if name := Relative(d.Root, h); d.meant(pattern, name) {
+				matched = true
 				d.In(name)
 			}
+		}
+		if !matched {
+			bad = append(bad, BadRoot{i, diag.Warning, "empty-pattern", fmt.Sprintf("no folder and no file of YAML matches %q", pattern), "it is taken from the project's folder, and ** stands for any folders in between"})
 		}
 	}
 	return bad

@@ -11,10 +11,33 @@ import (
 	"github.com/redundctl/redundctl/engine/source"
 )
 
+// Instead is the text that one file is read with in place of its own: what
+// somebody is about to save. Nil: each file is read with its own.
+type Instead struct {
+	Path string // absolute
+	Text []byte
+}
+
+// of reports whether a path leads to the file.
+func (i *Instead) of(path string) bool {
+	if i == nil || path == i.Path {
+		return i != nil
+	}
+	a, err := os.Stat(i.Path)
+	b, berr := os.Stat(path)
+	return err == nil && berr == nil && os.SameFile(a, b)
+}
+
 // Open reads the file at path, which problems call name. The File is nil when
 // it cannot be read, and when it is not there, which is no problem of a file
 // that is optional.
-func Open(path, name string, lim source.Limits, optional bool) (*source.File, []diag.Problem) {
+func (i *Instead) Open(path, name string, lim source.Limits, optional bool) (*source.File, []diag.Problem) {
+	if i.of(path) {
+		if p, bad := source.TooLarge(name, int64(len(i.Text)), lim); bad {
+			return nil, []diag.Problem{p}
+		}
+		return source.Parse(name, i.Text, lim)
+	}
 	if optional {
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redundctl/redundctl/engine/diag"
@@ -164,6 +165,21 @@ func Value(v any, path []any) any {
 		}
 	}
 	return v
+}
+
+// Below is where keys lead to below a path of a value: numbers stand for
+// entries where what they are below is a list.
+func Below(v any, at []any, keys []string) []any {
+	for _, key := range keys {
+		next := any(key)
+		if _, list := Value(v, at).([]any); list {
+			if n, err := strconv.Atoi(key); err == nil {
+				next = n
+			}
+		}
+		at = append(at, next)
+	}
+	return at
 }
 
 // Expression is the problem of an expression in the string at a path.

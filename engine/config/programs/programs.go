@@ -31,16 +31,22 @@ func (s *Set) Look(name, dir string) string {
 		}
 		return ""
 	}
+	return s.Known(name, func() string {
+		for _, d := range filepath.SplitList(s.Path) {
+			if p := filepath.Join(d, name); filepath.IsAbs(d) && runs(p) {
+				return p
+			}
+		}
+		return ""
+	})
+}
+
+// Known is what look finds for a name, which is looked for once.
+func (s *Set) Known(name string, look func() string) string {
 	if known, ok := s.known.Load(name); ok {
 		return known.(string)
 	}
-	found := ""
-	for _, d := range filepath.SplitList(s.Path) {
-		if p := filepath.Join(d, name); filepath.IsAbs(d) && runs(p) {
-			found = p
-			break
-		}
-	}
+	found := look()
 	s.known.Store(name, found)
 	return found
 }

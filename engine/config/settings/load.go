@@ -39,10 +39,10 @@ type File struct {
 // Load reads redund.yaml, applies the environment ("": the one that it names)
 // and fills in what is not written. A project without the file has the
 // defaults; of one with mistakes holds what has none, so that they are told
-// once and not by each pipeline.
-func Load(root, environment string, schemas *schema.Set) *File {
+// once and not by each pipeline. instead may be nil.
+func Load(root, environment string, schemas *schema.Set, instead *files.Instead) *File {
 	f := &File{schemas: schemas, Overrides: map[string]map[string]any{}, value: map[string]any{}}
-	s, ps := files.Open(filepath.Join(root, FileName), FileName, source.Limits{}, true)
+	s, ps := instead.Open(filepath.Join(root, FileName), FileName, source.Limits{}, true)
 	if f.Problems = ps; ps != nil {
 		f.Blind = true
 		if len(ps) == 1 && ps[0].Rule == "empty-document" {

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -50,9 +49,7 @@ func New(paths map[string]string, root, path string) func(name string) kind.Acti
 	}
 }
 
-// find names the executable. An entry of PATH that is relative or lies within
-// the project is passed over: what a checkout brings must not become a program
-// by its name alone.
+// find names the executable: the one that redund.yaml names, or one in PATH.
 func find(name string, paths map[string]string, root, path string) (string, error) {
 	if p, ok := paths[name]; ok {
 		if !filepath.IsAbs(p) {
@@ -60,27 +57,13 @@ func find(name string, paths map[string]string, root, path string) (string, erro
 		}
 		return p, nil
 	}
+	if file := kind.FindPlugin(name, root, path); file != "" {
+		return file, nil
+	}
 	if name == "" || strings.ContainsAny(name, "/\x00") {
 		return "", fmt.Errorf("%q cannot be the name of a plugin", name)
 	}
-	if real, err := filepath.EvalSymlinks(root); err == nil {
-		root = real
-	}
-	for _, dir := range filepath.SplitList(path) {
-		file, err := filepath.EvalSymlinks(filepath.Join(dir, "redund-step-"+name))
-		if err != nil || !filepath.IsAbs(dir) || within(root, dir) || within(root, file) {
-			continue
-		}
-		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return file, nil
-		}
-	}
 	return "", fmt.Errorf("there is no plugin %s: name it under plugins: in redund.yaml, or put redund-step-%s into a folder of PATH outside the project", name, name)
-}
-
-func within(root, path string) bool {
-	rel, err := filepath.Rel(root, path)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 }
 
 type action struct {
