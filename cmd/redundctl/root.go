@@ -29,6 +29,7 @@ func commands() []entry {
 		{"list", "write", write.List},
 		{"next", "write", write.Next},
 		{"graph", "write", write.Graph},
+		{"edit", "write", write.Edit},
 		{"enable", "write", write.Enable},
 		{"disable", "write", write.Disable},
 		{"reschedule", "write", write.Reschedule},
@@ -138,7 +139,33 @@ account of what it did.`,
 		c.Args = asUsage(c.Args)
 		root.AddCommand(c)
 	}
+	if slices.ContainsFunc(args, listsAll) {
+		root.InitDefaultCompletionCmd()
+		for _, c := range root.Commands() {
+			if c.Name() == "completion" {
+				shells(c)
+			}
+		}
+	}
 	return root
+}
+
+// shells makes the command that a library gives say which shells there are,
+// where it would show its help and exit with 0.
+func shells(c *cobra.Command) {
+	var names []string
+	for _, s := range c.Commands() {
+		names = append(names, s.Name())
+	}
+	slices.Sort(names)
+	c.Use = "completion " + strings.Join(names, "|")
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return app.Usagef("see redundctl completion --help", "redundctl completion: %q is none of %s", args[0], strings.Join(names, ", "))
+		}
+		return app.Usagef("see redundctl completion --help", "redundctl completion: name a shell: %s", strings.Join(names, ", "))
+	}
 }
 
 const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}

@@ -1,7 +1,8 @@
 // Package edit changes the files of a project in place: what is asked for, and
 // not one byte besides.
 //
-// Start with File; Flag and Cron are the changes that commands make.
+// Start with File, or Read where a person decides what is written; Flag and
+// Cron are the changes that commands make.
 package edit
 
 import (
@@ -12,37 +13,83 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/redundctl/redundctl/engine/source"
 )
 
-// File changes a file. Whoever reads it meanwhile reads the old text or the new
-// one, whole; its mode and owner stay, and a link goes on to where it goes. It
-// fails when somebody else has changed the file since it was read.
+// ErrChanged says that a file is no longer what it was when it was read.
+var ErrChanged = errors.New("somebody else has just changed it: try again")
+
+// Text is a file as it was read.
+type Text struct {
+	Path  string // as it was asked for
+	Bytes []byte
+
+	target string // where the path leads
+	info   os.FileInfo
+}
+
+// Read reads a file that may be changed: one that a link leads to is that file.
+func Read(path string) (*Text, error) {
+	t := &Text{Path: path}
+	var err error
+	if t.target, err = filepath.EvalSymlinks(path); err == nil {
+		t.info, err = os.Stat(t.target)
+	}
+	if err == nil && !t.info.Mode().IsRegular() {
+		err = errors.New("it is not a regular file")
+	}
+	if err == nil {
+		t.Bytes, err = os.ReadFile(t.target)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("editing %s: %w", path, err)
+	}
+	return t, nil
+}
+
+// Writable reports what keeps the file from being changed, before anybody has
+// taken the trouble.
+func (t *Text) Writable() error {
+	for _, path := range []string{t.target, filepath.Dir(t.target)} {
+		if err := unix.Access(path, unix.W_OK); err != nil {
+			return fmt.Errorf("editing %s: %s cannot be written: %w: change its mode, or be another user", t.Path, path, err)
+		}
+	}
+	return nil
+}
+
+// Write puts a text in the place of the file's. Whoever reads it meanwhile
+// reads the old text or the new one, whole; its mode and owner stay, and a link
+// goes on to where it goes. The error is ErrChanged when somebody else has
+// changed the file since it was read.
+func (t *Text) Write(after []byte) error {
+	target, err := filepath.EvalSymlinks(t.Path)
+	if err == nil && target == t.target {
+		var now []byte
+		if now, err = os.ReadFile(target); err == nil && bytes.Equal(now, t.Bytes) {
+			return replace(target, t.info, after)
+		}
+	}
+	return fmt.Errorf("editing %s: %w", t.Path, ErrChanged)
+}
+
+// File changes a file, as Write does.
 func File(path string, change func(*source.File) ([]byte, error)) error {
-	target, err := filepath.EvalSymlinks(path)
+	t, err := Read(path)
 	if err != nil {
-		return fmt.Errorf("editing %s: %w", path, err)
+		return err
 	}
-	info, err := os.Stat(target)
-	if err != nil {
-		return fmt.Errorf("editing %s: %w", path, err)
-	}
-	before, err := os.ReadFile(target)
-	if err != nil {
-		return fmt.Errorf("editing %s: %w", path, err)
-	}
-	f, problems := source.Parse(path, before, source.Limits{})
+	f, problems := source.Parse(path, t.Bytes, source.Limits{})
 	if len(problems) > 0 {
 		return fmt.Errorf("%s:%d:%d: %s: mend it first, redundctl validate shows it", path, problems[0].Line, problems[0].Column, problems[0].Message)
 	}
 	after, err := change(f)
-	if err != nil || bytes.Equal(before, after) {
+	if err != nil || bytes.Equal(t.Bytes, after) {
 		return err
 	}
-	if now, err := os.ReadFile(target); err != nil || !bytes.Equal(now, before) {
-		return fmt.Errorf("editing %s: somebody else has just changed it: try again", path)
-	}
-	return replace(target, info, after)
+	return t.Write(after)
 }
 
 // replace puts a text in the place of a file.

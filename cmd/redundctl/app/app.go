@@ -53,7 +53,10 @@ func (a *App) Prepare(c *cobra.Command, _ []string) error {
 	if c.Name() == "version" {
 		return nil
 	}
-	end := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	end := []os.Signal{syscall.SIGTERM, os.Interrupt}
+	if c.Name() == "edit" {
+		end = end[:1] // Ctrl-C is a key of the editor
+	}
 	// With nohup we go on when the terminal has gone; to an engine the signal
 	// says that it should read its files.
 	if !signal.Ignored(syscall.SIGHUP) && c.Name() != "serve" {

@@ -11,12 +11,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/api/client"
 	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/config/files"
 	"github.com/redundctl/redundctl/engine/console"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
@@ -34,6 +33,16 @@ func (a *App) Load(ctx context.Context, kinds *kind.Set, paths ...string) (*conf
 	o.Paths = paths
 	p := config.Load(ctx, o)
 	return p, kinds.With(builtin.Plugins(p.Config.Plugins, p.Root, os.Getenv("PATH")))
+}
+
+// Instead is Project with a text in place of what stands in one of its files.
+func (a *App) Instead(ctx context.Context, path string, text []byte, paths ...string) *config.Project {
+	o := a.options(builtin.Kinds())
+	o.Paths = paths
+	if path != "" {
+		o.Instead = &files.Instead{Path: path, Text: text}
+	}
+	return config.Load(ctx, o)
 }
 
 func (a *App) options(kinds *kind.Set) config.Options {
@@ -157,19 +166,6 @@ func (a *App) Unknown(p *config.Project, name string) error {
 // History opens what was recorded.
 func (a *App) History(ctx context.Context, p *config.Project) (*engine.History, error) {
 	return engine.OpenHistory(ctx, p)
-}
-
-// CompleteNames offers the names of pipelines.
-func (a *App) CompleteNames(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	p, _ := a.Project(c.Context())
-	var out []string
-	for _, x := range p.Pipelines {
-		out = append(out, x.Name+"\t"+x.Description)
-	}
-	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
 // Mention says on stderr that some files were left out.

@@ -117,6 +117,30 @@ func printBackups(a *app.App, list []git.Backup, verified bool) error {
 	return a.Table(head, rows)
 }
 
+// completeBackups offers backups, newest first.
+func completeBackups(a *app.App, dir *string) app.Completion {
+	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		p, _ := a.Project(c.Context())
+		r, done, err := repository(c.Context(), a, p, *dir)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		defer done()
+		list, err := r.Backups(c.Context(), false)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var out []string
+		for _, b := range list {
+			out = append(out, b.ID+"\t"+b.Reason)
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	}
+}
+
 // Restore is `redundctl restore`.
 func Restore(a *app.App) *cobra.Command {
 	var dir string
@@ -125,7 +149,8 @@ func Restore(a *app.App) *cobra.Command {
 		Short: "Bring a git backup back, after making one of what is there now",
 		Example: `  redundctl backups
   redundctl restore 20261124T081315.123Z`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeBackups(a, &dir),
 		RunE: func(c *cobra.Command, args []string) error {
 			p, _, err := a.Usable(c.Context())
 			if err != nil {

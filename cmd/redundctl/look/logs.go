@@ -34,7 +34,7 @@ argument the lines of all systems are printed. Times are in UTC.`,
   redundctl logs 42                  all that run 42 printed
   redundctl logs pm2 -f              go on with what is printed next`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.CompleteNames,
+		ValidArgsFunction: a.CompleteLogs(),
 		RunE: func(c *cobra.Command, args []string) error {
 			if n < 0 {
 				return app.Usagef("", "-n is a number from 0, where 0 means all")

@@ -21,7 +21,8 @@ func Report(a *app.App) *cobra.Command {
 		Example: `  redundctl report --since 24h
   redundctl report pm2 --since 30d --format md > report.md
   redundctl report --format html > report.html`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.CompleteSystems(),
 		RunE: func(c *cobra.Command, args []string) error {
 			now := time.Now()
 			from, err := app.ParseTime(since, now)

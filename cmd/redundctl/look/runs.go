@@ -34,7 +34,7 @@ func Runs(a *app.App) *cobra.Command {
   redundctl runs git-sync -n 5
   redundctl runs --since 24h --state failed -o json`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.CompleteNames,
+		ValidArgsFunction: a.CompleteParts(),
 		RunE: func(c *cobra.Command, args []string) error {
 			f := history.Filter{Limit: n}
 			if n < 1 {
@@ -133,7 +133,8 @@ func Show(a *app.App) *cobra.Command {
 		Short: "Show one run with its steps",
 		Example: `  redundctl show 42
   redundctl show 42 -o json | jq '.steps[] | {id, state, error}'`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.CompleteRuns(),
 		RunE: func(c *cobra.Command, args []string) error {
 			id, err := app.RunID(args[0])
 			if err != nil {

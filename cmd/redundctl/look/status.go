@@ -25,7 +25,7 @@ func Status(a *app.App) *cobra.Command {
   redundctl status pm2
   redundctl status -o json | jq .reload.rejected`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.CompleteNames,
+		ValidArgsFunction: a.CompleteParts(),
 		RunE: func(c *cobra.Command, args []string) error {
 			e, err := a.Engine()
 			if err != nil {
@@ -120,7 +120,8 @@ func Health(a *app.App) *cobra.Command {
 and the files. The exit code is 1 when something is unhealthy.`,
 		Example: `  redundctl health
   redundctl health pm2 -o json`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.CompleteSystems(),
 		RunE: func(c *cobra.Command, args []string) error {
 			e, err := a.Engine()
 			if err != nil {

@@ -35,7 +35,7 @@ back what redundctl stop did to a system or a pipeline.`,
 		Example: `  redundctl start
   redundctl start pm2`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.CompleteNames,
+		ValidArgsFunction: a.CompleteParts(),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return turn(c.Context(), a, args[0], (*client.Client).StartPart)
@@ -134,7 +134,7 @@ engine serves; runs that go on may end.`,
   redundctl stop --drain 5m
   redundctl stop git-sync`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.CompleteNames,
+		ValidArgsFunction: a.CompleteParts(),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return turn(c.Context(), a, args[0], (*client.Client).StopPart)
@@ -155,7 +155,7 @@ func Restart(a *app.App) *cobra.Command {
 		Example: `  redundctl restart
   redundctl restart pm2`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.CompleteNames,
+		ValidArgsFunction: a.CompleteParts(),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return turn(c.Context(), a, args[0], (*client.Client).RestartPart)
@@ -221,10 +221,11 @@ func turn(ctx context.Context, a *app.App, name string, do func(*client.Client, 
 // Cancel is `redundctl cancel`.
 func Cancel(a *app.App) *cobra.Command {
 	c := &cobra.Command{
-		Use:     "cancel RUN",
-		Short:   "End a run that waits or goes on",
-		Example: `  redundctl cancel 42`,
-		Args:    cobra.ExactArgs(1),
+		Use:               "cancel RUN",
+		Short:             "End a run that waits or goes on",
+		Example:           `  redundctl cancel 42`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.CompleteRuns(pipeline.Queued, pipeline.Running),
 		RunE: func(c *cobra.Command, args []string) error {
 			id, e, err := runOf(a, args[0])
 			if err != nil {
@@ -255,8 +256,9 @@ func Retry(a *app.App) *cobra.Command {
 		Short: "Run again what has ended",
 		Long: `Let a run that has ended wait for another attempt, with its parameters and its
 slot, under the newest form of its pipeline.`,
-		Example: `  redundctl retry 42`,
-		Args:    cobra.ExactArgs(1),
+		Example:           `  redundctl retry 42`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.CompleteRuns(pipeline.Failed, pipeline.TimedOut, pipeline.Cancelled, pipeline.Succeeded),
 		RunE: func(c *cobra.Command, args []string) error {
 			id, e, err := runOf(a, args[0])
 			if err != nil {

@@ -47,7 +47,7 @@ a parameter is wrong, 130 when it was interrupted.`,
   redundctl run marketingSync --param message="We shipped"
   AUTO_SYNC_STRATEGY=merge redundctl run git-sync`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.CompleteNames,
+		ValidArgsFunction: a.CompleteNames(),
 		RunE: func(c *cobra.Command, args []string) error {
 			p, kinds, err := a.Usable(c.Context())
 			if err != nil {

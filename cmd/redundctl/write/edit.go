@@ -40,7 +40,7 @@ skipped, and never caught up.`,
 
 func enabling(a *app.App, on bool, c *cobra.Command) *cobra.Command {
 	c.Args = cobra.ExactArgs(1)
-	c.ValidArgsFunction = a.CompleteNames
+	c.ValidArgsFunction = a.CompleteNames()
 	c.RunE = func(c *cobra.Command, args []string) error {
 		p, x, err := a.Named(c.Context(), args[0])
 		if err != nil {
@@ -73,7 +73,7 @@ file changes by a byte; a running engine takes it up at once.`,
 		Example: `  redundctl reschedule git-sync "*/30 * * * *"
   redundctl reschedule marketing-sync "0 6 * * 1" --index 1`,
 		Args:              cobra.ExactArgs(2),
-		ValidArgsFunction: a.CompleteNames,
+		ValidArgsFunction: a.CompleteNames(),
 		RunE: func(c *cobra.Command, args []string) error {
 			p, x, err := a.Named(c.Context(), args[0])
 			if err != nil {
@@ -113,7 +113,7 @@ system or the pipeline. Nothing else in the files changes by a byte.`,
   redundctl arm pm2
   redundctl arm git-sync`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.CompleteNames,
+		ValidArgsFunction: a.CompleteParts(),
 		RunE: func(c *cobra.Command, args []string) error {
 			p, _, err := a.Usable(c.Context())
 			if err != nil {

@@ -22,7 +22,7 @@ A wave is what may run once the waves before it have finished.`,
   redundctl graph release --format mermaid     to paste into Markdown
   redundctl graph release --format dot | dot -Tsvg > release.svg`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.CompleteNames,
+		ValidArgsFunction: a.CompleteNames(),
 		RunE: func(c *cobra.Command, args []string) error {
 			_, x, err := a.Named(c.Context(), args[0])
 			if err != nil {

@@ -107,7 +107,7 @@ its own time zone. Pipelines that are not enabled are never due.`,
   redundctl next marketing-sync -n 10
   redundctl next backup --from 2027-03-28T00:00:00Z     over a change of the clock`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.CompleteNames,
+		ValidArgsFunction: a.CompleteNames(),
 		RunE: func(c *cobra.Command, args []string) error {
 			after := time.Now()
 			if from != "" {
