@@ -13,6 +13,7 @@ import (
 // it writes in one of two ways, between which the writer changes.
 const (
 	readMode   = "PRAGMA query_only=1"
+	aloneMode  = readMode + "; PRAGMA locking_mode=EXCLUSIVE" // without a file that is shared; others wait
 	fullMode   = "PRAGMA synchronous=FULL"
 	normalMode = "PRAGMA synchronous=NORMAL"
 	writeMode  = "; PRAGMA foreign_keys=1; PRAGMA journal_size_limit=1048576"
@@ -37,8 +38,16 @@ func connect(path, pragmas string) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{Conn: raw, statements: map[string]*sqlite3.Stmt{}}
-	if pragmas != readMode {
+	switch pragmas {
+	case readMode:
+	case aloneMode:
+		// What is closed is left as it is: there may be no room to bring the log home.
+		_, err = raw.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+	default:
 		pragmas += writeMode
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
 	if err = raw.BusyHandler(c.wait); err == nil {
 		err = raw.Exec(pragmas)

@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -191,19 +193,40 @@ func TestAFullDisk(t *testing.T) {
 	}
 }
 
+// TestAColdOpenOnAFullDisk holds that who finds the database closed, or left by
+// a process that was killed, reads it all the same, and that nothing changes.
 func TestAColdOpenOnAFullDisk(t *testing.T) {
 	t.Parallel()
-	mount := tiny(t, "1m")
-	dir := filepath.Join(mount, "state")
+	mount := tiny(t, "2m")
+	dir, killed := filepath.Join(mount, "state"), filepath.Join(mount, "killed")
 	d, err := Open(context.Background(), Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(d.Write(context.Background(), insert("x")), d.Close()); err != nil {
+	if err := d.Write(context.Background(), insert("x")); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Mkdir(killed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"redund.db", "redund.db-wal"} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(killed, name), text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.ReadFile(filepath.Join(killed, "redund.db-wal"))
+	if err != nil || len(log) == 0 {
+		t.Fatalf("there is nothing in the log: %v", err)
+	}
 	room := fill(t, mount)
-	for _, o := range []Options{{Dir: dir}, {Dir: dir, ReadOnly: true}, {Dir: filepath.Join(mount, "new")}} {
+	for _, o := range []Options{{Dir: dir}, {Dir: killed}, {Dir: filepath.Join(mount, "new")}} {
 		d, err := Open(context.Background(), o)
 		if err == nil {
 			err = d.Write(context.Background(), insert("y"))
@@ -213,8 +236,39 @@ func TestAColdOpenOnAFullDisk(t *testing.T) {
 			t.Errorf("%+v: got %v", o, err)
 		}
 	}
+	for _, dir := range []string{dir, killed} {
+		d, err := Open(context.Background(), Options{Dir: dir, ReadOnly: true})
+		if err != nil {
+			t.Errorf("reading %s: %v", dir, err)
+			continue
+		}
+		var wg sync.WaitGroup
+		for range 5 { // more than one connection could serve at once
+			wg.Go(func() {
+				if n := count(t, d); n != 1 {
+					t.Errorf("%s: %d rows can be read, want 1", dir, n)
+				}
+			})
+		}
+		wg.Wait()
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if after, err := os.ReadFile(filepath.Join(killed, "redund.db-wal")); err != nil || !bytes.Equal(log, after) {
+		t.Errorf("reading has changed the log: %v", err)
+	}
+	// Who reads keeps nobody out for long.
+	reader, err := Open(context.Background(), Options{Dir: dir, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	room()
+	time.AfterFunc(100*time.Millisecond, func() { reader.Close() })
 	if n := count(t, open(t, Options{Dir: dir})); n != 1 {
+		t.Errorf("%d rows, want 1", n)
+	}
+	if n := count(t, open(t, Options{Dir: killed})); n != 1 {
 		t.Errorf("%d rows, want 1", n)
 	}
 	open(t, Options{Dir: filepath.Join(mount, "new")})

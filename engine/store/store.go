@@ -20,6 +20,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/ncruces/go-sqlite3"
 )
 
 // fileName is the database's name in the state directory.
@@ -34,7 +36,10 @@ const readers = 4
 // Options says which database to open.
 type Options struct {
 	Dir      string // the state directory
-	ReadOnly bool   // makes nothing; a database that is missing reads as an empty one
+	// ReadOnly makes nothing; a database that is missing reads as an empty one.
+	// On a full disk, with the database open nowhere else, who reads keeps
+	// writers waiting until Close.
+	ReadOnly bool
 }
 
 // DB is an open database. Its methods may be called from several goroutines.
@@ -148,18 +153,23 @@ func (d *DB) open(ctx context.Context) error {
 	if !d.readOnly {
 		mode, keep = fullMode, func(c *conn) { d.pen, d.mode = c, fullMode }
 	}
-	c, err := connect(d.path, mode)
-	if err != nil {
-		return err
+	c, version, err := examine(ctx, d.path, mode)
+	if d.readOnly && (full(d.path, err) || errors.Is(err, sqlite3.CANTOPEN)) {
+		// Who finds the database closed makes a file for all who open it, for
+		// which there is no room; a reader does without, for a moment alone.
+		if alone, v, aerr := examine(ctx, d.path, aloneMode); aerr == nil {
+			c, version, err = alone, v, nil
+			d.reading = make(chan struct{}, 1)
+		}
 	}
-	c.SetInterrupt(ctx)
-	version, err := c.version()
-	c.SetInterrupt(context.Background())
-	if err == nil && version == len(migrations) {
+	switch {
+	case err != nil:
+		return err
+	case version == len(migrations):
 		keep(c)
 		return nil
 	}
-	switch err := errors.Join(err, c.Close()); {
+	switch err := c.Close(); {
 	case err != nil:
 		return err
 	case version > len(migrations):
@@ -167,6 +177,21 @@ func (d *DB) open(ctx context.Context) error {
 			d.path, version, len(migrations))
 	}
 	return d.migrate(ctx)
+}
+
+// examine makes a connection and asks it for the version of the tables.
+func examine(ctx context.Context, path, mode string) (*conn, int, error) {
+	c, err := connect(path, mode)
+	if err != nil {
+		return nil, 0, err
+	}
+	c.SetInterrupt(ctx)
+	version, err := c.version()
+	c.SetInterrupt(context.Background())
+	if err != nil {
+		return nil, 0, errors.Join(err, c.Close())
+	}
+	return c, version, nil
 }
 
 // Dir is the state directory.
