@@ -3,6 +3,7 @@ package api
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,9 +12,27 @@ import (
 // RunRequest asks an engine for a run.
 type RunRequest struct {
 	Pipeline string            `json:"pipeline"`
-	Params   map[string]string `json:"params,omitempty"` // as text, converted to the declared types
+	Params   Texts             `json:"params,omitempty"` // as text, converted to the declared types
 	Env      map[string]string `json:"env,omitempty"`
 	Slot     *string           `json:"slot,omitempty"` // RFC 3339; the run then serves that slot
+}
+
+// Texts are values by name. One that is given as null is not given.
+type Texts map[string]string
+
+// UnmarshalJSON reads an object of strings and nulls.
+func (t *Texts) UnmarshalJSON(b []byte) error {
+	var given map[string]*string
+	if err := json.Unmarshal(b, &given); err != nil {
+		return err
+	}
+	*t = make(Texts, len(given))
+	for name, text := range given {
+		if text != nil {
+			(*t)[name] = *text
+		}
+	}
+	return nil
 }
 
 // StopRequest asks an engine to end. Drain, as 5s, is how long runs that go on

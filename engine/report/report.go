@@ -43,6 +43,7 @@ type Row struct {
 	Runs          int              `json:"runs"`
 	Succeeded     int              `json:"succeeded"`
 	Failed        int              `json:"failed"`
+	Cancelled     int              `json:"cancelled"`
 	Failovers     int              `json:"failovers"`
 	LatePrimaries int              `json:"late-primaries"`
 	Recovery      summary.Recovery `json:"recovery-ms"`
@@ -58,7 +59,7 @@ func shapeRows(list []summary.Totals) []Row {
 	out := []Row{}
 	for _, t := range list {
 		out = append(out, Row{
-			Name: t.Name, Runs: t.Runs, Succeeded: t.Succeeded, Failed: t.Failed, Failovers: t.Failovers,
+			Name: t.Name, Runs: t.Runs, Succeeded: t.Succeeded, Failed: t.Failed, Cancelled: t.Cancelled, Failovers: t.Failovers,
 			LatePrimaries: t.LatePrimaries, Recovery: t.Recovery, Pipelines: shapeRows(t.Pipelines),
 		})
 	}
@@ -70,7 +71,7 @@ func Rows(s summary.Summary) [][]string {
 	var rows [][]string
 	row := func(name string, t summary.Totals) {
 		rows = append(rows, []string{
-			name, fmt.Sprint(t.Runs), percent(t), fmt.Sprint(t.Failed), fmt.Sprint(t.Failovers), fmt.Sprint(t.LatePrimaries),
+			name, fmt.Sprint(t.Runs), percent(t), fmt.Sprint(t.Failed), fmt.Sprint(t.Cancelled), fmt.Sprint(t.Failovers), fmt.Sprint(t.LatePrimaries),
 			millis(t.Recovery.P50), millis(t.Recovery.Max),
 		})
 	}
@@ -85,8 +86,11 @@ func Rows(s summary.Summary) [][]string {
 
 // Head names the columns of Rows.
 func Head() []string {
-	return []string{"SYSTEM", "RUNS", "SUCCESS", "FAILED", "FAILOVERS", "LATE PRIMARIES", "RECOVERY P50", "MAX"}
+	return []string{"SYSTEM", "RUNS", "SUCCESS", "FAILED", "CANCELLED", "FAILOVERS", "LATE PRIMARIES", "RECOVERY P50", "MAX"}
 }
+
+// instant is a time as people read it, who need no part of a second.
+func instant(t time.Time) string { return pipeline.Time(t.Truncate(time.Second)) }
 
 func percent(t summary.Totals) string {
 	if t.Succeeded+t.Failed == 0 {
@@ -105,7 +109,7 @@ func millis(ms *int64) string {
 // Markdown prints a table.
 func Markdown(w io.Writer, s summary.Summary) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Report\n\n%s to %s\n\n| %s |\n|%s\n", pipeline.Time(s.Since), pipeline.Time(s.Until),
+	fmt.Fprintf(&b, "# Report\n\n%s to %s\n\n| %s |\n|%s\n", instant(s.Since), instant(s.Until),
 		strings.Join(Head(), " | "), strings.Repeat("---|", len(Head())))
 	for _, r := range Rows(s) {
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(r, " | "))
@@ -144,6 +148,6 @@ func HTML(w io.Writer, s summary.Summary) error {
 		}
 	}
 	return page.Execute(w, map[string]any{
-		"Since": cmp.Or(pipeline.Time(s.Since), "-"), "Until": pipeline.Time(s.Until), "Head": Head(), "Rows": bars,
+		"Since": cmp.Or(instant(s.Since), "-"), "Until": instant(s.Until), "Head": Head(), "Rows": bars,
 	})
 }

@@ -11,9 +11,9 @@ import (
 func week() summary.Summary {
 	ms := int64(1500)
 	return summary.Summary{
-		Since: time.Date(2026, 11, 17, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC),
+		Since: time.Date(2026, 11, 17, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 11, 24, 0, 0, 0, 123456000, time.UTC),
 		Systems: []summary.Totals{{
-			Name: "pm2", Runs: 4, Succeeded: 3, Failed: 1, Failovers: 2, Recovery: summary.Recovery{P50: &ms, Max: &ms},
+			Name: "pm2", Runs: 6, Succeeded: 3, Failed: 1, Cancelled: 2, Failovers: 2, Recovery: summary.Recovery{P50: &ms, Max: &ms},
 			Pipelines: []summary.Totals{{Name: "<script>alert(1)</script>", Runs: 4, Succeeded: 3, Failed: 1}},
 		}},
 	}
@@ -29,7 +29,7 @@ func TestHTMLEscapesWhatItPrints(t *testing.T) {
 	if strings.Contains(page, "<script>") || !strings.Contains(page, "&lt;script&gt;") {
 		t.Errorf("a name is not escaped:\n%s", page)
 	}
-	for _, want := range []string{"2026-11-17T00:00:00Z", "75.0 %", "1.5s", `aria-label="75 % succeeded, 25 % failed"`} {
+	for _, want := range []string{"2026-11-17T00:00:00Z to 2026-11-24T00:00:00Z", ">2<", "75.0 %", "1.5s", `aria-label="75 % succeeded, 25 % failed"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
@@ -39,7 +39,7 @@ func TestHTMLEscapesWhatItPrints(t *testing.T) {
 func TestMarkdownAndShape(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	if err := Markdown(&b, Only(week(), "pm2")); err != nil || !strings.Contains(b.String(), "| pm2 | 4 | 75.0 % | 1 | 2 | 0 | 1.5s | 1.5s |") {
+	if err := Markdown(&b, Only(week(), "pm2")); err != nil || !strings.Contains(b.String(), "2026-11-24T00:00:00Z\n") || !strings.Contains(b.String(), "| pm2 | 6 | 75.0 % | 1 | 2 | 2 | 0 | 1.5s | 1.5s |") {
 		t.Errorf("%v\n%s", err, &b)
 	}
 	got := Of(Only(week(), "nobody"))

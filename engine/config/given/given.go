@@ -22,18 +22,18 @@ type Mistake struct {
 }
 
 // Check finds the mistakes in values, in order. What an expression will give
-// is not known.
+// is not known; null is no value, as where nothing is written.
 func Check(declared map[string]pipeline.Param, values map[string]any) []Mistake {
 	var out []Mistake
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if p, ok := declared[name]; !ok {
 			out = append(out, Mistake{Name: name, Unknown: true})
-		} else if want := unfit(p, values[name]); want != "" {
+		} else if want := unfit(p, values[name]); values[name] != nil && want != "" {
 			out = append(out, Mistake{Name: name, Want: want})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(declared)) {
-		if _, ok := values[name]; !ok && declared[name].Required && declared[name].Default == nil {
+		if values[name] == nil && declared[name].Required && declared[name].Default == nil {
 			out = append(out, Mistake{Name: name, Missing: true})
 		}
 	}

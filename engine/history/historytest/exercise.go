@@ -360,10 +360,10 @@ func summarized(t *testing.T, h *history.History) {
 	equal(t, "summary", got, summary.Summary{Since: day(1), Until: day(9), Systems: []summary.Totals{
 		{Name: "netlify", Runs: 1, Succeeded: 1, Pipelines: []summary.Totals{{Name: "post", Runs: 1, Succeeded: 1}}},
 		{
-			Name: "pm2", Runs: 7, Succeeded: 4, Failed: 2, Failovers: 4, LatePrimaries: 2, Recovery: recovery,
+			Name: "pm2", Runs: 7, Succeeded: 4, Failed: 2, Cancelled: 1, Failovers: 4, LatePrimaries: 2, Recovery: recovery,
 			Pipelines: []summary.Totals{
 				{Name: "a", Runs: 1, Succeeded: 1},
-				{Name: "sync", Runs: 6, Succeeded: 3, Failed: 2, Failovers: 4, LatePrimaries: 2, Recovery: recovery},
+				{Name: "sync", Runs: 6, Succeeded: 3, Failed: 2, Cancelled: 1, Failovers: 4, LatePrimaries: 2, Recovery: recovery},
 			},
 		},
 	}})
@@ -372,7 +372,7 @@ func summarized(t *testing.T, h *history.History) {
 // plain is what of t is told.
 func plain(t summary.Totals) summary.Totals {
 	return summary.Totals{
-		Name: t.Name, Runs: t.Runs, Succeeded: t.Succeeded, Failed: t.Failed, Failovers: t.Failovers,
+		Name: t.Name, Runs: t.Runs, Succeeded: t.Succeeded, Failed: t.Failed, Cancelled: t.Cancelled, Failovers: t.Failovers,
 		LatePrimaries: t.LatePrimaries, Recovery: t.Recovery, Pipelines: t.Pipelines,
 	}
 }

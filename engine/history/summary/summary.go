@@ -26,6 +26,7 @@ type Totals struct {
 	Runs          int      `json:"runs"`
 	Succeeded     int      `json:"succeeded"`
 	Failed        int      `json:"failed"` // or out of time
+	Cancelled     int      `json:"cancelled"`
 	Failovers     int      `json:"failovers"`
 	LatePrimaries int      `json:"late-primaries"`
 	Recovery      Recovery `json:"recovery-ms"`
@@ -112,6 +113,8 @@ func (t *Totals) add(state pipeline.State, n int) {
 		t.Succeeded += n
 	case pipeline.Failed, pipeline.TimedOut:
 		t.Failed += n
+	case pipeline.Cancelled:
+		t.Cancelled += n
 	}
 	t.Runs += n
 }
@@ -164,6 +167,7 @@ func bySystem(all map[pipelineKey]*Totals) []Totals {
 		s.Runs += t.Runs
 		s.Succeeded += t.Succeeded
 		s.Failed += t.Failed
+		s.Cancelled += t.Cancelled
 		s.Failovers += t.Failovers
 		s.LatePrimaries += t.LatePrimaries
 		s.recoveries = append(s.recoveries, t.recoveries...)

@@ -17,7 +17,7 @@ import (
 // Of gives the values of all declared parameters: those that are given,
 // converted to their types, and the defaults of the others. A name that is not
 // declared, a value that does not fit and a missing one that is required are
-// errors.
+// errors. Null is no value.
 func Of(declared map[string]pipeline.Param, given map[string]any) (map[string]any, error) {
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if _, ok := declared[name]; !ok {
@@ -27,9 +27,9 @@ func Of(declared map[string]pipeline.Param, given map[string]any) (map[string]an
 	out := make(map[string]any, len(declared))
 	for _, name := range slices.Sorted(maps.Keys(declared)) {
 		p := declared[name]
-		v, ok := given[name]
+		v := given[name]
 		switch {
-		case ok:
+		case v != nil:
 			var err error
 			if out[name], err = convert(p, v); err != nil {
 				return nil, fmt.Errorf("%s %w", name, err)

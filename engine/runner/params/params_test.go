@@ -40,7 +40,13 @@ func TestParams(t *testing.T) {
 			t.Errorf("%v: %v, want %s", c.given, err, c.want)
 		}
 	}
-	if _, err := Of(map[string]pipeline.Param{"r": {Type: "string", Required: true}}, nil); err == nil {
-		t.Error("a required parameter may be missing")
+	for _, given := range []map[string]any{nil, {"r": nil}} {
+		if _, err := Of(map[string]pipeline.Param{"r": {Type: "string", Required: true}}, given); err == nil || err.Error() != "r is required" {
+			t.Errorf("a required parameter may be missing: %v", err)
+		}
+	}
+	got, err = Of(declared, map[string]any{"s": nil, "i": nil, "b": nil})
+	if diff := cmp.Diff(map[string]any{"s": "", "i": int64(4), "n": nil, "b": nil, "c": "x"}, got); diff != "" || err != nil {
+		t.Errorf("null is no value: %s, %v", diff, err)
 	}
 }
