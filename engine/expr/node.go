@@ -2,6 +2,7 @@ package expr
 
 import (
 	"math"
+	"slices"
 	"sort"
 	"strings"
 
@@ -100,9 +101,13 @@ func (c *compiler) node(n actionlint.ExprNode) *node {
 		if x.Kind == actionlint.LogicalOpNodeKindAnd {
 			kind = opAnd
 		}
-		return c.pair(kind, x.Left, x.Right)
+		a, b := c.node(x.Left), c.node(x.Right)
+		if a == nil || b == nil {
+			return nil
+		}
+		return pair(kind, a, b)
 	case *actionlint.CompareOpNode:
-		return c.pair(comparison(x.Kind), x.Left, x.Right)
+		return c.chain(c.node(x.Left), x)
 	case *actionlint.FuncCallNode:
 		return c.call(x)
 	}
@@ -125,11 +130,57 @@ func (c *compiler) field(x *actionlint.ObjectDerefNode) *node {
 	return &node{op: opField, a: a, name: c.s[at:end], start: a.start, at: at, width: end - at, end: end}
 }
 
-func (c *compiler) pair(kind op, l, r actionlint.ExprNode) *node {
-	a, b := c.node(l), c.node(r)
-	if a == nil || b == nil {
+// chain reads comparisons that follow each other as GitHub does: from the left,
+// those by size before those of equality. The parser gives them from the right
+// and all alike. a is the left of x.
+func (c *compiler) chain(a *node, x *actionlint.CompareOpNode) *node {
+	list, kinds := []*node{a}, []op(nil)
+	for a != nil && x != nil {
+		kinds = append(kinds, comparison(x.Kind))
+		next, more := x.Right.(*actionlint.CompareOpNode)
+		if !more {
+			a, x = c.node(x.Right), nil
+		} else if b := c.node(next.Left); b != nil && c.grouped(a, b) {
+			a, x = c.chain(b, next), nil
+		} else {
+			a, x = b, next
+		}
+		list = append(list, a)
+	}
+	if a == nil {
 		return nil
 	}
+	for _, equality := range []bool{false, true} {
+		for i := 0; i < len(kinds); {
+			if (kinds[i] == opEqual || kinds[i] == opUnequal) != equality {
+				i++
+				continue
+			}
+			list[i] = pair(kinds[i], list[i], list[i+1])
+			list, kinds = slices.Delete(list, i+1, i+2), slices.Delete(kinds, i, i+1)
+		}
+	}
+	return list[0]
+}
+
+// grouped reports whether the comparison that follows a, and that begins with
+// b, stands in parentheses of its own.
+func (c *compiler) grouped(a, b *node) bool {
+	operator := func(n *node) int {
+		i := n.end
+		for i < c.end && strings.IndexByte(" \t\r\n)", c.s[i]) >= 0 {
+			i++
+		}
+		return i
+	}
+	open := operator(a)
+	for open < c.end && strings.IndexByte("<>=! \t\r\n", c.s[open]) >= 0 && open < b.start {
+		open++
+	}
+	return open < b.start && c.s[open] == '(' && c.matching(open) > operator(b)
+}
+
+func pair(kind op, a, b *node) *node {
 	return &node{op: kind, a: a, b: b, start: a.start, end: b.end, at: a.start, width: b.end - a.start}
 }
 

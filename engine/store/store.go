@@ -35,7 +35,7 @@ const readers = 4
 
 // Options says which database to open.
 type Options struct {
-	Dir      string // the state directory
+	Dir string // the state directory
 	// ReadOnly makes nothing; a database that is missing reads as an empty one.
 	// On a full disk, with the database open nowhere else, who reads keeps
 	// writers waiting until Close.
