@@ -50,6 +50,12 @@ func form(got any, i schema.Issue) string {
 		return repository(text)
 	case strings.HasPrefix(i.Want, "a duration"):
 		return duration(got)
+	case strings.HasPrefix(i.Want, "a size"):
+		return size(strings.TrimSpace(text))
+	case key == "run" && isList && !entry:
+		return "write exec: for a program and its arguments, or run: | with a line for each command below it"
+	case key == "version" && len(i.Path) == 1:
+		return "write version: 1"
 	}
 	return ""
 }

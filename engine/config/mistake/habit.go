@@ -23,14 +23,37 @@ func habits(key string) []habit {
 	switch strings.ReplaceAll(strings.ToLower(key), "_", "-") {
 	case "on":
 		return []habit{{"schedule", `write schedule: {cron: "0 4 * * *"}; without one it runs by hand`}}
-	case "runs-on", "permissions", "defaults":
+	case "runs-on", "permissions", "defaults", "user", "volumes", "ports", "networks":
 		return []habit{{"", noKey}}
+	case "env-file", "dotenv":
+		return []habit{{"", "name the file in redund.yaml, as secrets: {env-files: [.env]}, and under secrets here what is read of it"}}
+	case "inputs":
+		return []habit{{"params", "write params; redundctl run gives them with --param"}}
+	case "outputs":
+		return []habit{{"", "take it out: what a step writes to $REDUND_OUTPUT is read as steps.ID.outputs.NAME"}}
+	case "restart-policy", "autorestart":
+		return []habit{{"restart", "write restart: {policy: always}, or on-failure, or never"}}
+	case "restart-delay", "exp-backoff-restart-delay":
+		return []habit{{"restart", "write restart: {delay: 1s, max-delay: 1m}"}}
+	case "max-restarts", "min-uptime":
+		return []habit{{"restart", "write it below restart, as restart: {max-restarts: 15, min-uptime: 10s}"}}
+	case "max-memory-restart", "mem-limit":
+		return []habit{{"memory-limit", "write memory-limit: 300MiB"}}
+	case "healthcheck", "health-check":
+		return []habit{{"liveness", "write liveness: {http: {url: …}, every: 10s}, and ready for its start"}}
+	case "kill-timeout", "kill-signal", "stop-signal", "stop-grace-period":
+		return []habit{{"stop", "write stop: {signal: SIGINT, timeout: 5s}"}}
+	case "watch":
+		return []habit{{"liveness", "take it out: a service starts again when its definition changes, or with redundctl restart"}}
+	case "exec-mode":
+		return []habit{{"instances", "take it out: instances says how many processes there are"}}
 	case "image", "container":
-		return []habit{{"", noKey + "; what needs a container starts it under run"}}
+		const hint = noKey + "; what needs a container starts it under run"
+		return []habit{{"run", hint}, {"", hint}}
 	case "jobs":
 		return []habit{{"steps", "a file has no jobs: put their steps under steps, with needs between them"}}
 	case "timeout-minutes":
-		return []habit{{"timeout", "write timeout: with a unit, as timeout: 5m"}}
+		return []habit{{"timeout", "write timeout: with a unit, as timeout: 5m"}, {"attempts", "write timeout: beside retry, with a unit, as timeout: 5m"}}
 	case "strategy":
 		return []habit{{"matrix", "write what stands under it beside run: matrix, fail-fast, max-parallel"}}
 	case "retries":
@@ -73,17 +96,22 @@ func unknown(i schema.Issue, in any, kinds *kind.Set) string {
 		return "put it under with"
 	}
 	switch n := m[key]; {
+	case key == "cron" && slices.Contains(i.Allowed, "schedule") && plain(n):
+		return fmt.Sprintf("write schedule: {cron: %q}", n)
 	case !isNumber(n):
 	case key == "timeout-minutes" && slices.Contains(i.Allowed, "timeout"):
 		return fmt.Sprintf("write timeout: %vm", n)
 	case key == "retries" && slices.Contains(i.Allowed, "retry"):
 		return fmt.Sprintf("write retry: {attempts: %v}, which counts the first try", n)
 	}
-	top := slices.Contains(i.Allowed, "steps")
+	top, service := slices.Contains(i.Allowed, "steps"), slices.Contains(i.Allowed, "liveness")
 	for _, h := range habits(key) {
-		if h.to == "" && (step || top) || slices.Contains(i.Allowed, h.to) {
+		if h.to == "" && (step || top || service) || slices.Contains(i.Allowed, h.to) {
 			return h.hint
 		}
+	}
+	if top && slices.Contains(strings.Fields("restart instances cron-restart ready liveness stop"), strings.ReplaceAll(key, "_", "-")) {
+		return "it is a key of a service: indent it, so that it stands below service"
 	}
 	if top && slices.Contains(strings.Fields("run exec uses with if needs id shell matrix"), key) {
 		return "it is a key of a step: indent it, so that it stands below one of steps"

@@ -18,18 +18,26 @@ import (
 // tools, or an older YAML, would have taken. "": it shows nothing.
 func slip(got any, i schema.Issue) string {
 	key := last(i.Path)
-	text, ok := got.(string)
+	text, _ := got.(string)
 	text = strings.TrimSpace(text)
 	switch {
 	case key == "retry" && i.Want == "a mapping" && isNumber(got):
 		return fmt.Sprintf("write retry: {attempts: %v}, which counts the first try", got)
-	case !ok || len(text) > 200 || strings.ContainsAny(text, "\n\"{}"):
+	case !plain(got):
 		return ""
 	case key == "schedule" && i.Keyword == schema.KeywordType:
-		if _, err := time.ParseDuration(text); err == nil {
-			return fmt.Sprintf("write schedule: {every: %s}", text)
+		how := "schedule: {%s}"
+		if _, entry := i.Path[len(i.Path)-1].(int); entry {
+			how = "{%s}"
 		}
-		return fmt.Sprintf("write schedule: {cron: %q}", text)
+		if _, err := time.ParseDuration(text); err == nil {
+			return "write " + fmt.Sprintf(how, "every: "+text)
+		}
+		return "write " + fmt.Sprintf(how, fmt.Sprintf("cron: %q", text))
+	case key == "restart" && i.Keyword == schema.KeywordType:
+		return restart(text)
+	case key == "instances" && i.Keyword == schema.KeywordType:
+		return "write a number, as instances: 2"
 	case key == "exec" && i.Keyword == schema.KeywordType:
 		return fmt.Sprintf("write its words as a list, as exec: [%s]; or write run: for a script", strings.Join(strings.Fields(text), ", "))
 	case i.Want == "true or false":
@@ -38,6 +46,38 @@ func slip(got any, i schema.Issue) string {
 		return "write it without quotes: " + text
 	case i.Keyword == schema.KeywordPattern && (key == "name" && len(i.Path) == 1 || key == "id"):
 		return name(text, key)
+	}
+	return ""
+}
+
+// plain reports a short text of one line without quotes, which can be shown in
+// others.
+func plain(v any) bool {
+	text, ok := v.(string)
+	return ok && len(text) <= 200 && !strings.ContainsAny(text, "\n\"{}")
+}
+
+// restart is the hint for the policies of Compose.
+func restart(text string) string {
+	policy, most, _ := strings.Cut(text, ":")
+	switch {
+	case policy == "unless-stopped":
+		policy = "always"
+	case policy == "no":
+		policy = "never"
+	case policy != "always" && policy != "on-failure" && policy != "never":
+		policy = "always"
+	}
+	if isInteger(most) {
+		return fmt.Sprintf("write restart: {policy: %s, max-restarts: %s}", policy, most)
+	}
+	return fmt.Sprintf("write restart: {policy: %s}", policy)
+}
+
+// size is the hint for a size in the units of other tools.
+func size(text string) string {
+	if m := regexp.MustCompile(`(?i)^(\d{1,9}) *([kmg])i?b?$`).FindStringSubmatch(text); m != nil {
+		return "write " + m[1] + map[string]string{"k": "KiB", "m": "MiB", "g": "GiB"}[strings.ToLower(m[2])]
 	}
 	return ""
 }
