@@ -73,7 +73,7 @@ func (s *Set) walk(n *node, path string, words []string) (Topic, error) {
 	}
 	t := n.topic(path, mode)
 	t.Required = required
-	in, order := n.keyed(), s.written()
+	in, order := n.keyed(), s.order()
 	t.Shape = in.shape
 	mode = in.mode(n.mode(mode))
 	for _, r := range in.rules {

@@ -12,8 +12,12 @@ import (
 // object: a map has lost it, and people read keys in the order of what matters.
 type order map[string][]string
 
+// Ordered brings sorted keys of an object into the order in which its schema
+// has them, which is that of what matters; those of no schema stay sorted.
+func (s *Set) Ordered(keys []string) []string { return s.order().of(keys) }
+
 // written reads the order of keys in all schemas. It is needed for people
-// alone, hence not kept.
+// alone.
 func (s *Set) written() order {
 	o := order{}
 	for _, name := range []string{"common", docPipeline, docAction, docConfig} {

@@ -66,6 +66,7 @@ type Set struct {
 	steps, primaries map[string]func() *document
 	uses, kinds      []string // sorted
 	decoder          decode.Decoder
+	order            func() order // read when it is first needed
 }
 
 // New makes a Set of the fragments. A fragment that is no schema shows when it
@@ -81,6 +82,7 @@ func New(f Fragments) *Set {
 	for kind, text := range f.Primaries {
 		s.primaries[kind] = sync.OnceValue(func() *document { return openFragment("primary/"+kind, text) })
 	}
+	s.order = sync.OnceValue(s.written)
 	s.uses = slices.Sorted(maps.Keys(f.Steps))
 	s.kinds = slices.Sorted(maps.Keys(f.Primaries))
 	return s

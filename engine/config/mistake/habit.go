@@ -122,6 +122,9 @@ func unknown(i schema.Issue, in any, kinds *kind.Set) string {
 	if step || top {
 		return Choice(key, important(i.Allowed, step))
 	}
+	if kinds != nil {
+		return Choice(key, kinds.Schemas().Ordered(i.Allowed))
+	}
 	return Choice(key, i.Allowed)
 }
 
