@@ -2,6 +2,9 @@ package look
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,7 +51,7 @@ func Report(a *app.App) *cobra.Command {
 			if len(args) == 1 {
 				system = pipeline.Kebab(args[0])
 				if _, ok := p.Config.Systems[system]; !ok {
-					return app.Usagef("redundctl list shows them", "there is no system %q", args[0])
+					return app.Usagef("the systems are "+strings.Join(slices.Sorted(maps.Keys(p.Config.Systems)), ", "), "there is no system %q", args[0])
 				}
 			}
 			h, err := a.History(c.Context(), p)
