@@ -18,9 +18,9 @@ import (
 
 // LogOptions configure a logger.
 type LogOptions struct {
-	Level slog.Level
-	Color bool // as Color decides it for the file behind the writer
-	JSON  bool // one JSON object a line instead of text
+	Level slog.Leveler // nil: info; a *slog.LevelVar may change while the logger is used
+	Color bool         // as Color decides it for the file behind the writer
+	JSON  bool         // one JSON object a line instead of text
 }
 
 // NewLogger makes the engine's logger. It writes each record with one call, of
@@ -39,7 +39,7 @@ func NewLogger(w io.Writer, o LogOptions) *slog.Logger {
 		format, stamp = log.JSONFormatter, time.RFC3339Nano
 	}
 	l := log.NewWithOptions(&sink{w: w}, log.Options{
-		Formatter: format, Level: log.Level(o.Level), ReportTimestamp: true, TimeFormat: stamp,
+		Formatter: format, Level: log.DebugLevel, ReportTimestamp: true, TimeFormat: stamp,
 		TimeFunction: func(t time.Time) time.Time {
 			if o.Color && !o.JSON {
 				return t
@@ -52,7 +52,10 @@ func NewLogger(w io.Writer, o LogOptions) *slog.Logger {
 		profile = termenv.ANSI256
 	}
 	l.SetColorProfile(profile)
-	return slog.New(guard{next: l})
+	if o.Level == nil {
+		o.Level = slog.LevelInfo
+	}
+	return slog.New(guard{next: l, level: o.Level})
 }
 
 // sink hides what the writer is, and is the one lock of a logger and all its
@@ -72,10 +75,11 @@ func (s *sink) Write(p []byte) (int, error) {
 // the names of groups to keys itself, so that all formats agree.
 type guard struct {
 	next   slog.Handler
+	level  slog.Leveler
 	prefix string // the open groups, with their dots
 }
 
-func (g guard) Enabled(ctx context.Context, l slog.Level) bool { return g.next.Enabled(ctx, l) }
+func (g guard) Enabled(_ context.Context, l slog.Level) bool { return l >= g.level.Level() }
 
 func (g guard) Handle(ctx context.Context, r slog.Record) error {
 	// Levels between the four have no name: they are written as the one below.
@@ -93,14 +97,14 @@ func (g guard) WithAttrs(attrs []slog.Attr) slog.Handler {
 	for _, a := range attrs {
 		list = flat(list, g.prefix, a)
 	}
-	return guard{g.next.WithAttrs(list), g.prefix}
+	return guard{g.next.WithAttrs(list), g.level, g.prefix}
 }
 
 func (g guard) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return g
 	}
-	return guard{g.next, g.prefix + Clean(name) + "."}
+	return guard{g.next, g.level, g.prefix + Clean(name) + "."}
 }
 
 // flat appends an attribute as it may be written: groups spread out, values

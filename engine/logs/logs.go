@@ -12,9 +12,13 @@ package logs
 
 import (
 	"errors"
+	"maps"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,7 +35,7 @@ const defaultMaxSize = 10 << 20
 // Dir is a directory of log files.
 type Dir struct {
 	path    string
-	options Options
+	options atomic.Pointer[Options]
 
 	mu      sync.Mutex
 	writers map[string]*Writer
@@ -44,10 +48,34 @@ func Open(dir string, o Options) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
+	d := &Dir{path: path, writers: map[string]*Writer{}}
+	d.Bound(o)
+	return d, nil
+}
+
+// Bound changes the bounds of the files from now on.
+func (d *Dir) Bound(o Options) {
 	if o.MaxSize <= 0 {
 		o.MaxSize = defaultMaxSize
 	}
-	return &Dir{path: path, options: o, writers: map[string]*Writer{}}, nil
+	d.options.Store(&o)
+}
+
+// Failing is why lines are lost now, as on a full disk, or nil. A file is well
+// again when lines can be written to it.
+func (d *Dir) Failing() error {
+	d.mu.Lock()
+	writers := slices.SortedFunc(maps.Values(d.writers), func(a, b *Writer) int { return strings.Compare(a.name, b.name) })
+	d.mu.Unlock()
+	var errs []error
+	for _, w := range writers {
+		w.mu.Lock()
+		if w.lost > 0 {
+			errs = append(errs, w.why)
+		}
+		w.mu.Unlock()
+	}
+	return errors.Join(errs...)
 }
 
 // Writer gives the writer of one file; the same for the same name, which is

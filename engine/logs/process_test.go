@@ -17,7 +17,7 @@ const linesEach = 3000
 
 // child appends to one log, as several processes do at once.
 func child(role string) error {
-	d, err := Open(os.Getenv("LOGS_TEST_DIR"), Options{MaxSize: 8 << 10, Compress: true})
+	d, err := Open(os.Getenv("LOGS_TEST_DIR"), Options{MaxSize: 8 << 10, Compress: true, MaxAge: 48 * time.Hour})
 	if err != nil {
 		return err
 	}

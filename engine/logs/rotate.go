@@ -80,7 +80,7 @@ func (d *Dir) tidy(name string, now time.Time) error {
 		switch {
 		case d.old(f, now):
 			errs = append(errs, d.remove(f))
-		case d.options.Compress && !strings.HasSuffix(f, ".gz"):
+		case d.options.Load().Compress && !strings.HasSuffix(f, ".gz"):
 			errs = append(errs, compress(filepath.Join(d.path, f)))
 		}
 	}
@@ -148,7 +148,8 @@ func rotatedAt(file string) time.Time {
 
 func (d *Dir) old(file string, now time.Time) bool {
 	at := rotatedAt(file)
-	return d.options.MaxAge > 0 && !at.IsZero() && now.Sub(at) > d.options.MaxAge
+	most := d.options.Load().MaxAge
+	return most > 0 && !at.IsZero() && now.Sub(at) > most
 }
 
 func (d *Dir) remove(file string) error {

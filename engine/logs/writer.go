@@ -30,8 +30,9 @@ type Writer struct {
 	held   []byte // whole lines
 	timer  *time.Timer
 	file   *os.File
-	lost   int   // lines that could not be written
-	failed error // why, since it was last told
+	lost   int   // lines that could not be written since the last that could
+	why    error // of it
+	failed error // the same, since it was last told
 	tidy   int   // rotated files that wait to be tidied
 	closed bool
 }
@@ -142,7 +143,8 @@ func (w *Writer) write() {
 	}
 	if err := w.commit(text); err != nil {
 		w.lost += bytes.Count(w.held, []byte{'\n'})
-		w.failed = fmt.Errorf("%d lines of %s are lost: %w", w.lost, w.path, err)
+		w.why = fmt.Errorf("%d lines of %s are lost: %w", w.lost, w.path, err)
+		w.failed = w.why
 	} else {
 		w.lost = 0
 	}
@@ -164,7 +166,7 @@ func (w *Writer) commit(text []byte) error {
 	if err != nil {
 		return err
 	}
-	if size > 0 && size+int64(len(text)) > w.dir.options.MaxSize {
+	if size > 0 && size+int64(len(text)) > w.dir.options.Load().MaxSize {
 		if err := w.rotate(); err != nil {
 			return err
 		}
