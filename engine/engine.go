@@ -24,6 +24,7 @@ import (
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/loaded"
+	"github.com/redundctl/redundctl/engine/logging"
 	"github.com/redundctl/redundctl/engine/logs"
 	"github.com/redundctl/redundctl/engine/meter"
 	"github.com/redundctl/redundctl/engine/proc"
@@ -38,8 +39,11 @@ type Options struct {
 	Project *config.Project
 	Kinds   *kind.Set
 	Environ []string     // KEY=VALUE, as os.Environ gives it
-	Log     *slog.Logger // nil: none; engine.log is written besides
-	Output  Output       // nil: none
+	Log     *slog.Logger // nil: none; the log files are written besides
+	// Level is that of Log, which then follows logs.level of the project; nil: it
+	// has one of its own.
+	Level  *slog.LevelVar
+	Output Output // nil: none
 	// Subreaper lets orphaned processes of steps come home to be ended; for
 	// programs that are not embedded in others.
 	Subreaper bool
@@ -56,6 +60,9 @@ type Serve struct {
 	Only []string
 	// Drain is how long runs that go on may take to end when the engine stops.
 	Drain time.Duration
+	// Backups removes the git backups that the retention of a project no longer
+	// keeps, and names them; nil: they go when the next one is made.
+	Backups func(context.Context, *config.Project, *proc.Spawner) ([]string, error)
 	// Ready is called when every schedule is kept; nil: nobody is told.
 	Ready func()
 }
@@ -72,6 +79,7 @@ type Engine struct {
 	http    *http.Client
 	proc    *proc.Spawner
 	log     *slog.Logger
+	written *logging.Log // what log is, but in a dry run
 	current atomic.Pointer[loaded.Set]
 	going   cancel.Runs
 	serving atomic.Pointer[server] // nil: it does not serve
@@ -109,7 +117,8 @@ func New(ctx context.Context, o Options) (_ *Engine, err error) {
 	if e.logs, err = openLogs(o.Project); err != nil {
 		return nil, err
 	}
-	e.log = logger(o.Log, e.logs.Writer("engine"))
+	e.written = logging.New(&o.Project.Config, logging.Options{Dir: e.logs, Shown: o.Log, Level: o.Level})
+	e.log = e.written.Logger
 	if e.temp, err = temp.New(e.host, o.Project.State); err != nil {
 		return nil, err
 	}
@@ -156,6 +165,9 @@ func (e *Engine) Close() error {
 	}
 	if e.history != nil {
 		errs = append(errs, e.history.Close())
+	}
+	if e.written != nil {
+		e.written.Close()
 	}
 	if e.logs != nil {
 		errs = append(errs, e.logs.Close())
@@ -232,9 +244,7 @@ func (h *History) Close() error {
 }
 
 func openLogs(p *config.Project) (*logs.Dir, error) {
-	return logs.Open(filepath.Join(p.State, "logs"), logs.Options{
-		MaxSize: int64(p.Config.Logs.MaxSize), Compress: p.Config.Logs.Compress, MaxAge: p.Config.Retention.Logs.Std(),
-	})
+	return logs.Open(filepath.Join(p.State, "logs"), logging.Bounds(&p.Config))
 }
 
 // lookup reads an environment as os.LookupEnv does.
@@ -249,19 +259,4 @@ func lookup(environ []string) func(string) (string, bool) {
 		v, ok := m[name]
 		return v, ok
 	}
-}
-
-// logger writes to the log that people see and to the engine's log file, which
-// stamps its lines itself.
-func logger(people *slog.Logger, file io.Writer) *slog.Logger {
-	text := slog.NewTextHandler(file, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		if len(groups) == 0 && a.Key == slog.TimeKey {
-			return slog.Attr{}
-		}
-		return a
-	}})
-	if people == nil {
-		return slog.New(text)
-	}
-	return slog.New(slog.NewMultiHandler(people.Handler(), text))
 }

@@ -137,7 +137,7 @@ func (e *Engine) Health(ctx context.Context) (api.Health, error) {
 
 // health gathers what the verdict is made of.
 func (s *server) health(ctx context.Context, f *force.Force, last map[string]pipeline.Run) api.Health {
-	x := health.Facts{Now: time.Now(), Failing: s.failing()}
+	x := health.Facts{Now: time.Now(), Failing: s.failing(), Logs: s.logs.Failing()}
 	x.Waiting, x.Oldest = s.queue.Waiting()
 	s.mu.Lock()
 	x.Jump = s.jumped

@@ -114,6 +114,7 @@ func (s *server) enforce(f *force.Force) {
 	s.force = f
 	s.mu.Unlock()
 	s.current.Store(f.Set)
+	s.written.Follow(&f.Set.Project.Config)
 	s.queue.Limit(f.Limits(*s.how()))
 }
 

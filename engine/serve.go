@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/redundctl/redundctl/engine/cleanup"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
@@ -103,6 +104,7 @@ func (s *server) run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error { s.rescueOthers(ctx); return nil })
+	g.Go(func() error { cleanup.Run(ctx, s.log, s.place); return nil })
 	g.Go(func() error { return s.queue.Run(queueing) })
 	g.Go(func() error {
 		<-ctx.Done()
@@ -136,6 +138,16 @@ func (s *server) rescueOthers(ctx context.Context) {
 		}
 		s.failed("rescue", nil)
 	}
+}
+
+// place is what retention cleans, as the project in force says.
+func (s *server) place() cleanup.Place {
+	project := s.now().Set.Project
+	p := cleanup.Place{State: s.o.Project.State, History: s.history, Logs: s.logs, Keep: project.Config.Retention}
+	if s.o.Serve.Backups != nil {
+		p.Backups = func(ctx context.Context, _ bool) ([]string, error) { return s.o.Serve.Backups(ctx, project, s.proc) }
+	}
+	return p
 }
 
 // drainRuns gives runs time to end, then ends them. How much may change while

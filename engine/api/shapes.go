@@ -210,7 +210,10 @@ type Cleaned struct {
 	DryRun  bool     `json:"dry-run"`
 	History Pruned   `json:"history"`
 	Logs    []string `json:"logs"`
-	Backups []string `json:"backups"`
+	Reports []string `json:"reports"`
+	// Artifacts are the runs whose files in the state directory went, by their ids.
+	Artifacts []string `json:"artifacts"`
+	Backups   []string `json:"backups"`
 }
 
 // Pruned counts what was removed from the history. Oldest and Newest are when

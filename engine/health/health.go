@@ -5,6 +5,7 @@ package health
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/api"
@@ -36,6 +37,7 @@ type Facts struct {
 	Now     time.Time
 	Failing error   // why the state directory cannot be written; nil: it can
 	Unread  error   // why the history cannot be read
+	Logs    error   // why lines of the log files are lost; nil: none are
 	Free    *uint64 // bytes where the state directory lies; nil: nobody knows
 	Waiting int     // runs that are due and wait
 	Oldest  time.Time
@@ -100,6 +102,9 @@ func general(f *Facts) checks {
 	}
 	if f.Unread != nil {
 		out.say("history", Unhealthy, f.Unread.Error())
+	}
+	if f.Logs != nil {
+		out.say("logs", Degraded, "what runs print cannot be kept: "+strings.ReplaceAll(f.Logs.Error(), "\n", "; "))
 	}
 	if f.Free != nil && *f.Free < littleDisk {
 		out.say("disk", Degraded, fmt.Sprintf("only %d KiB are free where the state directory lies: free some space there", *f.Free>>10))

@@ -64,12 +64,14 @@ func (h *History) Asked(ctx context.Context, id int64) (q Queued, err error) {
 
 // newest finds the names of all pipelines by leaping through an index, and the
 // newest run of each in each state: the time that it takes does not grow with
-// the history.
+// the history. Of a comparison of several columns the index serves all only
+// where the other side is no column itself, hence the +; and no text comes
+// after an empty blob.
 const newest = `WITH RECURSIVE named (system, name) AS (
 		SELECT * FROM (SELECT system, name FROM runs INDEXED BY runs_tally ORDER BY system, name LIMIT 1)
 		UNION ALL
 		SELECT n.system, n.name FROM named JOIN runs AS n ON n.id = (
-			SELECT r.id FROM runs AS r INDEXED BY runs_tally WHERE (r.system, r.name) > (named.system, named.name)
+			SELECT r.id FROM runs AS r INDEXED BY runs_tally WHERE (r.system, r.name, r.state) > (+named.system, +named.name, x'')
 			ORDER BY r.system, r.name LIMIT 1)
 	), ended (state) AS (VALUES ('running'), ('succeeded'), ('failed'), ('timed-out'), ('cancelled'))
 	SELECT ` + runColumns + ` FROM runs WHERE id IN (
@@ -98,7 +100,7 @@ func (h *History) LastRuns(ctx context.Context) (map[string]pipeline.Run, error)
 func (h *History) Missed(ctx context.Context, since time.Time) (map[string]int, error) {
 	out := map[string]int{}
 	err := h.db.Read(ctx, func(tx *store.Tx) error {
-		return tx.Query(`SELECT system, count(*) FROM runs INDEXED BY runs_by_time WHERE queued >= ? AND state = 'skipped' AND reason = 'missed' GROUP BY system`,
+		return tx.Query(`SELECT system, count(*) FROM runs INDEXED BY runs_missed WHERE queued >= ? AND state = 'skipped' AND reason = 'missed' GROUP BY system`,
 			func(row store.Row) error { out[row.Text(0)] = int(row.Int(1)); return nil }, micros(since))
 	})
 	return out, err

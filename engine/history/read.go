@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -321,7 +322,13 @@ func (h *History) Summary(ctx context.Context, since, until time.Time) (summary.
 	return summary.Of(ctx, h.db, since, until)
 }
 
-// Prune removes what is older than it is kept, or with dry counts it.
-func (h *History) Prune(ctx context.Context, before time.Time, dry bool) (retention.Pruned, error) {
-	return retention.Prune(ctx, h.db, before, dry)
+// Prune removes what is older than it is kept, or with o.Dry counts it. The last
+// run of each pipeline stays, for those who ask how it does.
+func (h *History) Prune(ctx context.Context, o retention.Options) (retention.Pruned, error) {
+	last, err := h.LastRuns(ctx)
+	if err != nil {
+		return retention.Pruned{}, err
+	}
+	o.Keep = slices.AppendSeq(slices.Clip(o.Keep), maps.Values(last))
+	return retention.Prune(ctx, h.db, o)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/history/retention"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/store"
 )
@@ -59,7 +60,7 @@ func BenchmarkMillionRuns(b *testing.B) {
 	})
 	b.Run("prune-dry", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := h.Prune(ctx, week, true); err != nil {
+			if _, err := h.Prune(ctx, retention.Options{Before: week, Dry: true}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -30,6 +30,15 @@ type conn struct {
 	*sqlite3.Conn
 	statements map[string]*sqlite3.Stmt
 	waiting    time.Time // since when it waits for a lock
+	trace      func(string)
+}
+
+func (d *DB) connect(mode string) (*conn, error) {
+	c, err := connect(d.path, mode)
+	if err == nil {
+		c.trace = d.trace
+	}
+	return c, err
 }
 
 func connect(path, pragmas string) (*conn, error) {
@@ -91,6 +100,9 @@ func (c *conn) version() (int, error) {
 // prepare gives the statement for a query, compiled when it is first used. The
 // second result ends its use.
 func (c *conn) prepare(query string) (*sqlite3.Stmt, func(), error) {
+	if c.trace != nil {
+		c.trace(query)
+	}
 	if s, ok := c.statements[query]; ok && !s.Busy() {
 		return s, func() { _ = s.Reset() }, nil
 	}

@@ -14,11 +14,13 @@ var (
 	first string
 	//go:embed migrations/0002.sql
 	second string
+	//go:embed migrations/0004.sql
+	fourth string
 )
 
 // migrations is how the tables came to be, step by step; one is never changed
 // once it was released.
-var migrations = [...]string{first, second}
+var migrations = [...]string{first, second, fourth}
 
 // lockPath is the file whose lock is held by who makes the database or changes
 // its tables.
@@ -44,13 +46,14 @@ func (d *DB) migrate(ctx context.Context) error {
 		}
 		f.Close()
 	}
-	c, err := connect(d.path, fullMode)
+	c, err := d.connect(fullMode)
 	if err != nil {
 		return err
 	}
 	version, err := c.version()
 	if err == nil && version == 0 {
-		err = c.Exec("PRAGMA journal_mode=WAL")
+		// To give room back must be asked for before there is a table.
+		err = c.Exec("PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL")
 	}
 	for ; err == nil && version < len(migrations); version++ {
 		err = c.Exec(fmt.Sprintf("BEGIN IMMEDIATE; %s; INSERT INTO schema_version VALUES (%d, %d); COMMIT",

@@ -40,6 +40,9 @@ type Options struct {
 	// On a full disk, with the database open nowhere else, who reads keeps
 	// writers waiting until Close.
 	ReadOnly bool
+	// Trace is told each statement before it runs, by whoever runs it; nil: nobody
+	// is. It is for tests of how statements are run.
+	Trace func(statement string)
 }
 
 // DB is an open database. Its methods may be called from several goroutines.
@@ -48,6 +51,7 @@ type DB struct {
 	path     string
 	readOnly bool
 	empty    bool // read only, and there is no database
+	trace    func(string)
 
 	writing chan struct{} // holds one token: who has it may use the writer
 	pen     *conn         // the writer, made when it is first needed
@@ -70,7 +74,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, fmt.Errorf("state directory %s: %w", o.Dir, err)
 	}
 	d := &DB{
-		dir: dir, path: filepath.Join(dir, fileName), readOnly: o.ReadOnly,
+		dir: dir, path: filepath.Join(dir, fileName), readOnly: o.ReadOnly, trace: o.Trace,
 		writing: make(chan struct{}, 1), reading: make(chan struct{}, readers),
 	}
 	d.writing <- struct{}{}
@@ -166,6 +170,7 @@ func (d *DB) open(ctx context.Context) error {
 	case err != nil:
 		return err
 	case version == len(migrations):
+		c.trace = d.trace
 		keep(c)
 		return nil
 	}
@@ -243,7 +248,7 @@ func (d *DB) reader() (*conn, error) {
 		d.idle = d.idle[:n-1]
 		return c, nil
 	}
-	return connect(d.path, readMode)
+	return d.connect(readMode)
 }
 
 func (d *DB) giveBack(c *conn) {

@@ -45,6 +45,36 @@ func (t *Tx) Query(query string, each func(Row) error, args ...any) error {
 	return s.Err()
 }
 
+// A database gives room back when at least so many pages, and a quarter of all,
+// are free; shrinkPages at a time. What is less is used again before long.
+const (
+	freePages   = 256
+	shrinkPages = 64
+)
+
+// Shrink gives some room that nothing uses back to the disk, when there is much
+// of it, and reports whether there may be more to give.
+func (t *Tx) Shrink() (more bool, err error) {
+	free, all, err := t.pages()
+	if err != nil || free < freePages || free < all/4 {
+		return false, err
+	}
+	if _, err := t.Exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", shrinkPages)); err != nil {
+		return false, err
+	}
+	left, _, err := t.pages()
+	return left < free, err // a database of an older version keeps its room
+}
+
+// pages counts those that are free, and all.
+func (t *Tx) pages() (free, all int64, err error) {
+	err = t.Query("SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count", func(r Row) error {
+		free, all = r.Int(0), r.Int(1)
+		return nil
+	})
+	return free, all, err
+}
+
 func bind(s *sqlite3.Stmt, args []any) error {
 	for i, a := range args {
 		var err error

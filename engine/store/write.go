@@ -133,7 +133,7 @@ func (d *DB) writer(mode string) (*conn, error) {
 		return nil, errClosed
 	}
 	if d.pen == nil {
-		c, err := connect(d.path, mode)
+		c, err := d.connect(mode)
 		if err != nil {
 			return nil, err
 		}

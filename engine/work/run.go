@@ -146,7 +146,10 @@ func (w *Worker) inTemp(ctx context.Context, j runner.Job, rec *record.Recorder)
 		w.Log.Warn(line, "run", j.Run.ID)
 		_ = rec.Event(ctx, pipeline.Event{At: time.Now(), Run: j.Run.ID, Pipeline: j.Pipeline.ID(), What: "artifact", Detail: j.Masker.Mask(line)})
 	}
-	return result, lines.Flush()
+	if err := lines.Flush(); err != nil { // health tells of it too
+		w.Log.Warn("lines of a log were lost", "run", j.Run.ID, "error", err)
+	}
+	return result, nil
 }
 
 // job is what the runner is given, but for what only a real run has.

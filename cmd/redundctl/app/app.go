@@ -27,10 +27,11 @@ type App struct {
 	In, Out, Err *os.File
 
 	// Global flags.
-	Dir         string // -C; empty: the folder of the nearest redund.yaml upwards
-	Environment string // --environment; empty: none
-	level       string // --log-level
-	Format      string // -o, of the commands that have it
+	Dir         string        // -C; empty: the folder of the nearest redund.yaml upwards
+	Environment string        // --environment; empty: none
+	level       string        // --log-level
+	shown       slog.LevelVar // the same, as loggers take it
+	Format      string        // -o, of the commands that have it
 
 	interrupted context.Context // ends with the first SIGINT, SIGTERM or SIGHUP; nil in commands that end by themselves
 	stop        context.CancelFunc
@@ -79,6 +80,9 @@ func (a *App) Prepare(c *cobra.Command, _ []string) error {
 func (a *App) checkFlags() error {
 	switch a.level {
 	case "debug", "info", "warn", "error":
+		var level slog.Level
+		_ = level.UnmarshalText([]byte(a.level)) // it is one of them
+		a.shown.Set(level)
 	default:
 		return Usagef("", "--log-level is debug, info, warn or error, not %q", a.level)
 	}
@@ -164,12 +168,10 @@ func (a *App) Fail(err error) {
 	fmt.Fprintln(a.Err, prefix+strings.Join(lines, "\n"))
 }
 
-// LogLevel sets what a command logs where nobody asked for another level.
-func (a *App) LogLevel(level string) { a.level = level }
+// Level is what is logged to stderr; it may be changed.
+func (a *App) Level() *slog.LevelVar { return &a.shown }
 
-// Logger logs to stderr what --log-level lets through.
+// Logger logs to stderr what Level lets through.
 func (a *App) Logger() *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(a.level)) // checked by checkFlags
-	return console.NewLogger(a.Err, console.LogOptions{Level: level, Color: console.Color(a.Err)})
+	return console.NewLogger(a.Err, console.LogOptions{Level: &a.shown, Color: console.Color(a.Err)})
 }

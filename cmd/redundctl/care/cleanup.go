@@ -1,17 +1,25 @@
 package care
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/cleanup"
-	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/cleanup/backups"
+	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/logs"
+	"github.com/redundctl/redundctl/engine/proc"
 	"github.com/redundctl/redundctl/engine/report"
+	"github.com/redundctl/redundctl/engine/store"
 )
 
 // Cleanup is `redundctl cleanup`.
@@ -20,9 +28,9 @@ func Cleanup(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cleanup",
 		Short: "Remove what retention in redund.yaml no longer keeps",
-		Long: `Remove runs, logs and git backups that are older than retention in redund.yaml
-says, or more than it keeps. With --dry-run nothing is removed: it says what
-would be.`,
+		Long: `Remove runs with what they left, logs, health reports and git backups that are
+older than retention in redund.yaml says. An engine that serves does so by itself,
+every hour. With --dry-run nothing is removed: it says what would be.`,
 		Example: `  redundctl cleanup --dry-run
   redundctl cleanup`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -30,23 +38,14 @@ would be.`,
 			if err != nil {
 				return err
 			}
-			repo, done, err := repository(c.Context(), a, p, "")
-			switch {
-			case err == nil:
-				defer done()
-			case versioned(p.Root):
-				return err // its backups would grow for ever, and nobody would know
-			default:
-				repo = nil // a project that is no repository has no backups
-			}
-			out, err := cleanup.Run(c.Context(), p, repo, dry)
+			out, err := clean(c.Context(), a, p, dry)
 			if err != nil {
 				return err
 			}
 			if a.JSON() {
 				r := out.Runs
 				return a.PrintJSON(api.Cleaned{
-					DryRun: out.DryRun, Logs: out.Logs, Backups: out.Backups,
+					DryRun: out.DryRun, Logs: out.Logs, Reports: out.Reports, Artifacts: out.Artifacts, Backups: out.Backups,
 					History: api.Pruned{
 						Runs: r.Runs, Steps: r.Steps, Slots: r.Slots, Events: r.Events, Definitions: r.Definitions,
 						Oldest: api.When(r.Oldest), Newest: api.When(r.Newest),
@@ -59,11 +58,10 @@ would be.`,
 			}
 			span := ""
 			if out.Runs.Runs > 0 {
-				span = fmt.Sprintf(" (%s to %s)", report.Clock(out.Runs.Oldest), report.Clock(out.Runs.Newest))
+				span = fmt.Sprintf("; runs of %s to %s", report.Clock(out.Runs.Oldest), report.Clock(out.Runs.Newest))
 			}
-			fmt.Fprintf(a.Out, "%s %s%s with %s and %s, %s, %s\n", verb, diag.Count(out.Runs.Runs, "run"), span,
-				diag.Count(out.Runs.Steps, "step"), diag.Count(out.Runs.Events, "event"), diag.Count(len(out.Logs), "log file"), diag.Count(len(out.Backups), "backup"))
-			for _, x := range append(out.Logs, out.Backups...) {
+			fmt.Fprintf(a.Out, "%s %s%s\n", verb, out.String(), span)
+			for _, x := range slices.Concat(out.Logs, out.Reports, out.Backups) {
 				fmt.Fprintf(a.Out, "  %s\n", x)
 			}
 			return nil
@@ -73,14 +71,29 @@ would be.`,
 	return a.Prints(c)
 }
 
-// versioned reports whether a folder lies in a git repository, whole or not.
-func versioned(dir string) bool {
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
-			return true
-		}
-		if dir == filepath.Dir(dir) {
-			return false
-		}
+// clean opens what the project recorded and cleans it up.
+func clean(ctx context.Context, a *app.App, p *config.Project, dry bool) (out cleanup.Cleaned, err error) {
+	db, err := store.Open(ctx, store.Options{Dir: p.State, ReadOnly: dry})
+	if err != nil {
+		return out, err
 	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	d, err := logs.Open(filepath.Join(p.State, "logs"), logs.Options{MaxAge: p.Config.Retention.Logs.Std()})
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	s, err := proc.New(proc.Options{})
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	place := cleanup.Place{
+		State: p.State, History: history.New(db), Logs: d, Keep: p.Config.Retention,
+		Backups: func(ctx context.Context, dry bool) ([]string, error) {
+			return backups.Prune(ctx, p, backups.Options{Proc: s, Env: os.Environ(), Out: a.Err}, dry)
+		},
+		Rest: 1, // half of the time is for an engine that goes on meanwhile
+	}
+	return place.Clean(ctx, dry)
 }

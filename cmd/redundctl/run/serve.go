@@ -14,9 +14,11 @@ import (
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/api/server"
+	"github.com/redundctl/redundctl/engine/cleanup/backups"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/proc"
 )
 
 // Serve is `redundctl serve`.
@@ -30,15 +32,15 @@ func Serve(a *app.App) *cobra.Command {
 files, until Ctrl-C or SIGTERM. A mistake in a file stops nothing: its last good
 form stays in force, and redundctl status shows the mistake.
 
+What is logged to the terminal is what logs.level in redund.yaml says, also when
+that is changed; --log-level has the last word.
+
 On SIGTERM no new run begins; those that go on are given --drain, then ended. The
 next engine finds them as interrupted. SIGHUP reads the files at once.`,
 		Example: `  redundctl serve
   redundctl serve --only pm2,netlify-functions
   redundctl serve --drain 1m --log-level debug`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if !c.Flags().Changed("log-level") {
-				a.LogLevel("info")
-			}
 			p, kinds, err := a.Usable(c.Context())
 			if err != nil {
 				return err
@@ -49,13 +51,20 @@ next engine finds them as interrupted. SIGHUP reads the files at once.`,
 					return app.Usagef("", "--only: there is no system %q", name)
 				}
 			}
-			return serve(c.Context(), a, engine.Options{
+			opening := engine.Options{
 				Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.Logger(), Subreaper: true,
 				Serve: engine.Serve{
 					Version: a.Version, Only: only, Drain: drain,
 					Load: func(ctx context.Context) (*config.Project, *kind.Set) { return a.Load(ctx, kinds) },
+					Backups: func(ctx context.Context, p *config.Project, s *proc.Spawner) ([]string, error) {
+						return backups.Prune(ctx, p, backups.Options{Proc: s, Env: os.Environ()}, false)
+					},
 				},
-			})
+			}
+			if !c.Flags().Changed("log-level") {
+				opening.Level = a.Level() // as logs.level of the project says
+			}
+			return serve(c.Context(), a, opening)
 		},
 	}
 	c.Flags().StringSliceVar(&only, "only", nil, "serve these `systems` only")

@@ -118,7 +118,7 @@ func empty(t *testing.T, h *history.History) {
 	s, err := h.Summary(ctx, day(0), day(1))
 	check(t, err)
 	equal(t, "summary", s, summary.Summary{Since: day(0), Until: day(1), Systems: []summary.Totals{}})
-	p, err := h.Prune(ctx, day(0), false)
+	p, err := h.Prune(ctx, retention.Options{Before: day(0)})
 	check(t, err)
 	equal(t, "pruned", p, retention.Pruned{})
 }
@@ -400,11 +400,11 @@ func prune(t *testing.T, h *history.History) {
 	check(t, h.Finish(ctx, &kept))
 	want := retention.Pruned{Runs: len(old), Steps: 10, Slots: len(old), Events: 11, Definitions: 1, Oldest: day(0), Newest: old[len(old)-1].Queued}
 	for _, dry := range []bool{true, true, false} {
-		got, err := h.Prune(ctx, day(5), dry)
+		got, err := h.Prune(ctx, retention.Options{Before: day(5), Dry: dry})
 		check(t, err)
 		equal(t, fmt.Sprintf("dry %v", dry), got, want)
 	}
-	got, err := h.Prune(ctx, day(5), false)
+	got, err := h.Prune(ctx, retention.Options{Before: day(5)})
 	check(t, err)
 	equal(t, "nothing is left to remove", got, retention.Pruned{})
 	runs, err := h.Runs(ctx, history.Filter{})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/history/retention"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
@@ -416,7 +417,7 @@ func loaded(t *testing.T, h *history.History) {
 	check(t, h.Load(ctx, []history.Loaded{changed}, []history.Definition{{Hash: "h3", File: "moved.yaml", Body: []byte("3")}}))
 	changed.Since = a.Since
 	set(changed)
-	_, err := h.Prune(ctx, time.Now().Add(time.Hour), false)
+	_, err := h.Prune(ctx, retention.Options{Before: time.Now().Add(time.Hour)})
 	check(t, err)
 	for hash, want := range map[string]bool{"h1": false, "h2": false, "h3": true} {
 		if _, ok, err := h.Definition(ctx, hash); ok != want || err != nil {
@@ -431,18 +432,18 @@ func loaded(t *testing.T, h *history.History) {
 // each schedule has come.
 func pruneAndQueue(t *testing.T, h *history.History) {
 	ctx := context.Background()
-	waits := enqueue(t, h, history.Order{Definition: history.Definition{Hash: "h", Body: []byte("{}")}})
+	waits := enqueue(t, h, history.Order{Slot: day(0), Definition: history.Definition{Hash: "h", Body: []byte("{}")}})
 	for n := range 3 {
 		_, err := h.Decide(ctx, []history.Decision{{System: "pm2", Name: "yearly", Slot: day(n), Reason: "missed"}})
 		check(t, err)
 	}
 	before := time.Now().Add(time.Hour)
-	dry, err := h.Prune(ctx, before, true)
+	dry, err := h.Prune(ctx, retention.Options{Before: before, Dry: true})
 	check(t, err)
 	if dry.Runs != 3 || dry.Slots != 2 || dry.Definitions != 0 {
 		t.Errorf("dry: %+v", dry)
 	}
-	wet, err := h.Prune(ctx, before, false)
+	wet, err := h.Prune(ctx, retention.Options{Before: before})
 	check(t, err)
 	equal(t, "as was said", wet, dry)
 	equal(t, "what waits", waiting(t, h), []int64{waits.ID})

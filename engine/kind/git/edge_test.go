@@ -377,7 +377,7 @@ func TestPrune(t *testing.T) {
 	for _, c := range []struct {
 		rt         backups.Retention
 		gone, left int
-	}{{backups.Retention{}, 0, 4}, {backups.Retention{Keep: 3}, 1, 3}, {backups.Retention{MaxAge: 36 * time.Hour}, 1, 2}, {backups.Retention{MaxAge: time.Minute}, 1, 1}} {
+	}{{backups.Retention{}, 0, 4}, {backups.Retention{Keep: 2, MaxAge: 90 * time.Hour}, 0, 4}, {backups.Retention{Keep: 4, MaxAge: time.Hour}, 0, 4}, {backups.Retention{Keep: 3}, 1, 3}, {backups.Retention{MaxAge: 36 * time.Hour}, 1, 2}, {backups.Retention{MaxAge: time.Minute}, 1, 1}} {
 		dry, err := r.Prune(t.Context(), c.rt, true)
 		if err != nil || len(dry) != c.gone {
 			t.Errorf("%+v: dry %d %v", c.rt, len(dry), err)

@@ -50,9 +50,9 @@ func (r *Repo) Backups(ctx context.Context, verify bool) ([]Backup, error) {
 // Retention says how many backups stay, and for how long. Zero: no limit.
 type Retention = kind.Retention
 
-// Prune removes the backups that are more than rt.Keep or older than
-// rt.MaxAge, and returns them. The newest one always stays. A dry one removes
-// nothing.
+// Prune removes the backups that are neither among the newest rt.Keep nor younger
+// than rt.MaxAge, and returns them. The newest one always stays. A dry one
+// removes nothing.
 func (r *Repo) Prune(ctx context.Context, rt Retention, dry bool) ([]Backup, error) {
 	all, err := r.Backups(ctx, false)
 	if err != nil {
@@ -61,7 +61,8 @@ func (r *Repo) Prune(ctx context.Context, rt Retention, dry bool) ([]Backup, err
 	gone := []Backup{}
 	var in strings.Builder
 	for i, b := range all {
-		if i > 0 && (rt.Keep > 0 && i >= rt.Keep || rt.MaxAge > 0 && r.Now().Sub(b.At) > rt.MaxAge) {
+		stays := i == 0 || i < rt.Keep || rt.MaxAge > 0 && r.Now().Sub(b.At) <= rt.MaxAge
+		if !stays && (rt.Keep > 0 || rt.MaxAge > 0) {
 			gone = append(gone, b)
 			fmt.Fprintf(&in, "delete %s%s %s\n", BackupRefs, b.ID, b.Commit)
 		}
