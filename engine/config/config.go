@@ -16,11 +16,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redundctl/redundctl/engine/config/contexts"
 	"github.com/redundctl/redundctl/engine/config/files"
 	"github.com/redundctl/redundctl/engine/config/programs"
 	"github.com/redundctl/redundctl/engine/config/settings"
+	"github.com/redundctl/redundctl/engine/config/share"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -56,6 +58,7 @@ type Project struct {
 	Pipelines     []*pipeline.Pipeline // the valid ones, by ID
 	Files         int                  // how many were checked: those asked for, and redund.yaml unless other files were asked for and it is right
 	Problems      []diag.Problem       // sorted
+	Read          time.Time            // when its files began to be read
 
 	env      func(string) (string, bool)
 	kinds    *kind.Set
@@ -71,7 +74,7 @@ type Project struct {
 func Open(o Options) *Project { p, _ := open(o); return p }
 
 func open(o Options) (*Project, *settings.File) {
-	p := &Project{ConfigFile: FileName, env: o.Env, kinds: o.Kinds, instead: o.Instead, rejected: map[string][]string{}}
+	p := &Project{Read: time.Now(), ConfigFile: FileName, env: o.Env, kinds: o.Kinds, instead: o.Instead, rejected: map[string][]string{}}
 	if p.env == nil {
 		p.env = os.LookupEnv
 	}
@@ -181,6 +184,7 @@ type loader struct {
 	secrets   *secret.Sources
 	programs  *programs.Set
 	templates contexts.Templates
+	alike     share.Pool // what pipelines have in common
 	mu        sync.Mutex // guards Problems while files are read side by side
 }
 

@@ -62,6 +62,9 @@ func (l *loader) load(ctx context.Context, list []files.Found) {
 // finish lets go of what is not needed once the file alone has been checked:
 // the text and its tree take ten times the room of the pipeline.
 func (f *file) finish() {
+	if f.source != nil && f.pipeline != nil {
+		f.alike.Of(f.pipeline)
+	}
 	f.value, f.source = nil, nil
 }
 

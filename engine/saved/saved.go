@@ -23,16 +23,19 @@ type Files struct {
 	paths []string       // that it watches
 }
 
-// Watch calls changed whenever files were saved, and once at the beginning of
-// each watch, for what was saved before. It ends with ctx. project is the one
-// in force.
+// Watch calls changed whenever files were saved, and at the beginning of each
+// watch if some may have been after the project in force was read. It ends with
+// ctx. project is the one in force.
 func (f *Files) Watch(ctx context.Context, project func() *config.Project, changed func()) error {
 	for ctx.Err() == nil {
-		w, err := f.begin(project())
+		p := project()
+		w, err := f.begin(p)
 		if err != nil {
 			return err
 		}
-		changed()
+		if w.Since(p.Read) {
+			changed()
+		}
 		err = w.Run(ctx, func(c watch.Change) {
 			f.Log.Debug("files were saved", "files", len(c.Paths), "all", c.All)
 			changed()

@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -53,10 +54,11 @@ type DB struct {
 	empty    bool // read only, and there is no database
 	trace    func(string)
 
-	writing chan struct{} // holds one token: who has it may use the writer
-	pen     *conn         // the writer, made when it is first needed
-	mode    string        // of the writer
-	version int64         // of the data, as the writer saw it last in Changed
+	writing chan struct{}            // holds one token: who has it may use the writer
+	pen     *conn                    // the writer, made when it is first needed
+	mode    string                   // of the writer
+	version int64                    // of the data, as the writer saw it last in Changed
+	log     atomic.Pointer[logState] // as it was then; nil: nobody has looked
 	queueMu sync.Mutex
 	queue   []*request
 	reading chan struct{} // a token for each read that goes on

@@ -6,9 +6,10 @@ import (
 	"fmt"
 )
 
-// request is one call of Fast that waits for its turn.
+// request is one call of Write or Fast that waits for its turn.
 type request struct {
 	f     func(*Tx) error
+	mode  string // of the writer
 	err   error
 	taken bool // into a batch; guarded by queueMu
 	done  chan struct{}
@@ -16,27 +17,21 @@ type request struct {
 
 // Write runs f in a transaction that, once Write returns nil, survives a power
 // cut. When f or the commit fails, nothing of it is kept. ctx bounds the wait
-// for the turn; a transaction that has begun is never torn.
+// for the turn; a transaction that has begun is never torn. Calls of Write and
+// Fast that wait at the same time share one transaction, and so one wait for the
+// disk, but each fails or succeeds on its own. f may be called on another
+// goroutine than the caller's.
 func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
-	if err := d.turn(ctx); err != nil {
-		return err
-	}
-	defer d.yield()
-	c, err := d.writer(fullMode)
-	if err != nil {
-		return explain(d.path, err)
-	}
-	r := &request{f: f}
-	d.batch(c, []*request{r})
-	return explain(d.path, r.err)
+	return d.write(ctx, &request{f: f, mode: fullMode, done: make(chan struct{})})
 }
 
-// Fast runs f in a transaction that, once Fast returns nil, survives a killed
-// process; the next Write carries it to the disk. Calls that wait at the same
-// time share one transaction, but each fails or succeeds on its own. f may be
-// called on another goroutine than the caller's.
+// Fast is Write, but for a transaction that, once Fast returns nil, survives a
+// killed process; the next Write carries it to the disk.
 func (d *DB) Fast(ctx context.Context, f func(*Tx) error) error {
-	r := &request{f: f, done: make(chan struct{})}
+	return d.write(ctx, &request{f: f, mode: normalMode, done: make(chan struct{})})
+}
+
+func (d *DB) write(ctx context.Context, r *request) error {
 	d.queueMu.Lock()
 	d.queue = append(d.queue, r)
 	d.queueMu.Unlock()
@@ -55,8 +50,12 @@ func (d *DB) Fast(ctx context.Context, f func(*Tx) error) error {
 	d.queueMu.Lock()
 	batch := d.queue
 	d.queue = nil
+	mode := normalMode
 	for _, q := range batch {
 		q.taken = true
+		if q.mode == fullMode {
+			mode = fullMode
+		}
 	}
 	d.queueMu.Unlock()
 	defer func() {
@@ -64,7 +63,7 @@ func (d *DB) Fast(ctx context.Context, f func(*Tx) error) error {
 			close(q.done)
 		}
 	}()
-	if c, err := d.writer(normalMode); err != nil {
+	if c, err := d.writer(mode); err != nil {
 		for _, q := range batch {
 			q.err = err
 		}
@@ -75,12 +74,18 @@ func (d *DB) Fast(ctx context.Context, f func(*Tx) error) error {
 }
 
 // Changed reports whether another process has written since the last call;
-// the first call of all reports true. It costs some microseconds.
+// the first call of all reports true. It costs some microseconds, and less while
+// nobody writes.
 func (d *DB) Changed(ctx context.Context) (bool, error) {
+	now := d.logNow()
+	if now.same(d.log.Load()) {
+		return false, nil
+	}
 	if err := d.turn(ctx); err != nil {
 		return false, err
 	}
 	defer d.yield()
+	d.log.Store(now)
 	mode := d.mode
 	if mode == "" {
 		mode = normalMode

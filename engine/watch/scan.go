@@ -40,6 +40,7 @@ type snapshot struct {
 	files   map[string]state // that are no folders, by path
 	folders map[string]id
 	wanted  map[id]*want
+	newest  int64 // the latest change time of it all, in nanoseconds
 }
 
 // differ gives the paths that differ between two looks, sorted. written are names
@@ -82,6 +83,7 @@ func (w *Watcher) look() *snapshot {
 	for _, p := range w.o.Paths {
 		l.way(p, 0)
 		l.path(p)
+		l.age(p)
 	}
 	w.system.keep(l.wanted)
 	if w.system.short && !w.system.told {
@@ -143,9 +145,26 @@ func (l *looking) state(path string) (state, bool) {
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
 		st.file = id{sys.Dev, sys.Ino}
 		st.changed = sys.Ctim.Nano()
+		l.newest = max(l.newest, st.changed)
 	}
 	st.fresh = l.at.UnixNano()-max(st.modified, st.changed) < int64(margin)
 	return st, true
+}
+
+// age counts what no change time of files below a path would tell: that it is
+// not there, or that a link leads there, which may just have been swapped.
+func (l *looking) age(path string) {
+	to, err := filepath.EvalSymlinks(path)
+	if err == nil && to == path {
+		return
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err == nil && to == "" {
+		if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+			l.newest = max(l.newest, sys.Ctim.Nano())
+			return
+		}
+	}
+	l.newest = l.at.UnixNano()
 }
 
 // way watches the folders that lead to a path, each for the next name alone, and

@@ -154,6 +154,11 @@ func (w *Watcher) Run(ctx context.Context, changed func(Change)) error {
 	}
 }
 
+// Since reports whether something may have changed after a time and before New
+// returned, by the change times that the system keeps. It must not be called
+// once the Watcher runs.
+func (w *Watcher) Since(t time.Time) bool { return w.last.newest > t.Add(-margin).UnixNano() }
+
 // Close ends the watch, and Run with it. It may be called more than once.
 func (w *Watcher) Close() error {
 	if !w.closing.CompareAndSwap(false, true) {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
+	"github.com/redundctl/redundctl/cmd/redundctl/spare"
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/api/server"
 	"github.com/redundctl/redundctl/engine/cleanup/backups"
@@ -107,6 +108,7 @@ func serve(ctx context.Context, a *app.App, o engine.Options) (err error) {
 		listening <- err
 	}()
 	go signals(open, a, e)
+	go spare.Keep(open)
 	notify(a, daemon.SdNotifyReady)
 	err = <-ended
 	notify(a, daemon.SdNotifyStopping)
