@@ -12,10 +12,13 @@ import (
 	"github.com/redundctl/redundctl/engine/work"
 )
 
-// portion is how many decisions go in one transaction: after a long sleep there
-// are many. What failed is tried again after againEvery.
+// portion is how many decisions go in one transaction at most: after a long
+// sleep there are many, and runs that wait for their turn write between them. The
+// first ones are few, so that the first runs begin at once. What failed is tried
+// again after againEvery.
 const (
-	portion    = 500
+	firstPart  = 8
+	portion    = 64
 	againEvery = 5 * time.Second
 )
 
@@ -42,8 +45,8 @@ func (s *server) due(ctx context.Context, list []schedule.Due) {
 		list, ended[d.ID] = x.Slots(d)
 		decisions = append(decisions, list...)
 	}
-	for len(decisions) > 0 {
-		some := decisions[:min(portion, len(decisions))]
+	for most := firstPart; len(decisions) > 0; most = min(2*most, portion) {
+		some := decisions[:min(most, len(decisions))]
 		decisions = decisions[len(some):]
 		runs, err := s.history.Decide(ctx, some)
 		if err != nil {

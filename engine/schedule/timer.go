@@ -76,6 +76,7 @@ type Timer struct {
 	base    time.Time     // what the monotonic clock is read against
 	changed chan struct{} // of one: entries were set or removed
 	running atomic.Bool
+	busy    atomic.Int64 // since when, after base, Run has not waited; 0: it waits
 
 	mu    sync.Mutex
 	items map[string]*item
@@ -152,7 +153,9 @@ func (t *Timer) Run(ctx context.Context, fire func([]Due), jumped func(Jump)) er
 	alarm := time.NewTimer(time.Hour)
 	defer alarm.Stop()
 	seen := t.look()
+	defer t.busy.Store(0)
 	for ctx.Err() == nil {
+		t.busy.Store(max(int64(time.Since(t.base)), 1))
 		if due := t.take(seen.wall); len(due) > 0 {
 			fire(due)
 		}
@@ -163,6 +166,7 @@ func (t *Timer) Run(ctx context.Context, fire func([]Due), jumped func(Jump)) er
 			alarm.Reset(wait)
 			ring = alarm.C
 		}
+		t.busy.Store(0)
 		select {
 		case <-ctx.Done():
 		case <-t.changed:
@@ -175,6 +179,16 @@ func (t *Timer) Run(ctx context.Context, fire func([]Due), jumped func(Jump)) er
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// Busy is for how long Run has been at work without a wait: what it called does
+// not return. 0: it waits, or does not run.
+func (t *Timer) Busy() time.Duration {
+	since := t.busy.Load()
+	if since == 0 {
+		return 0
+	}
+	return time.Since(t.base) - time.Duration(since)
 }
 
 // reading is one look at both clocks.

@@ -108,37 +108,51 @@ func serve(ctx context.Context, a *app.App, o engine.Options) (err error) {
 		listening <- err
 	}()
 	go signals(open, a, e)
+	go watchdog(open, a, e)
 	go spare.Keep(open)
 	notify(a, daemon.SdNotifyReady)
+	defer context.AfterFunc(ctx, func() { notify(a, daemon.SdNotifyStopping) })() // runs go on for a while yet
 	err = <-ended
-	notify(a, daemon.SdNotifyStopping)
 	closeSocket()
 	return errors.Join(err, <-listening)
 }
 
-// signals takes up the files on SIGHUP, and tells systemd that we live, until
-// ctx is done.
+// signals takes up the files on SIGHUP until ctx is done, and tells systemd of
+// it.
 func signals(ctx context.Context, a *app.App, e *engine.Engine) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	var alive <-chan time.Time
-	if every, err := daemon.SdWatchdogEnabled(false); err == nil && every > 0 {
-		t := time.NewTicker(every / 2)
-		defer t.Stop()
-		alive = t.C
-	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-alive:
-			if _, err := e.Status(ctx); err == nil { // it answers: it is not stuck
-				notify(a, daemon.SdNotifyWatchdog)
-			}
 		case <-hup:
+			notify(a, daemon.SdNotifyReloading+"\n"+daemon.SdNotifyMonotonicUsec())
 			if err := e.Reload(ctx); err != nil && ctx.Err() == nil {
 				a.Logger().Error("the files could not be read again", "error", err)
+			}
+			notify(a, daemon.SdNotifyReady)
+		}
+	}
+}
+
+// watchdog tells systemd that we live, as often as it wants to know, until ctx is
+// done. An engine that is stuck says nothing, and is started anew.
+func watchdog(ctx context.Context, a *app.App, e *engine.Engine) {
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || every <= 0 {
+		return
+	}
+	tick := time.NewTicker(every / 2)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if e.Alive(every) {
+				notify(a, daemon.SdNotifyWatchdog)
 			}
 		}
 	}
