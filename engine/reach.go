@@ -114,7 +114,7 @@ func (e *Engine) Status(ctx context.Context) (api.Status, error) {
 	host, _ := os.Hostname() // "" where the system does not say
 	return status.Of(&status.Facts{
 		Now: time.Now(), Force: f, Systems: f.Systems(*s.how()), Stopped: s.stopped(), Active: active, Last: last,
-		Health: s.health(ctx, f, last),
+		Health: s.health(ctx, f, last), Restart: f.Restart(s.o.Project),
 		Engine: api.EngineInfo{
 			Version: s.o.Serve.Version, PID: os.Getpid(), Started: api.When(s.started), Environment: api.Present(f.Set.Project.Config.Environment), Host: host,
 		},

@@ -277,6 +277,10 @@ func (s *server) tell(ctx context.Context, before, f *force.Force, d force.Diffe
 		s.rejected(x)
 		event("", "reload-rejected", fmt.Sprintf("%s:%d:%d: %s", x.File, x.Line, x.Column, x.Message))
 	}
+	if keys := f.Restart(s.o.Project); len(keys) > len(before.Restart(s.o.Project)) {
+		s.log.Warn("a change of redund.yaml counts from the next start: redundctl restart", "keys", keys)
+		event("", "restart-needed", fmt.Sprint(keys))
+	}
 	s.log.Info("reloaded", "generation", f.Generation, "pipelines", len(f.Parts), "added", len(d.Added), "removed", len(d.Removed),
 		"changed", len(d.Changed), "rejected", len(f.Rejected))
 }

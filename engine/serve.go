@@ -25,7 +25,7 @@ import (
 )
 
 // lookEvery is how often other processes are looked for.
-const lookEvery = 50 * time.Millisecond
+const lookEvery = 100 * time.Millisecond
 
 // server is an Engine that serves.
 type server struct {

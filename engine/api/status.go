@@ -19,11 +19,13 @@ type EngineInfo struct {
 
 // Reload says what is in force: Generation grows with every set that was put
 // in force since the engine started, from 1, and Loaded counts its pipelines.
+// Restart are keys of redund.yaml that have changed and wait for another start.
 type Reload struct {
 	Generation int64      `json:"generation"`
 	Loaded     int        `json:"loaded"`
 	At         *string    `json:"at"`
 	Rejected   []Rejected `json:"rejected"`
+	Restart    []string   `json:"restart"`
 }
 
 // Rejected is a mistake that keeps a file from being in force.

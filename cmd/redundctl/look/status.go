@@ -69,6 +69,9 @@ func narrow(st *api.Status, name string) error {
 func printStatus(a *app.App, st api.Status) error {
 	fmt.Fprintf(a.Out, "engine %s, process %d, since %s; generation %d with %s, since %s\n", st.Engine.Version, st.Engine.PID,
 		clock(st.Engine.Started), st.Reload.Generation, diag.Count(st.Reload.Loaded, "pipeline"), clock(st.Reload.At))
+	for _, key := range st.Reload.Restart {
+		fmt.Fprintf(a.Out, "%s in redund.yaml has changed and counts from the next start: redundctl restart\n", key)
+	}
 	for _, r := range st.Reload.Rejected {
 		fmt.Fprintf(a.Out, "rejected: %s:%d:%d: %s\n", r.File, r.Line, r.Column, r.Message)
 	}

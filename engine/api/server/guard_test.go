@@ -256,3 +256,48 @@ func TestTLS(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 }
+
+// TestServerChangesWithAStart holds that a change of `server` leaves the open port
+// as it is, and that everybody is told what it takes.
+func TestServerChangesWithAStart(t *testing.T) {
+	s := tcp(t, given, server.Limits{})
+	file := filepath.Join(s.project.Root, "redund.yaml")
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	save := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.engine.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waits := func() string {
+		t.Helper()
+		st, err := s.client().Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(st.Reload.Restart, " ")
+	}
+	if got := waits(); got != "" {
+		t.Errorf("%q waits for a start, but nothing has changed", got)
+	}
+	save("version: 1\nserver:\n  listen: " + free(t, "127.0.0.1") + "\n" + given)
+	if got := waits(); got != "server" {
+		t.Errorf("%q waits for a start", got)
+	}
+	if got := s.events("restart-needed"); !strings.Contains(got, "server") {
+		t.Errorf("the events: %q", got)
+	}
+	if status, body := ask(t, over(t, "tcp", s.server.Addr().String()), "GET /api/v1/status", "", bearer); status != 200 {
+		t.Errorf("the port that is open: %d %s", status, body)
+	}
+	save(string(before))
+	if got := waits(); got != "" {
+		t.Errorf("%q waits for a start, but all is as it was", got)
+	}
+}

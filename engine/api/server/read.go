@@ -291,6 +291,11 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) (int, any, erro
 	for _, x := range []string{"healthy", "degraded", "unhealthy"} {
 		health.Value(&b, one(x == now), "status", x)
 	}
+	for _, p := range s.e.Project().Pipelines { // what is 0 is told too
+		if _, ok := active[p.ID()]; !ok {
+			active[p.ID()] = history.Active{}
+		}
+	}
 	activeRuns(&b, active)
 	s.e.WriteMetrics(&b)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

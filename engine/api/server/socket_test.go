@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/api/client"
 	"github.com/redundctl/redundctl/engine/api/server"
 )
 
@@ -235,4 +237,48 @@ func TestEndWithStreams(t *testing.T) {
 	if err := <-ended; err == nil || time.Since(before) > 30*time.Second {
 		t.Errorf("%v after %s", err, time.Since(before))
 	}
+}
+
+// TestIdleConnections holds that a thousand callers who say nothing cost little,
+// and that neither the socket nor what is due waits for them.
+func TestIdleConnections(t *testing.T) {
+	s := start(t, project(t, t.TempDir(), map[string]string{
+		"pipelines/quick.yaml": strings.Replace(quick, `{cron: "0 5 * * *"}`, "{every: 1s}", 1),
+		"redund.yaml":          "version: 1\nserver:\n  listen: " + free(t, "127.0.0.1") + "\n" + given,
+	}), server.Limits{})
+	goroutines, heap := runtime.NumGoroutine(), inUse()
+	for range 1000 {
+		dial(t, s, "GET /healthz HTTP/1.1\r\n")
+	}
+	if n := runtime.NumGoroutine() - goroutines; n > 200 {
+		t.Errorf("they cost %d goroutines", n)
+	}
+	if n := inUse() - heap; n > 16<<20 {
+		t.Errorf("they cost %d bytes", n)
+	}
+	c, from := s.client(), time.Now()
+	until(t, "three slots on time", func() bool {
+		runs, err := c.Runs(t.Context(), client.RunsQuery{State: "succeeded"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, r := range runs {
+			if r.Reason != nil && *r.Reason == "scheduled" {
+				n++
+			}
+		}
+		return n >= 3
+	})
+	if took := time.Since(from); took > 15*time.Second {
+		t.Errorf("three slots of a second each took %s", took)
+	}
+}
+
+// inUse is how much memory is held, in bytes.
+func inUse() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse + m.StackInuse)
 }

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/api/client"
@@ -182,5 +186,50 @@ func TestMetrics(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
+	}
+	parsed(t, &b)
+}
+
+// parsed reads metrics as Prometheus does, and holds their names, types and labels.
+func parsed(t *testing.T, text io.Reader) {
+	t.Helper()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]struct {
+		kind   string
+		labels string
+	}{
+		"redundctl_slots_total":           {"COUNTER", "decision reason"},
+		"redundctl_runs_total":            {"COUNTER", "system state"},
+		"redundctl_runs_active":           {"GAUGE", "system state"},
+		"redundctl_queue_age_seconds":     {"GAUGE", ""},
+		"redundctl_lateness_seconds":      {"HISTOGRAM", ""},
+		"redundctl_reload_generation":     {"GAUGE", ""},
+		"redundctl_reload_rejected_files": {"GAUGE", ""},
+		"redundctl_pipelines":             {"GAUGE", ""},
+		"redundctl_health":                {"GAUGE", "status"},
+		"redundctl_up":                    {"GAUGE", ""},
+	} {
+		f := families[name]
+		if f == nil || f.GetType().String() != want.kind || f.GetHelp() == "" {
+			t.Errorf("%s: %v", name, f)
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetName())
+			}
+			if got := strings.Join(labels, " "); got != want.labels {
+				t.Errorf("%s has the labels %q", name, got)
+			}
+		}
+		delete(families, name)
+	}
+	for name := range families {
+		t.Errorf("%s is written down nowhere", name)
 	}
 }
