@@ -10,8 +10,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/force"
+	"github.com/redundctl/redundctl/engine/loaded"
+	"github.com/redundctl/redundctl/engine/logging"
+	"github.com/redundctl/redundctl/engine/logs"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/queue"
 	"github.com/redundctl/redundctl/engine/schedule"
 )
 
@@ -60,6 +65,32 @@ func TestPutOff(t *testing.T) {
 		cancel()
 		if err := g.Wait(); err != nil || time.Since(from) > 0 {
 			t.Errorf("ended after %s: %v", time.Since(from), err)
+		}
+	})
+}
+
+// TestLimitOfWhatIsCaughtUp holds that limits.catch-up of a file that was saved
+// counts from then on.
+func TestLimitOfWhatIsCaughtUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		part := hourly(t)
+		set := &loaded.Set{Project: &config.Project{}}
+		set.Project.Config.Limits.CatchUp = 2
+		dir, err := logs.Open(t.TempDir(), logs.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := &Engine{written: logging.New(&set.Project.Config, logging.Options{Dir: dir})}
+		defer e.written.Close()
+		s := &server{Engine: e, timer: schedule.NewTimer(schedule.TimerOptions{}), queue: queue.New(nil, queue.Options{})}
+		s.timer.Set(schedule.Entry{ID: "pm2/a", Schedules: part.Schedules, After: time.Now().Add(-5 * time.Hour)})
+		s.enforce(&force.Force{Set: set, Parts: map[string]*force.Part{"pm2/a": part}})
+		ctx, cancel := context.WithCancel(t.Context())
+		var given []schedule.Due
+		_ = s.timer.Run(ctx, func(d []schedule.Due) { given = d; cancel() }, nil)
+		if len(given) == 0 || len(given[0].Slots) != 2 || given[0].Skipped == 0 {
+			t.Errorf("%+v", given)
 		}
 	})
 }

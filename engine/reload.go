@@ -116,6 +116,7 @@ func (s *server) enforce(f *force.Force) {
 	s.current.Store(f.Set)
 	s.written.Follow(&f.Set.Project.Config)
 	s.queue.Limit(f.Limits(*s.how()))
+	s.timer.Limit(f.Set.Project.Config.Limits.CatchUp)
 }
 
 // changed takes up what was saved.

@@ -12,8 +12,8 @@ import (
 const patience = time.Second
 
 // rescue ends what processes that died left running, then writes the end of
-// their runs, and lets those that may be tried again wait for an engine. What
-// could not be ended is tried again by the next rescue.
+// their runs; what comes after that is for an engine that serves. What could
+// not be ended is tried again by the next rescue.
 func (e *Engine) rescue(ctx context.Context) error {
 	ids, err := e.history.Rescue(ctx, func(engine string) error {
 		told := make(chan struct{})
@@ -35,14 +35,18 @@ func (e *Engine) rescue(ctx context.Context) error {
 	}
 	for _, id := range ids {
 		e.log.Warn("a run was interrupted: the process that ran it ended", "run", id)
-		if err := attempt.Interrupted(ctx, e.history, id); err != nil {
-			e.log.Warn("an interrupted run could not be lined up again: redundctl retry does that", "run", id, "error", err)
-		}
-	}
-	if s := e.serving.Load(); s != nil && len(ids) > 0 {
-		s.queue.Wake()
 	}
 	return nil
+}
+
+// seeToLeft does what is left to an engine that serves: runs whose process died
+// go on, or their handlers run, or they are tried again.
+func (s *server) seeToLeft(ctx context.Context) error {
+	waits, err := attempt.Left(ctx, s.history, s.how().Serves, s.log)
+	if waits {
+		s.queue.Wake()
+	}
+	return err
 }
 
 // event leaves a trace for people. That it cannot be left ends nothing.

@@ -72,13 +72,16 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 		Engine: e, started: time.Now(), drain: e.o.Serve.Drain, loading: make(chan struct{}, 1), files: saved.Files{Log: e.log},
 		trouble: map[string]error{}, late: map[string]time.Time{},
 	}
-	s.timer = schedule.NewTimer(schedule.TimerOptions{Most: e.o.Project.Config.Limits.CatchUp})
+	s.timer = schedule.NewTimer(schedule.TimerOptions{})
 	s.queue = queue.New(e.history, queue.Options{Start: s.start, Failed: func(err error) { s.failed("queue", err) }})
 	if err := s.readStopped(ctx); err != nil {
 		return err
 	}
 	if err := s.begin(ctx); err != nil {
 		return err
+	}
+	if err := s.seeToLeft(ctx); err != nil {
+		s.log.Error("runs that were interrupted could not be seen to yet", "error", err)
 	}
 	defer e.serving.Store(nil)
 	e.serving.Store(s)
@@ -124,15 +127,11 @@ func (s *server) run(ctx context.Context) error {
 // rescueOthers ends what runs in the foreground left whose process was killed,
 // and writes their end, until ctx is done.
 func (s *server) rescueOthers(ctx context.Context) {
-	tick := time.NewTicker(againEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := s.rescue(ctx); err != nil && ctx.Err() == nil {
+	// The children that a process was about to start when it was killed hold what
+	// marks it as alive for some milliseconds more, so soon after the start it is
+	// asked again.
+	for wait := lookEvery; work.Pause(ctx, wait); wait = min(4*wait, againEvery) {
+		if err := errors.Join(s.rescue(ctx), s.seeToLeft(ctx)); err != nil && ctx.Err() == nil {
 			s.failed("rescue", err)
 			continue
 		}

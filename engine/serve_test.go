@@ -187,7 +187,9 @@ steps: [{exec: [sleep, "100"]}]
 	until(t, "the next run", func() bool { return runs(t, p)[0].State == pipeline.Running })
 }
 
-func TestOneEngine(t *testing.T) {
+// TestD18OneEngine: a second engine on one state directory is refused, with the
+// pid of the first.
+func TestD18OneEngine(t *testing.T) {
 	p := project(t, map[string]string{"pipelines/pm2/a.yaml": "version: 1\nname: a\nsteps: [{run: echo}]\n"})
 	serve(t, p)
 	e, _ := open(t, p, environ(t))

@@ -17,10 +17,17 @@ import (
 func (s *server) start(ctx context.Context, w history.Queued) error {
 	f := s.now()
 	p := f.Parts[w.System+"/"+w.Pipeline]
-	if p == nil {
+	x := work.Waited{Queued: w}
+	if w.Begun() {
+		b, err := attempt.Resume(ctx, s.history, &w)
+		if err != nil {
+			s.log.Error("a run that was interrupted does not go on", "run", w.ID, "error", err)
+			return err
+		}
+		p, x.Past = s.began(p, b), b.Past
+	} else if p == nil {
 		return s.history.Skip(ctx, w.ID, "removed")
-	}
-	if why := f.Halted(p, s.stopped()); w.Trigger == "schedule" && why != "" {
+	} else if why := f.Halted(p, s.stopped()); w.Trigger == "schedule" && why != "" {
 		return s.history.Skip(ctx, w.ID, why)
 	}
 	run, err := s.history.Claim(ctx, w.ID, p.Definition())
@@ -33,8 +40,10 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 	if err != nil {
 		return err
 	}
-	s.meter.Started(run.Slot, run.Started)
-	run, err = s.work(ctx, p, w, run)
+	if x.Past == nil {
+		s.meter.Started(run.Slot, run.Started)
+	}
+	run, err = s.work(ctx, p, x, run)
 	switch {
 	case errors.Is(err, work.Stopping):
 		return nil
@@ -54,12 +63,25 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 	return nil
 }
 
+// began is the part of a run that had begun before: with what it began with, and
+// for the rest with the project as it is.
+func (s *server) began(now *force.Part, b *attempt.Began) *force.Part {
+	p := &force.Part{Pipeline: b.Pipeline, Set: s.now().Set, Hash: b.Definition.Hash}
+	if now != nil {
+		p.Set = now.Set
+	}
+	return p
+}
+
 // work runs what was claimed, and gives it as it ended.
-func (s *server) work(ctx context.Context, p *force.Part, w history.Queued, run pipeline.Run) (pipeline.Run, error) {
+func (s *server) work(ctx context.Context, p *force.Part, w work.Waited, run pipeline.Run) (pipeline.Run, error) {
 	q, err := s.worker.Queued(p.Set, p.Pipeline, w)
 	if err != nil {
 		// What was asked for cannot be run any more, as after a change of its params.
 		run.State, run.Error, run.Finished = pipeline.Failed, err.Error(), time.Now()
+		if w.Owed == history.Handled {
+			run.Error = history.Interrupted
+		}
 		return run, s.worker.Recorder(ctx).Finish(ctx, &run)
 	}
 	rep, err := s.worker.Execute(ctx, q, run)

@@ -43,6 +43,9 @@ type Order struct {
 	Parent           int64
 	Params, Env      map[string]string
 	Definition       Definition // as of now; Claim says what it runs under
+	// After is a run that failed and whose next attempt this is, 0: none. To
+	// line it up is to settle what that run was owed.
+	After int64
 }
 
 // Queued is a run that waits.
@@ -51,10 +54,13 @@ type Queued struct {
 	Priority    int
 	Due         time.Time // not before
 	Params, Env map[string]string
+	Owed        Owed
+	Cancelled   bool // somebody has asked for that
 }
 
 // Enqueue records a run that waits. The error is a *SlotTaken when o.Slot is
-// served already, or a run of it waits. It is on the disk when Enqueue returns.
+// served already, or a run of it waits, and ErrNotQueued when somebody has seen
+// to o.After before. It is on the disk when Enqueue returns.
 func (h *History) Enqueue(ctx context.Context, o Order) (pipeline.Run, error) {
 	r := pipeline.Run{
 		System: o.System, Pipeline: o.Pipeline, Trigger: o.Trigger, Reason: o.Reason, Slot: stored(o.Slot), State: pipeline.Queued,
@@ -63,6 +69,11 @@ func (h *History) Enqueue(ctx context.Context, o Order) (pipeline.Run, error) {
 	err := h.db.Write(ctx, func(tx *store.Tx) error {
 		if err := keep(tx, o.Definition, r.Queued); err != nil {
 			return err
+		}
+		if o.After != 0 {
+			if err := settled(tx, o.After); err != nil {
+				return err
+			}
 		}
 		if r.Slot.IsZero() {
 			return insert(tx, &r, o)
@@ -120,10 +131,10 @@ func text(m map[string]string) (any, error) {
 	return string(b), err
 }
 
-const queuedColumns = runColumns + ", priority, due, params, env"
+const queuedColumns = runColumns + ", priority, due, params, env, owed, cancel"
 
 func readQueued(row store.Row) (Queued, error) {
-	q := Queued{Run: readRun(row), Priority: int(row.Int(16)), Due: fromMicros(row.Int(17))}
+	q := Queued{Run: readRun(row), Priority: int(row.Int(16)), Due: fromMicros(row.Int(17)), Owed: Owed(row.Int(20)), Cancelled: !row.Null(21)}
 	for i, into := range []*map[string]string{&q.Params, &q.Env} {
 		if row.Null(18 + i) {
 			continue
@@ -170,7 +181,8 @@ func (h *History) QueueAfter(ctx context.Context, id int64) (list []Queued, all 
 	return list, all, err
 }
 
-// Claim begins a run that waits, in this process, as Begin does; of several
+// Claim begins a run that waits, in this process, as Begin does, or goes on
+// with one that had begun before; of several
 // that claim it, one gets it. It runs under d, or without one under what it was
 // enqueued with. The error is ErrNotQueued when the run does not wait any more,
 // and a *SlotTaken when another run serves its slot: then it still waits, and
@@ -181,9 +193,12 @@ func (h *History) Claim(ctx context.Context, id int64, d Definition) (r pipeline
 		return r, err
 	}
 	err = h.db.Write(ctx, func(tx *store.Tx) error {
-		if r, err = waiting(tx, id); err != nil {
+		q, err := waiting(tx, id)
+		if err != nil {
 			return err
 		}
+		r = q.Run
+		begun, owed := r.Started, Attempt
 		r.State, r.Started, r.Fence = pipeline.Running, present(), r.Fence+1
 		if d.Hash != "" {
 			r.Hash = d.Hash
@@ -191,13 +206,20 @@ func (h *History) Claim(ctx context.Context, id int64, d Definition) (r pipeline
 		if err := register(tx, engine, &r, d); err != nil {
 			return err
 		}
-		if !r.Slot.IsZero() {
-			if err := h.claimSlot(tx, &r); err != nil {
-				return err
-			}
+		switch {
+		case q.Owed == Handled:
+			owed, err = Handled, claimAgain(tx, &r)
+		case !r.Slot.IsZero():
+			err = h.claimSlot(tx, &r)
 		}
-		_, err := tx.Exec("UPDATE runs SET state = 'running', engine = ?, fence = ?, hash = ?, started = ? WHERE id = ? AND state = 'queued'",
-			engine, r.Fence, orNull(r.Hash), micros(r.Started), id)
+		if err != nil {
+			return err
+		}
+		if q.Begun() {
+			r.Started = begun
+		}
+		_, err = tx.Exec("UPDATE runs SET state = 'running', engine = ?, fence = ?, hash = ?, started = ?, owed = ? WHERE id = ? AND state = 'queued'",
+			engine, r.Fence, orNull(r.Hash), micros(r.Started), int(owed), id)
 		return err
 	})
 	if err != nil {
@@ -208,8 +230,8 @@ func (h *History) Claim(ctx context.Context, id int64, d Definition) (r pipeline
 }
 
 // waiting gives a run that waits.
-func waiting(tx *store.Tx, id int64) (r pipeline.Run, err error) {
-	err = tx.Query("SELECT "+runColumns+" FROM runs WHERE id = ?", func(row store.Row) error { r = readRun(row); return nil }, id)
+func waiting(tx *store.Tx, id int64) (r Queued, err error) {
+	err = tx.Query("SELECT "+queuedColumns+" FROM runs WHERE id = ?", func(row store.Row) error { r, err = readQueued(row); return err }, id)
 	switch {
 	case err != nil:
 		return r, err
@@ -222,7 +244,8 @@ func waiting(tx *store.Tx, id int64) (r pipeline.Run, err error) {
 }
 
 // Skip ends the wait of a run that will not run, for a reason such as
-// "overlap", "stopped" or "removed". The error is ErrNotQueued when it does not
+// "overlap", "stopped" or "removed"; one that had begun before ends as
+// interrupted, and nothing more is done about it. The error is ErrNotQueued when it does not
 // wait any more.
 func (h *History) Skip(ctx context.Context, id int64, reason string) error {
 	return h.db.Write(ctx, func(tx *store.Tx) error {
@@ -231,6 +254,10 @@ func (h *History) Skip(ctx context.Context, id int64, reason string) error {
 			return err
 		}
 		now := micros(present())
+		if r.Begun() {
+			_, err = tx.Exec("UPDATE runs SET state = 'failed', error = ?, finished = ?, owed = NULL WHERE id = ?", Interrupted, now, id)
+			return err
+		}
 		if _, err = tx.Exec("UPDATE runs SET state = 'skipped', reason = ?, finished = ? WHERE id = ?", reason, now, id); err != nil || r.Slot.IsZero() {
 			return err
 		}

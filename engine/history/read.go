@@ -212,7 +212,7 @@ func (h *History) Steps(ctx context.Context, id int64) (steps []pipeline.StepRec
 		}
 		found = true
 		return tx.Query(`SELECT idx, id, matrix, uses, state, continued, attempts, exit_code, signal, started, finished,
-			outputs, truncated, error FROM steps WHERE run = ? ORDER BY idx`, func(row store.Row) error {
+			outputs, truncated, error, env FROM steps WHERE run = ? ORDER BY idx`, func(row store.Row) error {
 			s, err := readStep(row)
 			s.Run = id
 			if s.State == pipeline.Running && r.State.Done() {
@@ -238,6 +238,11 @@ func readStep(row store.Row) (pipeline.StepRecord, error) {
 	if !row.Null(7) {
 		code := int(row.Int(7))
 		s.ExitCode = &code
+	}
+	if !row.Null(14) {
+		if err := json.Unmarshal(row.Bytes(14), &s.Env); err != nil {
+			return s, err
+		}
 	}
 	if row.Null(11) {
 		return s, nil

@@ -16,11 +16,28 @@ import (
 // is a *SlotTaken when r.Slot is served already. It is on the disk when Begin
 // returns.
 func (h *History) Begin(ctx context.Context, r *pipeline.Run, d Definition) error {
+	q := Queued{Run: *r}
+	err := h.BeginWith(ctx, &q, d)
+	*r = q.Run
+	return err
+}
+
+// BeginWith is Begin, and keeps what the run is started with: its handlers need
+// that should this process die.
+func (h *History) BeginWith(ctx context.Context, r *Queued, d Definition) error {
+	params, err := text(r.Params)
+	if err != nil {
+		return err
+	}
+	env, err := text(r.Env)
+	if err != nil {
+		return err
+	}
 	engine, err := h.begun()
 	if err != nil {
 		return err
 	}
-	n := *r
+	n := r.Run
 	n.State, n.Hash = pipeline.Running, d.Hash
 	n.Attempt = max(n.Attempt, 1)
 	if n.Started.IsZero() {
@@ -40,11 +57,11 @@ func (h *History) Begin(ctx context.Context, r *pipeline.Run, d Definition) erro
 			}
 		}
 		err := tx.Query(`INSERT INTO runs
-			(system, name, "trigger", slot, state, reason, attempt, fence, parent, engine, hash, queued, started)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			(system, name, "trigger", slot, state, reason, attempt, fence, parent, engine, hash, queued, started, params, env)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 			func(row store.Row) error { n.ID = row.Int(0); return nil },
 			n.System, n.Pipeline, n.Trigger, micros(n.Slot), string(n.State), n.Reason, n.Attempt, n.Fence,
-			orNull(n.Parent), engine, orNull(n.Hash), micros(n.Queued), micros(n.Started))
+			orNull(n.Parent), engine, orNull(n.Hash), micros(n.Queued), micros(n.Started), params, env)
 		if err != nil || n.Slot.IsZero() {
 			return err
 		}
@@ -55,7 +72,7 @@ func (h *History) Begin(ctx context.Context, r *pipeline.Run, d Definition) erro
 		return err
 	}
 	h.remember(n.ID, n.Fence)
-	*r = n
+	r.Run = n
 	return nil
 }
 
@@ -128,9 +145,9 @@ func (h *History) Finish(ctx context.Context, r *pipeline.Run) error {
 	}
 	engine, _, _ := h.claim(r.ID)
 	err := h.db.Write(ctx, func(tx *store.Tx) error {
-		n, err := tx.Exec(`UPDATE runs SET state = ?, reason = ?, finished = ?, error = ?
+		n, err := tx.Exec(`UPDATE runs SET state = ?, reason = ?, finished = ?, error = ?, owed = iif(?, owed, NULL)
 			WHERE id = ? AND engine = ? AND fence = ? AND state = 'running'`,
-			string(r.State), r.Reason, micros(r.Finished), orNull(r.Error), r.ID, engine, r.Fence)
+			string(r.State), r.Reason, micros(r.Finished), orNull(r.Error), r.State.Bad(), r.ID, engine, r.Fence)
 		if err != nil || n == 1 {
 			return err
 		}
@@ -182,13 +199,17 @@ func (h *History) step(ctx context.Context, s *pipeline.StepRecord) error {
 		}
 		outputs = string(text)
 	}
+	env, err := text(s.Env)
+	if err != nil {
+		return err
+	}
 	var exit any
 	if s.ExitCode != nil {
 		exit = *s.ExitCode
 	}
 	args := []any{
 		s.Index, s.ID, orNull(s.Matrix), s.Uses, string(s.State), orNull(s.Continued), s.Attempts, exit, orNull(s.Signal),
-		micros(s.Started), micros(s.Finished), outputs, orNull(s.Truncated), orNull(s.Error),
+		micros(s.Started), micros(s.Finished), outputs, orNull(s.Truncated), orNull(s.Error), env,
 		s.Run, engine, fence,
 	}
 	return h.db.Fast(ctx, func(tx *store.Tx) error {
@@ -201,12 +222,12 @@ func (h *History) step(ctx context.Context, s *pipeline.StepRecord) error {
 }
 
 const writeStep = `INSERT INTO steps
-	(run, idx, id, matrix, uses, state, continued, attempts, exit_code, signal, started, finished, outputs, truncated, error)
-	SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM runs
+	(run, idx, id, matrix, uses, state, continued, attempts, exit_code, signal, started, finished, outputs, truncated, error, env)
+	SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM runs
 	WHERE id = ? AND engine = ? AND fence = ? AND state = 'running'
 	ON CONFLICT (run, idx) DO UPDATE SET state = excluded.state, continued = excluded.continued, attempts = excluded.attempts,
 		exit_code = excluded.exit_code, signal = excluded.signal, started = excluded.started, finished = excluded.finished,
-		outputs = excluded.outputs, truncated = excluded.truncated, error = excluded.error`
+		outputs = excluded.outputs, truncated = excluded.truncated, error = excluded.error, env = excluded.env`
 
 // Event appends one event; At is now when zero.
 func (h *History) Event(ctx context.Context, e pipeline.Event) error {
@@ -297,7 +318,7 @@ func (h *History) endDead(tx *store.Tx, where string, args ...any) error {
 // writeDead writes the end of one run whose process is dead.
 func writeDead(tx *store.Tx, id int64) error {
 	now := micros(present())
-	_, err := tx.Exec("UPDATE runs SET state = 'failed', error = ?, finished = ?, fence = fence + 1 WHERE id = ?", Interrupted, now, id)
+	_, err := tx.Exec("UPDATE runs SET state = 'failed', error = ?, finished = ?, fence = fence + 1, owed = "+owe+" WHERE id = ?", Interrupted, now, bootID(), id)
 	if err == nil {
 		_, err = tx.Exec("UPDATE steps SET state = 'failed', error = ?, finished = ? WHERE run = ? AND state = 'running'", Interrupted, now, id)
 	}

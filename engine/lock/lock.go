@@ -56,6 +56,21 @@ func Free(ctx context.Context, path string) error {
 // Take takes a file until it is closed or the process ends, and writes the pid
 // into it for others to read. The error is a *Held when somebody has it.
 func Take(path string) (io.Closer, error) {
+	for end := time.Now().Add(patience); ; {
+		f, err := take(path)
+		if by := new(Held); !errors.As(err, &by) || by.PID == 0 || unix.Kill(by.PID, 0) != unix.ESRCH || time.Now().After(end) {
+			return f, err
+		}
+		<-time.After(patience / 200)
+	}
+}
+
+// patience is how long a lock may be held in the name of a process that is not
+// there: what it was about to start when it was killed shares the file until it
+// runs another program.
+const patience = time.Second
+
+func take(path string) (io.Closer, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("the lock cannot be opened: %w: make its folder one that you can write", err)

@@ -57,7 +57,8 @@ type StepRecord struct {
 	Signal    string // as SIGKILL
 	Started   time.Time
 	Finished  time.Time
-	Outputs   map[string]any // withheld ones as "(withheld: holds a secret)"
+	Outputs   map[string]any    // withheld ones as "(withheld: holds a secret)"
+	Env       map[string]string // what it wrote to REDUND_ENV, withheld likewise
 	Truncated bool
 	Error     string // one line, masked
 }

@@ -8,14 +8,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/eval"
+	"github.com/redundctl/redundctl/engine/runner/outputs"
 	"github.com/redundctl/redundctl/engine/runner/paths"
 	"github.com/redundctl/redundctl/engine/runner/retry"
-	"github.com/redundctl/redundctl/engine/secret"
 )
 
 // attempts tries the unit until it succeeds or no attempt is left.
@@ -78,9 +77,11 @@ func (u *unit) attempt(n int) (pipeline.Outputs, verdict) {
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("step %s is out of time: %w", u.id, context.DeadlineExceeded))
 		defer cancel()
 	}
-	sink := &sink{run: u.run, name: u.name()}
-	out, err := safely(ctx, action, u.scope(n, sink))
-	sink.close()
+	shown := &outputs.Shown{Open: u.run.job.Open, Name: u.name(), Masker: u.run.job.Masker}
+	out, err := safely(ctx, action, u.scope(n, shown))
+	if err := shown.Close(); err != nil {
+		u.run.event("record", "step "+u.name()+": its output could not be kept: "+err.Error())
+	}
 	return out, u.judgeEnd(ctx, err)
 }
 
@@ -173,43 +174,6 @@ func (u *unit) inside(path string) (string, error) {
 		return filepath.Clean(abs), nil
 	}
 	return paths.Inside(u.run.job.Root, abs)
-}
-
-// sink takes the output of one attempt and masks it. The receiver behind it is
-// opened with the first byte: most steps of a large graph say nothing.
-type sink struct {
-	run  *run
-	name string
-
-	mu   sync.Mutex
-	to   io.WriteCloser
-	mask *secret.Writer
-}
-
-func (s *sink) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mask == nil {
-		if s.run.job.Open == nil {
-			return len(p), nil
-		}
-		s.to = s.run.job.Open(s.name)
-		s.mask = s.run.job.Masker.Writer(s.to)
-	}
-	return s.mask.Write(p)
-}
-
-func (s *sink) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mask == nil {
-		return
-	}
-	err := errors.Join(s.mask.Flush(), s.to.Close())
-	if err != nil {
-		s.run.event("record", "step "+s.name+": its output could not be kept: "+err.Error())
-	}
-	s.mask = nil
 }
 
 // line is a text as one line without secrets, fit for a record.

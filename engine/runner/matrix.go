@@ -3,15 +3,12 @@ package runner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/environ"
-	"github.com/redundctl/redundctl/engine/runner/eval"
 	"github.com/redundctl/redundctl/engine/runner/matrix"
 )
 
@@ -19,7 +16,7 @@ var errSibling = errors.New("another combination failed")
 
 // matrix does the step once for each combination.
 func (t *task) matrix() ending {
-	all, err := t.combinations()
+	all, err := matrix.Evaluate(t.step.Matrix, t.view(nil, t.env.With(t.wrote).Shown))
 	if err != nil {
 		return t.left(pipeline.Failed, "matrix: "+err.Error())
 	}
@@ -72,46 +69,4 @@ func together(ends []ending) ending {
 		out.env = environ.Merged(out.env, e.env)
 	}
 	return out
-}
-
-// combinations evaluates the matrix and multiplies it out.
-func (t *task) combinations() ([]matrix.Combination, error) {
-	view := t.view(nil, t.env.With(t.wrote).Shown)
-	m := *t.step.Matrix
-	if m.Expr != "" {
-		v, err := eval.Any(m.Expr, view)
-		if err != nil {
-			return nil, err
-		}
-		if m, err = matrix.Of(v); err != nil {
-			return nil, err
-		}
-	}
-	axes := make([]pipeline.Axis, len(m.Axes))
-	for i, a := range m.Axes {
-		var v any = a.Values
-		var err error
-		if a.Expr != "" {
-			v, err = eval.Any(a.Expr, view)
-		} else {
-			v, err = expr.EvalTree(v, view)
-		}
-		if err != nil {
-			return nil, within(a.Name, err)
-		}
-		list, ok := v.([]any)
-		if !ok || len(list) == 0 {
-			return nil, fmt.Errorf("%s must be a list with at least one value", a.Name)
-		}
-		axes[i] = pipeline.Axis{Name: a.Name, Values: list}
-	}
-	include, err := eval.List(m.Include, view)
-	if err != nil {
-		return nil, within("include", err)
-	}
-	exclude, err := eval.List(m.Exclude, view)
-	if err != nil {
-		return nil, within("exclude", err)
-	}
-	return matrix.Expand(axes, include, exclude), nil
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/eval"
 	"github.com/redundctl/redundctl/engine/runner/handlers"
+	"github.com/redundctl/redundctl/engine/runner/matrix"
+	"github.com/redundctl/redundctl/engine/runner/outputs"
 )
 
 // Plan says what Run would do, and changes nothing anywhere. A step that could
@@ -92,7 +94,7 @@ func (t *task) plan() ([]string, error) {
 		more, err := newUnit(t, nil, 0).plan()
 		return append(effects, more...), err
 	}
-	all, err := t.combinations()
+	all, err := matrix.Evaluate(t.step.Matrix, t.view(nil, t.env.With(t.wrote).Shown))
 	if err != nil {
 		if t.unsure() {
 			return append(effects, "once for each combination of its matrix, which is known when the steps it reads have run"), nil
@@ -152,9 +154,7 @@ func (u *unit) effects() ([]pipeline.Effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sink{run: u.run, name: u.name()}
-	defer s.close()
-	return a.Plan(u.ctx, u.scope(1, s))
+	return a.Plan(u.ctx, u.scope(1, &outputs.Shown{})) // a plan shows nothing else
 }
 
 func (u *unit) chains() string {

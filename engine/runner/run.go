@@ -72,6 +72,14 @@ func (r *run) all(ctx context.Context) (pipeline.State, string) {
 	if limit := r.job.Pipeline.Timeout.Std(); limit > 0 {
 		limited, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w (timeout: %s)", ErrTimeout, r.job.Pipeline.Timeout))
 	}
+	if past := r.job.Past; past != nil && past.Interrupted != "" {
+		cancel()
+		g.recallAll()
+		if !past.After(next) { // none of the handlers has begun
+			r.handlers(ctx, g, next, outcome{pipeline.Failed, past.Interrupted})
+		}
+		return pipeline.Failed, past.Interrupted
+	}
 	g.finish(limited)
 	state, failure := g.verdict(limited)
 	cancel()
@@ -161,8 +169,15 @@ func (g *graph) after(ctx context.Context) context.Context {
 }
 
 func bounded(ctx context.Context, what string) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(context.WithoutCancel(ctx), HandlerLimit,
+	all, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if left(ctx) {
+			end(context.Cause(ctx))
+		}
+	})
+	limited, cancel := context.WithTimeoutCause(all, HandlerLimit,
 		fmt.Errorf("%s are out of time (limit: %s): %w", what, pipeline.Duration(HandlerLimit), context.DeadlineExceeded))
+	return limited, func() { stop(); cancel(); end(nil) }
 }
 
 // handlers runs the list that the outcome asks for, then `always`.
@@ -171,6 +186,9 @@ func (r *run) handlers(ctx context.Context, g *graph, next int, o outcome) {
 	place.contexts = maps.Clone(place.contexts)
 	place.contexts["run"] = eval.Run(&r.job.Run, o.state, o.err)
 	for _, list := range handlers.After(r.job.Pipeline, o.state, o.err) {
+		if left(ctx) {
+			return
+		}
 		at := place
 		h := &graph{
 			place: &at, steps: list.Steps, ends: make([]ending, len(list.Steps)), ids: make(map[string]int, len(list.Steps)),

@@ -15,6 +15,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/outputs"
+	"github.com/redundctl/redundctl/engine/runner/past"
 	"github.com/redundctl/redundctl/engine/secret"
 )
 
@@ -30,6 +31,11 @@ const HandlerLimit = 5 * time.Minute
 // out of time. A caller's context that ended with it makes the run timed-out
 // too; any other end makes it cancelled.
 var ErrTimeout = errors.New("the run is out of time")
+
+// ErrLeft is the cause of a context whose run is left as a crash would leave it:
+// what goes on is ended and nothing more is recorded of it, and no handler runs.
+// How it ended is then nobody's to tell.
+var ErrLeft = errors.New("the run is left to another process")
 
 // Recorder keeps the records of a run. StartStep is called before anything of
 // a step starts, and once more when the process that does its work has lived
@@ -47,6 +53,8 @@ type Recorder interface {
 type Job struct {
 	Pipeline *pipeline.Pipeline
 	Run      pipeline.Run // as it was begun: ID, Trigger, Slot, Reason, Attempt, Fence
+
+	Past *past.Past // of a run that had begun before; nil: it begins
 
 	Params     map[string]any    // complete, of the declared types
 	Env        map[string]string // --env

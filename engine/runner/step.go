@@ -66,6 +66,14 @@ func uses(s *pipeline.Step) string {
 // step ends without one.
 func (g *graph) due(ctx context.Context, i int) (*task, ending) {
 	s := &g.steps[i]
+	if g.index != nil {
+		if end, ok := g.recalled(i); ok {
+			return nil, end
+		}
+	}
+	if left(ctx) {
+		return nil, ending{state: pipeline.Skipped}
+	}
 	status, reason := g.status(ctx, i)
 	if outOfTime(ctx) {
 		g.cut = true

@@ -59,6 +59,11 @@ func newUnit(t *task, c *matrix.Combination, n int) *unit {
 // do brings the unit to its end and records it.
 func (u *unit) do(ctx context.Context) ending {
 	u.ctx = ctx
+	if u.combo != nil && u.place.index != nil {
+		if end, ok := u.recalled(); ok {
+			return end
+		}
+	}
 	if u.run.width != nil && !u.holds && uses(u.step) != actionKind {
 		select {
 		case u.run.width <- struct{}{}:
@@ -205,10 +210,11 @@ func (u *unit) end(v verdict, out pipeline.Outputs) ending {
 	var cut bool
 	e.outputs, cut = outputs.Limit(out.Values)
 	e.continued = u.step.ContinueOnError && (v.state == pipeline.Failed || v.state == pipeline.TimedOut)
-	if u.place.index == nil {
+	if u.place.index == nil || v.state == pipeline.Cancelled && left(u.ctx) {
 		return e
 	}
 	rec := &u.rec
+	rec.Env = outputs.Env(u.run.job.Masker, e.env)
 	rec.State, rec.Error, rec.ExitCode, rec.Signal, rec.Continued = v.state, v.err, v.exit, v.signal, e.continued
 	rec.Outputs, rec.Truncated = outputs.Record(u.run.job.Masker, e.outputs), out.Truncated || cut
 	rec.Finished = time.Now()

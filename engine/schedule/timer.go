@@ -71,7 +71,6 @@ const (
 // that one, so no slot is held up by another, and those before the last one
 // given need no memory.
 type Timer struct {
-	most    int
 	now     func() time.Time
 	base    time.Time     // what the monotonic clock is read against
 	changed chan struct{} // of one: entries were set or removed
@@ -79,20 +78,29 @@ type Timer struct {
 	busy    atomic.Int64 // since when, after base, Run has not waited; 0: it waits
 
 	mu    sync.Mutex
+	most  int // slots of one Due
 	items map[string]*item
 	queue queue // those of items that have a slot to come
 }
 
 // NewTimer returns a Timer without entries.
 func NewTimer(o TimerOptions) *Timer {
-	t := &Timer{most: o.Most, now: o.Now, base: time.Now(), changed: make(chan struct{}, 1), items: map[string]*item{}}
-	if t.most <= 0 {
-		t.most = most
-	}
+	t := &Timer{now: o.Now, base: time.Now(), changed: make(chan struct{}, 1), items: map[string]*item{}}
+	t.Limit(o.Most)
 	if t.now == nil {
 		t.now = time.Now
 	}
 	return t
+}
+
+// Limit replaces TimerOptions.Most, for slots that are given from now on.
+func (t *Timer) Limit(n int) {
+	if n <= 0 {
+		n = most
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.most = n
 }
 
 // Set adds entries, and replaces those of the same ID: what a replaced entry had

@@ -206,6 +206,16 @@ func TestTimerJumps(t *testing.T) {
 			same(t, b.pass(20*time.Minute), "11:20:00: a 11:20:00")
 		})
 	})
+	t.Run("with another limit since", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := run(t, "2027-01-04T10:00:30Z", 0)
+			b.Set(Entry{ID: "a", Schedules: []*Schedule{parse(t, "*/20 * * * *")}})
+			b.Limit(2)
+			b.pass(time.Second)
+			b.clock.jump(time.Hour)
+			same(t, b.pass(time.Second), "jump 10:00:32 11:00:32", "11:00:32: a 10:40:00 11:00:00 skipped 1 late")
+		})
+	})
 	t.Run("back", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := run(t, "2027-01-04T10:59:30Z", 0)

@@ -14,13 +14,15 @@ var (
 	first string
 	//go:embed migrations/0002.sql
 	second string
+	//go:embed migrations/0003.sql
+	third string
 	//go:embed migrations/0004.sql
 	fourth string
 )
 
 // migrations is how the tables came to be, step by step; one is never changed
 // once it was released.
-var migrations = [...]string{first, second, fourth}
+var migrations = [...]string{first, second, third, fourth}
 
 // lockPath is the file whose lock is held by who makes the database or changes
 // its tables.

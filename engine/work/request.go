@@ -11,6 +11,7 @@ import (
 	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/params"
+	"github.com/redundctl/redundctl/engine/runner/past"
 	"github.com/redundctl/redundctl/engine/secret"
 )
 
@@ -35,6 +36,7 @@ type Request struct {
 	set      *loaded.Set // what it runs with
 	pipeline *pipeline.Pipeline
 	params   map[string]any
+	asked    map[string]string // params, as they were given
 	env      map[string]string
 	slot     time.Time
 	trigger  string
@@ -43,12 +45,13 @@ type Request struct {
 	above    []string          // the pipelines that called this one, outermost first
 	secrets  map[string]string // the declared ones
 	values   []string          // every secret that may turn up: theirs and those of the callers
+	past     *past.Past        // of what had begun before, nil: it begins
 }
 
 // Request completes what was asked for, for a run with set. A *UsageError says
 // that it is wrong.
 func (w *Worker) Request(set *loaded.Set, r Ask) (*Request, error) {
-	q := &Request{set: set, pipeline: r.Pipeline, env: r.Env, slot: r.Slot.UTC(), trigger: r.Trigger, reason: "manual"}
+	q := &Request{set: set, pipeline: r.Pipeline, asked: r.Params, env: r.Env, slot: r.Slot.UTC(), trigger: r.Trigger, reason: "manual"}
 	if r.Slot.IsZero() {
 		q.slot = time.Time{}
 	}
@@ -63,10 +66,16 @@ func (w *Worker) Request(set *loaded.Set, r Ask) (*Request, error) {
 	return q, w.complete(q, given(r.Params))
 }
 
+// Waited is what has waited for its turn.
+type Waited struct {
+	history.Queued
+	Past *past.Past // nil: it begins
+}
+
 // Queued completes what has waited, under the form of its pipeline that is in
-// force now.
-func (w *Worker) Queued(set *loaded.Set, p *pipeline.Pipeline, x history.Queued) (*Request, error) {
-	q := &Request{set: set, pipeline: p, env: x.Env, slot: x.Slot, trigger: x.Trigger, reason: x.Reason, parent: x.Parent}
+// force now, or that it had begun with.
+func (w *Worker) Queued(set *loaded.Set, p *pipeline.Pipeline, x Waited) (*Request, error) {
+	q := &Request{set: set, pipeline: p, env: x.Env, slot: x.Slot, trigger: x.Trigger, reason: x.Reason, parent: x.Parent, past: x.Past}
 	return q, w.complete(q, given(x.Params))
 }
 

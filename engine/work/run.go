@@ -23,6 +23,7 @@ import (
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/record"
 	"github.com/redundctl/redundctl/engine/runner"
+	"github.com/redundctl/redundctl/engine/runner/outputs"
 	"github.com/redundctl/redundctl/engine/runner/retry"
 	"github.com/redundctl/redundctl/engine/secret"
 	"github.com/redundctl/redundctl/engine/temp"
@@ -30,7 +31,7 @@ import (
 
 // Stopping is the cause that ends runs when the engine itself ends: they are left
 // as a crash would leave them.
-var Stopping = errors.New("the engine is stopping") //nolint:errname,staticcheck // reads as a condition
+var Stopping = fmt.Errorf("the engine is stopping: %w", runner.ErrLeft) //nolint:errname,staticcheck // reads as a condition
 
 // Worker is what runs work with. Its fields are set before it is used and never
 // change; it may be used from several goroutines. To plan, the history and the logs
@@ -91,10 +92,19 @@ func (w *Worker) attempt(ctx context.Context, q *Request, n int) (Report, error)
 			return Report{}, err
 		}
 	}
-	if err := w.History.Begin(ctx, &run, q.set.Definition(p)); err != nil {
+	begun := history.Queued{Run: run, Params: kept(q, q.asked), Env: kept(q, q.env)}
+	if err := w.History.BeginWith(ctx, &begun, q.set.Definition(p)); err != nil {
 		return Report{}, err
 	}
-	return w.Execute(ctx, q, run)
+	return w.Execute(ctx, q, begun.Run)
+}
+
+// kept is what a request was started with, as it is recorded.
+func kept(q *Request, values map[string]string) map[string]string {
+	if len(values) == 0 {
+		return nil
+	}
+	return outputs.Env(secret.NewMasker(slices.Concat(q.values, q.set.Hidden)...), values)
 }
 
 // Execute runs what was begun, and records its end.
@@ -159,7 +169,7 @@ func (w *Worker) job(q *Request, run pipeline.Run) runner.Job {
 		p = asStep(p)
 	}
 	return runner.Job{
-		Pipeline: p, Run: run,
+		Pipeline: p, Run: run, Past: q.past,
 		Params: q.params, Env: q.env, Host: w.Host, InheritEnv: project.Config.InheritEnv, Vars: project.Config.Vars,
 		Secrets: q.secrets, Masker: secret.NewMasker(slices.Concat(q.values, q.set.Hidden)...),
 		Root: project.Root, State: project.State, Protected: project.Protected(),
@@ -199,6 +209,21 @@ func (w *Worker) call(ctx context.Context, c called) (pipeline.Called, error) {
 	return pipeline.Called{Run: strconv.FormatInt(rep.Run.ID, 10), State: rep.Run.State, Error: rep.Run.Error}, err
 }
 
+// texts are parameters as texts, as far as they are that or can be read again
+// from one.
+func texts(values map[string]any) map[string]string {
+	out := make(map[string]string, len(values))
+	for k, v := range values {
+		switch v.(type) {
+		case string, bool, int, int64, float64:
+			out[k] = fmt.Sprint(v)
+		default:
+			out[k] = outputs.Withheld
+		}
+	}
+	return out
+}
+
 // nested is the request of a called pipeline. It masks the callers' secrets
 // too: a parameter may hold one.
 func (w *Worker) nested(c called) (*Request, error) {
@@ -214,7 +239,7 @@ func (w *Worker) nested(c called) (*Request, error) {
 	if i := slices.Index(above, found[0].ID()); i >= 0 {
 		return nil, fmt.Errorf("a pipeline runs itself: %s", strings.Join(append(above[i:], found[0].ID()), " -> "))
 	}
-	q := &Request{set: c.by.set, pipeline: found[0], trigger: "pipeline", parent: c.parent, above: above, values: slices.Clone(c.by.values)}
+	q := &Request{set: c.by.set, pipeline: found[0], trigger: "pipeline", parent: c.parent, above: above, values: slices.Clone(c.by.values), asked: texts(c.params)}
 	return q, w.complete(q, c.params)
 }
 

@@ -117,3 +117,24 @@ func inTexts(m *secret.Masker, v any) bool {
 	}
 	return false
 }
+
+// Env gives what a step wrote to REDUND_ENV as it is recorded: a value that
+// holds a secret is not.
+func Env(m *secret.Masker, values map[string]string) map[string]string {
+	var out map[string]string
+	for k, v := range values {
+		key := m.Mask(k)
+		if key == k && !m.Holds(v) {
+			continue
+		}
+		if out == nil {
+			out = maps.Clone(values)
+		}
+		delete(out, k)
+		out[key] = Withheld
+	}
+	if out == nil {
+		return values
+	}
+	return out
+}
