@@ -10,6 +10,7 @@ import (
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/cmd/redundctl/care"
 	"github.com/redundctl/redundctl/cmd/redundctl/look"
+	"github.com/redundctl/redundctl/cmd/redundctl/monitor"
 	"github.com/redundctl/redundctl/cmd/redundctl/run"
 	"github.com/redundctl/redundctl/cmd/redundctl/write"
 	"github.com/redundctl/redundctl/engine/diag"
@@ -45,6 +46,7 @@ func commands() []entry {
 		{"retry", "run", run.Retry},
 		{"status", "look", look.Status},
 		{"health", "look", look.Health},
+		{"monitor", "look", monitor.Monitor},
 		{"plan", "look", look.Plan},
 		{"runs", "look", look.Runs},
 		{"show", "look", look.Show},

@@ -186,11 +186,15 @@ func (c *Client) Logs(ctx context.Context, q LogsQuery, f func(api.Line) error) 
 
 // Events calls f with the status, and again whenever it has changed, and with
 // each event as it happens, until f fails or ctx is done. after is the id of
-// the event that was seen last, 0: only what is to come. An error that is
-// neither of f nor of ctx says that the engine is gone: call again with the
-// newest id to miss nothing.
+// the event that was seen last, 0: only what is to come, -n: the last n first.
+// An error that is neither of f nor of ctx says that the engine is gone: call
+// again with the newest id to miss nothing.
 func (c *Client) Events(ctx context.Context, after int64, f func(api.Message) error) error {
-	resp, err := c.send(ctx, http.MethodGet, "/api/v1/events?"+values("after", number(after)).Encode(), nil)
+	key := "after"
+	if after < 0 {
+		key, after = "last", -after
+	}
+	resp, err := c.send(ctx, http.MethodGet, "/api/v1/events?"+values(key, number(after)).Encode(), nil)
 	if err != nil {
 		return err
 	}

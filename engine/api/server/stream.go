@@ -233,7 +233,11 @@ const mostEvents = 500
 
 func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) (int, any, error) {
 	q := r.URL.Query()
-	if err := only(q, "after"); err != nil {
+	if err := only(q, "after", "last"); err != nil {
+		return 0, nil, err
+	}
+	last, err := number(q, "last", 0, mostEvents)
+	if err != nil {
 		return 0, nil, err
 	}
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
@@ -248,7 +252,7 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) (int, any, er
 		return 0, nil, err
 	}
 	if !q.Has("after") {
-		after = now.pulse.Event
+		after = max(now.pulse.Event-last, 0)
 	}
 	x, ctx, end, err := s.begin(w, r, "text/event-stream")
 	if err != nil {

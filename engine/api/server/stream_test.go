@@ -91,6 +91,11 @@ func TestEvents(t *testing.T) {
 	}
 	next(t, b, stopped)
 	next(t, b, func(m api.Message) bool { return m.Status != nil && m.Status.Parts[0].State == "stopped" })
+	// Who comes late may hear of what happened last, but not of all.
+	late, _, _ := heard(t, s.client(), -1)
+	if m := next(t, late, func(m api.Message) bool { return m.Event != nil }); !stopped(m) {
+		t.Errorf("%+v", m.Event)
+	}
 	// f can end it.
 	enough := errors.New("enough")
 	if err := two.Events(t.Context(), 0, func(api.Message) error { return enough }); !errors.Is(err, enough) {
