@@ -28,7 +28,7 @@ type terminal struct {
 	master, tty *os.File
 	before      unix.Termios
 	cmd         *exec.Cmd
-	ended       chan error
+	ended       chan struct{}
 	work        sync.WaitGroup
 
 	mu      sync.Mutex
@@ -45,7 +45,7 @@ func on(t *testing.T, dir string, w, h int, env []string, args ...string) *termi
 	if err != nil {
 		t.Skipf("no pseudo terminal here: %v", err)
 	}
-	x := &terminal{t: t, master: master, tty: tty, ended: make(chan error, 1), screen: vt.NewEmulator(w, h), changed: make(chan struct{}, 1)}
+	x := &terminal{t: t, master: master, tty: tty, ended: make(chan struct{}), screen: vt.NewEmulator(w, h), changed: make(chan struct{}, 1)}
 	x.screen.SetCallbacks(vt.Callbacks{AltScreen: func(on bool) { x.alt = on }})
 	x.size(w, h)
 	x.before = x.termios()
@@ -57,7 +57,10 @@ func on(t *testing.T, dir string, w, h int, env []string, args ...string) *termi
 	if err := x.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { x.ended <- x.cmd.Wait() }()
+	x.work.Go(func() {
+		defer close(x.ended)
+		_ = x.cmd.Wait()
+	})
 	x.work.Go(x.read)
 	x.work.Go(func() { _, _ = io.Copy(master, x.screen) }) // what a terminal answers
 	t.Cleanup(func() {
@@ -135,7 +138,7 @@ func (x *terminal) lines() []string {
 // sees waits until the screen is as f wants it.
 func (x *terminal) sees(what string, f func([]string) bool) []string {
 	x.t.Helper()
-	limit := time.NewTimer(20 * time.Second)
+	limit, ended := time.NewTimer(40*time.Second), x.ended
 	defer limit.Stop()
 	for {
 		l := x.lines()
@@ -144,8 +147,9 @@ func (x *terminal) sees(what string, f func([]string) bool) []string {
 		}
 		select {
 		case <-x.changed:
-		case err := <-x.ended:
-			x.t.Fatalf("it ended while %s was waited for: %v\n%s", what, err, strings.Join(l, "\n"))
+		case <-ended: // what it wrote last may not have been read yet
+			ended = nil
+			limit.Reset(2 * time.Second)
 		case <-limit.C:
 			x.t.Fatalf("%s does not come:\n%s", what, strings.Join(l, "\n"))
 		}
