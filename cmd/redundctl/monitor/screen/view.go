@@ -158,9 +158,13 @@ func (s *Screen) stack(list []pane, lists map[pane][]entry, w, room int) []line 
 		}
 		return n
 	}
+	why := false // the verdict is nothing without its reason
 	for _, p := range []pane{events, systems, runs, reasons, pipelines} {
 		if sum() > room && p != s.focus {
 			delete(got, p)
+			if p == reasons && want[p] > 0 && room > 2 {
+				why, room = true, room-1
+			}
 		}
 	}
 	for more := true; more; {
@@ -175,24 +179,30 @@ func (s *Screen) stack(list []pane, lists map[pane][]entry, w, room int) []line 
 		}
 	}
 	var out []line
-	spare := room - sum()
+	airy, drawn := room-sum() >= len(got)-1, 0
+	if why {
+		out = append(out, worst(lists[reasons]))
+	}
 	for _, p := range list {
 		if got[p] > 0 {
-			if len(out) > 0 && spare >= len(got)-1 {
+			if drawn > 0 && airy {
 				out = append(out, line{})
 			}
+			drawn++
 			out = append(out, s.pane(p, lists[p], w, got[p])...)
 		}
 	}
-	if n := len(lists[reasons]); n > 0 && got[reasons] == 0 && slices.Contains(list, reasons) && room > 2 {
-		worst := lists[reasons][0].cells() // the verdict is nothing without its reason
-		l := line{{worst[0].text + ": ", worst[0].style}, worst[2]}
-		if n > 1 {
-			l = append(line{{fmt.Sprintf("%d reasons, ", n), plain}}, l...)
-		}
-		out = append([]line{l}, out[:min(len(out), room-1)]...)
-	}
 	return out
+}
+
+// worst is the first of the reasons, and how many there are.
+func worst(list []entry) line {
+	cells := list[0].cells()
+	l := line{{cells[0].text + ": ", cells[0].style}, cells[2]}
+	if n := len(list); n > 1 {
+		l = append(line{{fmt.Sprintf("%d reasons, ", n), plain}}, l...)
+	}
+	return l
 }
 
 // pane draws one list with its head.
