@@ -259,6 +259,11 @@ func TestMonitor(t *testing.T) {
 	if !strings.HasPrefix(l[0], "DEGRADED  up ") || !strings.HasPrefix(l[23], "? help  q quit") {
 		t.Errorf("the picture is\n%s", strings.Join(l, "\n"))
 	}
+	x.mu.Lock()
+	if !x.alt || !x.screen.CursorHidden() {
+		t.Errorf("the alternate screen is %v, the cursor hidden %v", x.alt, x.screen.CursorHidden())
+	}
+	x.mu.Unlock()
 	for _, head := range []string{"REASONS", "SYSTEMS", "PIPELINES", "IN PROGRESS", "LATELY"} {
 		x.shows(`^[> ] ` + head)
 	}

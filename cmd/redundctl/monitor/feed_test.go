@@ -3,6 +3,7 @@ package monitor
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -70,14 +71,22 @@ func (x *seen) key(f *feed, name string) {
 	}
 }
 
-// fake listens like an engine. While it is held it answers nothing.
-func fake(t *testing.T, state string, held <-chan struct{}) (end func()) {
+// fake listens like an engine. It tells asked of each request, and answers none
+// while it is held; asked may be nil.
+func fake(t *testing.T, state string, asked chan<- string, held <-chan struct{}) (end func()) {
 	t.Helper()
 	l, err := net.Listen("unix", api.SocketPath(state))
 	if err != nil {
 		t.Fatal(err)
 	}
+	var work sync.WaitGroup
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		work.Add(1)
+		defer work.Done()
+		_, _ = io.Copy(io.Discard, r.Body) // else nobody sees that the caller goes
+		if asked != nil {
+			asked <- r.URL.Path
+		}
 		select {
 		case <-held:
 		case <-r.Context().Done():
@@ -85,7 +94,6 @@ func fake(t *testing.T, state string, held <-chan struct{}) (end func()) {
 		}
 		answer(w, r)
 	})}
-	var work sync.WaitGroup
 	work.Go(func() { _ = s.Serve(l) })
 	return func() { s.Close(); work.Wait() }
 }
@@ -122,7 +130,7 @@ func TestFeed(t *testing.T) {
 	state := t.TempDir()
 	open := make(chan struct{})
 	close(open)
-	end := fake(t, state, open)
+	end := fake(t, state, nil, open)
 	x := &seen{t: t, s: screen.New(screen.Options{Now: time.Now()}), changed: make(chan struct{}, 1)}
 	f := newFeed(func() (*client.Client, error) { return client.Open(state) }, "", x.send)
 	stop := f.begin(t.Context())
@@ -156,7 +164,7 @@ func TestFeed(t *testing.T) {
 	x.shows("no engine is running here", true)
 	x.shows("> pm2/a", true)
 	held := make(chan struct{})
-	end = fake(t, state, held)
+	end = fake(t, state, nil, held)
 	defer end()
 	close(held)
 	x.shows("NO ANSWER", false)
@@ -168,16 +176,27 @@ func TestFeed(t *testing.T) {
 // TestFeedEndsWhileAnEngineHangs holds that the end waits for no answer.
 func TestFeedEndsWhileAnEngineHangs(t *testing.T) {
 	state := t.TempDir()
-	end := fake(t, state, nil)
+	asked := make(chan string, 100)
+	end := fake(t, state, asked, nil)
 	defer end()
 	x := &seen{t: t, s: screen.New(screen.Options{Now: time.Now()}), changed: make(chan struct{}, 1)}
 	f := newFeed(func() (*client.Client, error) { return client.Open(state) }, "pm2", x.send)
 	stop := f.begin(t.Context())
+	for <-asked != "/api/v1/events" {
+	}
 	f.want(screen.Wants{Log: "pm2/a"})
+	for <-asked != "/api/v1/logs" {
+	}
 	f.want(screen.Wants{Run: 7})
 	f.want(screen.Wants{Pipeline: "pm2/a"})
 	f.do(screen.Ask{Do: screen.Cancel, Run: 7})
+	for <-asked != "/api/v1/runs/7/cancel" {
+	}
+	began := time.Now()
 	stop()
+	if took := time.Since(began); took > answerTime/2 {
+		t.Errorf("the end took %v", took)
+	}
 	f.do(screen.Ask{Do: screen.Retry, Run: 7}) // a key that was pressed too late
 	f.work.Wait()
 }

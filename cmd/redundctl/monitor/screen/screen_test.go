@@ -224,7 +224,7 @@ func TestAnythingFits(t *testing.T) {
 	keys := []string{
 		"up", "down", "j", "k", "tab", "shift+tab", "enter", "enter", "enter", "esc", "backspace", "l", "c", "r", "s", "y", "n", "/", "?", "g", "G", "pgup", "pgdown", "space", "x", "日", "ctrl+u", "f13",
 	}
-	for seed := range uint64(12) {
+	for seed := range uint64(8) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		s := screen.New(screen.Options{Color: seed%2 == 0, Now: now, System: []string{"", "", "", "pm2"}[seed%4]})
 		var did []string
@@ -255,8 +255,8 @@ func TestEverySize(t *testing.T) {
 	for _, open := range [][]string{nil, {"enter"}, {"l"}, {"?"}, {"tab", "enter"}, {"shift+tab", "enter"}, {"shift+tab", "shift+tab", "enter"}, {"c"}, {"/", "x"}} {
 		s := opened(screen.Options{Color: true})
 		press(s, open...)
-		for w := 1; w <= 170; w += 1 + w/20 {
-			for h := 1; h <= 50; h += 1 + h/12 {
+		for w := 1; w <= 170; w += 1 + w/8 {
+			for h := 1; h <= 50; h += 1 + h/5 {
 				s.Resize(w, h)
 				holds(t, s, w, h, fmt.Sprint(open))
 			}
