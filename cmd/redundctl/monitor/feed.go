@@ -306,7 +306,7 @@ func (f *feed) do(a screen.Ask) {
 	f.work.Go(func() {
 		ctx, cancel := context.WithTimeout(f.ctx, answerTime)
 		defer cancel()
-		said, err := "", error(client.ErrNoEngine)
+		said, err := "", client.ErrNoEngine
 		if c := f.client(); c != nil {
 			said, err = act(ctx, c, a)
 		}

@@ -101,23 +101,23 @@ func fake(t *testing.T, state string, asked chan<- string, held <-chan struct{})
 func answer(w http.ResponseWriter, r *http.Request) {
 	parts := []api.Part{{Name: "a", System: "pm2", State: "running"}, {Name: "b", System: "pm2", State: "running"}}
 	status, _ := json.Marshal(api.Status{Engine: api.EngineInfo{PID: 7}, Systems: []api.SystemStatus{{Name: "pm2", State: "running"}}, Parts: parts})
-	switch path := r.URL.Path; {
-	case path == "/api/v1/events":
+	switch r.URL.Path {
+	case "/api/v1/events":
 		fmt.Fprintf(w, "event: status\ndata: %s\n\nid: 5\nevent: event\ndata: {\"id\": 5, \"at\": \"2027-01-01T00:00:00Z\", \"what\": %q}\n\n", status, r.URL.RawQuery)
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
-	case path == "/api/v1/logs":
+	case "/api/v1/logs":
 		for i := range 3000 {
 			fmt.Fprintf(w, "{\"at\": \"2027-01-01T00:00:00Z\", \"text\": \"%s %d\"}\n", r.URL.Query().Get("of"), i)
 		}
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
-	case path == "/api/v1/health":
+	case "/api/v1/health":
 		fmt.Fprint(w, `{"status": "healthy", "systems": []}`)
-	case path == "/api/v1/parts/pm2/a/stop":
+	case "/api/v1/parts/pm2/a/stop":
 		w.WriteHeader(http.StatusConflict)
 		fmt.Fprint(w, `{"error": "it is not\npossible", "hint": "wait"}`)
-	case path == "/api/v1/parts/pm2/b/stop":
+	case "/api/v1/parts/pm2/b/stop":
 		fmt.Fprint(w, `{"name": "pm2/b", "state": "stopped"}`)
 	default:
 		fmt.Fprint(w, `[]`)

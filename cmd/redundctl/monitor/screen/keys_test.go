@@ -35,26 +35,26 @@ func TestEachActionAsksFirst(t *testing.T) {
 		footer string
 		ask    screen.Ask
 	}{
-		{"j j r", "let run 412 of pm2/git-sync run again?", screen.Ask{Do: screen.Retry, Run: 412}},
-		{"j j c", "nothing that goes on is selected", screen.Ask{}},
-		{"j j s", "stop pm2/git-sync? runs that go on may end", screen.Ask{Do: screen.Stop, Name: "pm2/git-sync"}},
-		{"j s", "start netlify-functions/form-digest?", screen.Ask{Do: screen.Start, Name: "netlify-functions/form-digest"}},
-		{"j r", "no run is selected", screen.Ask{}},
-		{"G c", "cancel run 415 of pm2/warm-cache?", screen.Ask{Do: screen.Cancel, Run: 415}},
-		{"G r", "run 415 of pm2/warm-cache has not ended: c cancels it", screen.Ask{}},
-		{"shift+tab G s", "stop pm2? runs that go on may end", screen.Ask{Do: screen.Stop, Name: "pm2"}},
-		{"shift+tab G r", "let run 412 run again?", screen.Ask{Do: screen.Retry, Run: 412}},
-		{"tab c", "cancel run 415 of pm2/warm-cache?", screen.Ask{Do: screen.Cancel, Run: 415}},
-		{"tab G c", "cancel run 416 of pm2/git-sync?", screen.Ask{Do: screen.Cancel, Run: 416}},
-		{"tab tab s", "no system and no pipeline is selected", screen.Ask{}},
-		{"tab tab j r", "let run 412 of pm2/git-sync run again?", screen.Ask{Do: screen.Retry, Run: 412}},
-		{"tab enter c", "nothing that goes on is selected", screen.Ask{}},
-		{"tab l c", "nothing that goes on is selected", screen.Ask{}},
-		{"shift+tab shift+tab c", "nothing that goes on is selected", screen.Ask{}},
+		{"j,j,r", "let run 412 of pm2/git-sync run again?", screen.Ask{Do: screen.Retry, Run: 412}},
+		{"j,j,c", "nothing that goes on is selected", screen.Ask{}},
+		{"j,j,s", "stop pm2/git-sync? runs that go on may end", screen.Ask{Do: screen.Stop, Name: "pm2/git-sync"}},
+		{"j,s", "start netlify-functions/form-digest?", screen.Ask{Do: screen.Start, Name: "netlify-functions/form-digest"}},
+		{"j,r", "no run is selected", screen.Ask{}},
+		{"G,c", "cancel run 415 of pm2/warm-cache?", screen.Ask{Do: screen.Cancel, Run: 415}},
+		{"G,r", "run 415 of pm2/warm-cache has not ended: c cancels it", screen.Ask{}},
+		{"shift+tab,G,s", "stop pm2? runs that go on may end", screen.Ask{Do: screen.Stop, Name: "pm2"}},
+		{"shift+tab,G,r", "let run 412 run again?", screen.Ask{Do: screen.Retry, Run: 412}},
+		{"tab,c", "cancel run 415 of pm2/warm-cache?", screen.Ask{Do: screen.Cancel, Run: 415}},
+		{"tab,G,c", "cancel run 416 of pm2/git-sync?", screen.Ask{Do: screen.Cancel, Run: 416}},
+		{"tab,tab,s", "no system and no pipeline is selected", screen.Ask{}},
+		{"tab,tab,j,r", "let run 412 of pm2/git-sync run again?", screen.Ask{Do: screen.Retry, Run: 412}},
+		{"tab,enter,c", "nothing that goes on is selected", screen.Ask{}},
+		{"tab,l,c", "nothing that goes on is selected", screen.Ask{}},
+		{"shift+tab,shift+tab,c", "nothing that goes on is selected", screen.Ask{}},
 	} {
 		for _, answer := range []string{"y", "n", "enter", "q", "c", "esc"} {
 			s := opened(screen.Options{})
-			if got := press(s, strings.Fields(tt.keys)...); got != (screen.Ask{}) {
+			if got := press(s, strings.Split(tt.keys, ",")...); got != (screen.Ask{}) {
 				t.Errorf("%s: %+v is done at once", tt.keys, got)
 			}
 			if got := footer(s); !strings.HasPrefix(got, tt.footer) {

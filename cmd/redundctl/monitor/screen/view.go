@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/redundctl/redundctl/cmd/redundctl/monitor/text"
 )
@@ -50,8 +49,9 @@ func (s *Screen) space() int { return max(s.h-len(s.header())-2, 1) }
 // header is the verdict, then which engine says so, and that it does not any
 // more.
 func (s *Screen) header() []line {
-	verdict, since, why := s.Verdict(), time.Time{}, ""
-	if since, why = s.silent(); why == "" {
+	verdict := s.Verdict()
+	since, why := s.silent()
+	if why == "" {
 		since = s.now
 	}
 	var l line
