@@ -37,7 +37,8 @@ cursor (TERM=dumb), the picture is printed once, as text.`,
 		Example: `  redundctl monitor
   redundctl monitor pm2
   redundctl monitor | head -20        one picture, as text`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.CompleteSystems(),
 		RunE: func(c *cobra.Command, args []string) error {
 			system := ""
 			if len(args) == 1 {
