@@ -169,6 +169,7 @@ func (e *Engine) turn(ctx context.Context, name, by string, do func(ctx context.
 		return err
 	}
 	s.queue.Wake()
+	s.care.checkup.Wake()
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/redundctl/redundctl/engine/checkup"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/loaded"
@@ -41,7 +42,7 @@ func TestPutOff(t *testing.T) {
 		g, ctx := errgroup.WithContext(ctx)
 		s := &server{
 			Engine: &Engine{log: slog.New(slog.DiscardHandler)}, timer: schedule.NewTimer(schedule.TimerOptions{}), parts: g,
-			late: map[string]time.Time{}, trouble: map[string]error{}, force: &force.Force{Parts: map[string]*force.Part{"pm2/a": hourly(t)}},
+			care: care{checkup: checkup.New(checkup.Options{})}, late: map[string]time.Time{}, trouble: map[string]error{}, force: &force.Force{Parts: map[string]*force.Part{"pm2/a": hourly(t)}},
 		}
 		given := make(chan []schedule.Due, 1)
 		g.Go(func() error { return ended(ctx, s.timer.Run(ctx, func(d []schedule.Due) { given <- d }, nil)) })

@@ -105,7 +105,7 @@ func ExampleEngine_Run() {
 		fmt.Println(x.Name, x.State, err)
 	}
 	fmt.Println(e.RestartSystem(ctx, "pm2", "the example"))
-	h, err := e.Health(ctx)
+	h, err := e.CheckHealth(ctx)
 	fmt.Println(h.Status, err)
 
 	stop()

@@ -77,7 +77,7 @@ func TestALogThatCannotBeWritten(t *testing.T) {
 		if got := state(t, p, r.ID); got != pipeline.Succeeded {
 			t.Errorf("a log stopped a run: %s", got)
 		}
-		h, err := e.Health(t.Context())
+		h, err := e.CheckHealth(t.Context())
 		if err != nil || h.Status != want {
 			t.Errorf("%+v, %v", h, err)
 		}

@@ -185,6 +185,8 @@ func (s *server) reload(ctx context.Context) error {
 	s.files.Follow(f.Set.Project)
 	if !same {
 		s.tell(ctx, before, f, d)
+		s.care.checkup.Wake()
+		s.care.outbox.Wake()
 	}
 	return nil
 }

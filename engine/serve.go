@@ -17,6 +17,7 @@ import (
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/lock"
+	"github.com/redundctl/redundctl/engine/overdue"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/queue"
 	"github.com/redundctl/redundctl/engine/saved"
@@ -37,7 +38,9 @@ type server struct {
 	files   saved.Files
 	others  []history.Loaded // of systems that an engine served which is not this one
 	parts   *errgroup.Group  // the goroutines
-	loading chan struct{}    // holds a token while the files are read: one does at a time
+	overdue overdue.Runs
+	care    care
+	loading chan struct{} // holds a token while the files are read: one does at a time
 
 	mu      sync.Mutex // guards what follows
 	force   *force.Force
@@ -45,6 +48,7 @@ type server struct {
 	drain   time.Duration
 	trouble map[string]error // why the history could not be written or read, by who tried
 	jumped  schedule.Jump
+	probed  time.Time            // when it was last tried whether the history can be written
 	late    map[string]time.Time // slots that are to be given again, and all after them
 }
 
@@ -80,6 +84,9 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
+	if err := s.newCare(ctx); err != nil {
+		return err
+	}
 	if err := s.seeToLeft(ctx); err != nil {
 		s.log.Error("runs that were interrupted could not be seen to yet", "error", err)
 	}
@@ -100,7 +107,7 @@ func (s *server) run(ctx context.Context) error {
 	})
 	if s.o.Serve.Load != nil {
 		project := func() *config.Project { return s.now().Set.Project }
-		g.Go(func() error { return s.files.Watch(ctx, project, func() { s.changed(ctx) }) })
+		g.Go(func() error { s.files.Watch(ctx, project, func() { s.changed(ctx) }); return nil })
 	}
 	g.Go(func() error {
 		s.history.Follow(ctx, lookEvery, func(err error) { s.failed("look", err) }, func() { s.look(ctx) })
@@ -108,6 +115,8 @@ func (s *server) run(ctx context.Context) error {
 	})
 	g.Go(func() error { s.rescueOthers(ctx); return nil })
 	g.Go(func() error { cleanup.Run(ctx, s.log, s.place); return nil })
+	g.Go(func() error { s.care.checkup.Run(ctx); return nil })
+	g.Go(func() error { s.care.outbox.Run(ctx); return nil })
 	g.Go(func() error { return s.queue.Run(queueing) })
 	g.Go(func() error {
 		<-ctx.Done()
@@ -131,6 +140,9 @@ func (s *server) rescueOthers(ctx context.Context) {
 	// marks it as alive for some milliseconds more, so soon after the start it is
 	// asked again.
 	for wait := lookEvery; work.Pause(ctx, wait); wait = min(4*wait, againEvery) {
+		if s.failing() != nil {
+			s.probe(ctx)
+		}
 		if err := errors.Join(s.rescue(ctx), s.seeToLeft(ctx)); err != nil && ctx.Err() == nil {
 			s.failed("rescue", err)
 			continue
@@ -218,8 +230,10 @@ func (s *server) failed(who string, err error) {
 	}
 	switch {
 	case before == 0 && err != nil:
+		s.care.checkup.Wake()
 		s.log.Error("the history cannot be kept; it is tried again until it can", "error", err)
 	case before > 0 && len(s.trouble) == 0:
+		s.care.checkup.Wake()
 		s.log.Info("the history can be kept again")
 	}
 }
@@ -256,6 +270,7 @@ func (s *server) jump(ctx context.Context, j schedule.Jump) {
 	s.jumped = j
 	f := s.force
 	s.mu.Unlock()
+	s.care.checkup.Wake()
 	s.event(ctx, pipeline.Event{What: "clock-jumped", Detail: fmt.Sprintf("from %s to %s", pipeline.Time(j.From), pipeline.Time(j.To))})
 	if j.To.After(j.From) {
 		return

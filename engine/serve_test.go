@@ -105,7 +105,7 @@ steps: [{exec: ["true"]}]
 		return err == nil && len(st.Reload.Rejected) == 0 && st.Parts[0].State == "disabled"
 	})
 	until(t, "a slot that is skipped", func() bool { return runs(t, p)[0].Reason == "disabled" })
-	h, err := e.Health(t.Context())
+	h, err := e.CheckHealth(t.Context())
 	if err != nil || h.Status != "healthy" {
 		t.Errorf("%+v, %v", h, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/redundctl/redundctl/engine/attempt"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/overdue"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/work"
 )
@@ -43,7 +44,12 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 	if x.Past == nil {
 		s.meter.Started(run.Slot, run.Started)
 	}
-	run, err = s.work(ctx, p, x, run)
+	run, givenUp, err := s.overdue.Do(ctx, overdue.Run{Run: run, Of: p.Pipeline, Do: func(ctx context.Context) (pipeline.Run, error) {
+		return s.work(ctx, p, x, run)
+	}})
+	if givenUp {
+		err = s.worker.Recorder(ctx).Finish(ctx, &run)
+	}
 	switch {
 	case errors.Is(err, work.Stopping):
 		return nil
@@ -60,6 +66,7 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 	if again {
 		s.queue.Wake()
 	}
+	s.told(ctx, run, again)
 	return nil
 }
 

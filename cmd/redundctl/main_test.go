@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +40,9 @@ func TestScript(t *testing.T) {
 				return err
 			}
 			e.Defer(func() { endEngine(filepath.Join(e.WorkDir, ".redund")) })
+			hook := httptest.NewServer(listener(e.WorkDir))
+			e.Defer(hook.Close)
+			e.Setenv("LISTENER", hook.URL)
 			e.Setenv("TMPDIR", tmp)
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("TZ", "UTC")
@@ -43,6 +51,29 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// listener is a web service that writes what it is told to the file told, and
+// answers 503 while there is a file down.
+func listener(dir string) http.HandlerFunc {
+	var mu sync.Mutex
+	return func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if _, err := os.Stat(filepath.Join(dir, "down")); err == nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		f, err := os.OpenFile(filepath.Join(dir, "told"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		defer f.Close()
+		_, _ = fmt.Fprintf(f, "%s %s ", r.Method, r.URL.Path)
+		_, _ = io.Copy(f, r.Body)
+		_, _ = fmt.Fprintln(f)
+	}
 }
 
 // endEngine ends the engine that a session which failed has left.

@@ -24,6 +24,7 @@ import (
 // Kinds are the kinds that are shipped, in the order of the reference pages.
 func Kinds() *kind.Set {
 	return &kind.Set{
+		Send: notify.Send,
 		Actions: slices.Concat(
 			shell.Kinds(),
 			[]kind.Action{web.Kind()},

@@ -21,16 +21,15 @@ const (
 	Unhealthy = "unhealthy"
 )
 
-// What makes an engine degraded, as the reference says.
+// OldQueue is how long a run that is due may wait.
+const OldQueue = 5 * time.Minute
+
+// What makes an engine degraded besides, as the reference says.
 const (
-	oldQueue   = 5 * time.Minute
 	littleDisk = 16 << 20 // bytes
 	longJump   = 30 * time.Second
 	recentJump = time.Hour
 )
-
-// handlersTime is how long the handlers of a run take at most: two lists.
-const handlersTime = 2 * 5 * time.Minute
 
 // Facts are what a verdict is made of.
 type Facts struct {
@@ -55,10 +54,9 @@ type System struct {
 
 // Pipeline is what is known of one pipeline.
 type Pipeline struct {
-	ID      string
-	Last    *pipeline.Run // nil: it never ran
-	Since   time.Time     // when the oldest of its runs that go on began; zero: none does
-	Timeout time.Duration // 0: none
+	ID    string
+	Last  *pipeline.Run // nil: it never ran
+	Stuck time.Time     // when a run of it began that goes on past its time; zero: none does
 }
 
 // checks collects the verdicts over one system.
@@ -76,7 +74,7 @@ func Of(f *Facts) api.Health {
 		s := &f.Systems[i]
 		list := slices.Clone(all)
 		for j := range s.Pipelines {
-			list.run(&s.Pipelines[j], f.Now)
+			list.run(&s.Pipelines[j])
 		}
 		if s.Missed > 0 {
 			list.say("missed", Degraded, diag.Count(s.Missed, "slot")+" within a day passed unserved and were not caught up")
@@ -88,7 +86,7 @@ func Of(f *Facts) api.Health {
 			list.say("runs", Healthy, "nothing is wrong")
 		}
 		x := api.SystemHealth{Name: s.Name, Status: worst(list), Checks: list}
-		out.Status = worse(out.Status, x.Status)
+		out.Status = Worse(out.Status, x.Status)
 		out.Systems = append(out.Systems, x)
 	}
 	return out
@@ -109,7 +107,7 @@ func general(f *Facts) checks {
 	if f.Free != nil && *f.Free < littleDisk {
 		out.say("disk", Degraded, fmt.Sprintf("only %d KiB are free where the state directory lies: free some space there", *f.Free>>10))
 	}
-	if wait := f.Now.Sub(f.Oldest); f.Waiting > 0 && wait > oldQueue {
+	if wait := f.Now.Sub(f.Oldest); f.Waiting > 0 && wait > OldQueue {
 		out.say("queue", Degraded, fmt.Sprintf("%s waits, the oldest for %s", diag.Count(f.Waiting, "run"), wait.Round(time.Second)))
 	}
 	if by := f.Jump.To.Sub(f.Jump.From).Abs(); by > longJump && f.Now.Sub(f.Jump.To) < recentJump {
@@ -119,24 +117,25 @@ func general(f *Facts) checks {
 }
 
 // run looks at the last run of a pipeline, and at those that go on.
-func (c *checks) run(p *Pipeline, now time.Time) {
+func (c *checks) run(p *Pipeline) {
 	if p.Last != nil && p.Last.State.Bad() {
 		c.say("run", Unhealthy, fmt.Sprintf("run %d of %s %s: %s", p.Last.ID, p.ID, p.Last.State, p.Last.Error))
 	}
-	if !p.Since.IsZero() && p.Timeout > 0 && now.Sub(p.Since) > p.Timeout+handlersTime {
-		c.say("stuck", Unhealthy, fmt.Sprintf("a run of %s goes on since %s, past its time", p.ID, p.Since.UTC().Format(time.RFC3339)))
+	if !p.Stuck.IsZero() {
+		c.say("stuck", Unhealthy, fmt.Sprintf("a run of %s goes on since %s, past its time", p.ID, p.Stuck.UTC().Format(time.RFC3339)))
 	}
 }
 
 func worst(list checks) string {
 	out := Healthy
 	for _, c := range list {
-		out = worse(out, c.Status)
+		out = Worse(out, c.Status)
 	}
 	return out
 }
 
-func worse(a, b string) string {
+// Worse gives the worse of two verdicts.
+func Worse(a, b string) string {
 	order := []string{Healthy, Degraded, Unhealthy}
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }

@@ -25,29 +25,23 @@ func TestOf(t *testing.T) {
 		check string // "": none
 		want  string
 	}{
-		"nothing":           {Facts{Systems: one(run(pipeline.Succeeded))}, "runs", Healthy},
-		"a run that failed": {Facts{Systems: one(run(pipeline.Failed))}, "run", Unhealthy},
-		"a run out of time": {Facts{Systems: one(run(pipeline.TimedOut))}, "run", Unhealthy},
-		"a cancelled run":   {Facts{Systems: one(run(pipeline.Cancelled))}, "runs", Healthy},
-		"a run within its time": {
-			Facts{Systems: one(Pipeline{Since: now.Add(-11 * time.Minute), Timeout: time.Minute})}, "runs", Healthy,
-		},
-		"a run past its time": {
-			Facts{Systems: one(Pipeline{Since: now.Add(-12 * time.Minute), Timeout: time.Minute})}, "stuck", Unhealthy,
-		},
-		"a run without a time": {Facts{Systems: one(Pipeline{Since: now.Add(-time.Hour)})}, "runs", Healthy},
-		"missed":               {Facts{Systems: []System{{Missed: 1}}}, "missed", Degraded},
-		"a rejected file":      {Facts{Systems: []System{{Rejected: []diag.Problem{{File: "a.yaml"}}}}}, "file", Degraded},
-		"the state":            {Facts{Failing: errors.New("no")}, "", Unhealthy},
-		"the history":          {Facts{Unread: errors.New("no")}, "", Unhealthy},
-		"little room":          {Facts{Free: free(littleDisk - 1)}, "", Degraded},
-		"room enough":          {Facts{Free: free(littleDisk)}, "", Healthy},
-		"a young queue":        {Facts{Waiting: 1, Oldest: now.Add(-oldQueue)}, "", Healthy},
-		"an old queue":         {Facts{Waiting: 1, Oldest: now.Add(-oldQueue - 1)}, "", Degraded},
-		"a small jump":         {Facts{Jump: jump(longJump, 0)}, "", Healthy},
-		"a jump":               {Facts{Jump: jump(time.Minute, time.Minute)}, "", Degraded},
-		"a jump back":          {Facts{Jump: jump(-time.Minute, time.Minute)}, "", Degraded},
-		"a jump long ago":      {Facts{Jump: jump(time.Minute, recentJump)}, "", Healthy},
+		"nothing":             {Facts{Systems: one(run(pipeline.Succeeded))}, "runs", Healthy},
+		"a run that failed":   {Facts{Systems: one(run(pipeline.Failed))}, "run", Unhealthy},
+		"a run out of time":   {Facts{Systems: one(run(pipeline.TimedOut))}, "run", Unhealthy},
+		"a cancelled run":     {Facts{Systems: one(run(pipeline.Cancelled))}, "runs", Healthy},
+		"a run past its time": {Facts{Systems: one(Pipeline{Stuck: now.Add(-time.Hour)})}, "stuck", Unhealthy},
+		"missed":              {Facts{Systems: []System{{Missed: 1}}}, "missed", Degraded},
+		"a rejected file":     {Facts{Systems: []System{{Rejected: []diag.Problem{{File: "a.yaml"}}}}}, "file", Degraded},
+		"the state":           {Facts{Failing: errors.New("no")}, "", Unhealthy},
+		"the history":         {Facts{Unread: errors.New("no")}, "", Unhealthy},
+		"little room":         {Facts{Free: free(littleDisk - 1)}, "", Degraded},
+		"room enough":         {Facts{Free: free(littleDisk)}, "", Healthy},
+		"a young queue":       {Facts{Waiting: 1, Oldest: now.Add(-OldQueue)}, "", Healthy},
+		"an old queue":        {Facts{Waiting: 1, Oldest: now.Add(-OldQueue - 1)}, "", Degraded},
+		"a small jump":        {Facts{Jump: jump(longJump, 0)}, "", Healthy},
+		"a jump":              {Facts{Jump: jump(time.Minute, time.Minute)}, "", Degraded},
+		"a jump back":         {Facts{Jump: jump(-time.Minute, time.Minute)}, "", Degraded},
+		"a jump long ago":     {Facts{Jump: jump(time.Minute, recentJump)}, "", Healthy},
 	} {
 		c.facts.Now = now
 		got := Of(&c.facts)

@@ -5,6 +5,7 @@
 package kind
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -103,15 +104,24 @@ type Set struct {
 	Primaries []Primary
 	// Plugin makes the kind of `plugin:<name>`; nil where there are no plugins.
 	Plugin func(name string) Action
+	// Send gives a message to one service, by its URL, which the error does not
+	// show; nil where there are no services.
+	Send func(ctx context.Context, service string, m Message) error
 
 	once    sync.Once
 	schemas *schema.Set
 }
 
+// Message is what people are told.
+type Message struct {
+	Title string // "": none
+	Text  string
+}
+
 // With is the same set with other plugins; it shares the schemas, which are
 // costly to make.
 func (s *Set) With(plugin func(name string) Action) *Set {
-	return &Set{Actions: s.Actions, Primaries: s.Primaries, Plugin: plugin, schemas: s.Schemas()}
+	return &Set{Actions: s.Actions, Primaries: s.Primaries, Plugin: plugin, Send: s.Send, schemas: s.Schemas()}
 }
 
 // Schemas are the schemas of the language with these kinds, always the same

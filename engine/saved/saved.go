@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/watch"
@@ -23,29 +24,47 @@ type Files struct {
 	paths []string       // that it watches
 }
 
+// again is when a watch that broke is begun again.
+const again = 5 * time.Second
+
 // Watch calls changed whenever files were saved, and at the beginning of each
-// watch if some may have been after the project in force was read. It ends with
-// ctx. project is the one in force.
-func (f *Files) Watch(ctx context.Context, project func() *config.Project, changed func()) error {
+// watch if some may have been after the project in force was read. A watch that
+// breaks is begun again. It ends with ctx. project is the one in force.
+func (f *Files) Watch(ctx context.Context, project func() *config.Project, changed func()) {
+	broken := false
 	for ctx.Err() == nil {
-		p := project()
-		w, err := f.begin(p)
-		if err != nil {
-			return err
+		err := f.once(ctx, project(), changed)
+		if err == nil || ctx.Err() != nil {
+			broken = false
+			continue
 		}
-		if w.Since(p.Read) {
-			changed()
+		if !broken {
+			f.Log.Error("the files cannot be watched; that is tried again, and redundctl reads them on SIGHUP", "error", err)
 		}
-		err = w.Run(ctx, func(c watch.Change) {
-			f.Log.Debug("files were saved", "files", len(c.Paths), "all", c.All)
-			changed()
-		})
-		f.end(w)
-		if err != nil && ctx.Err() == nil {
-			return err
+		broken = true
+		wait := time.NewTimer(again)
+		select {
+		case <-ctx.Done():
+		case <-wait.C:
 		}
+		wait.Stop()
 	}
-	return nil
+}
+
+// once is one watch, until it breaks or other files are to be watched.
+func (f *Files) once(ctx context.Context, p *config.Project, changed func()) error {
+	w, err := f.begin(p)
+	if err != nil {
+		return err
+	}
+	defer f.end(w)
+	if w.Since(p.Read) {
+		changed()
+	}
+	return w.Run(ctx, func(c watch.Change) {
+		f.Log.Debug("files were saved", "files", len(c.Paths), "all", c.All)
+		changed()
+	})
 }
 
 func (f *Files) begin(p *config.Project) (*watch.Watcher, error) {

@@ -18,11 +18,13 @@ var (
 	third string
 	//go:embed migrations/0004.sql
 	fourth string
+	//go:embed migrations/0005.sql
+	fifth string
 )
 
 // migrations is how the tables came to be, step by step; one is never changed
 // once it was released.
-var migrations = [...]string{first, second, third, fourth}
+var migrations = [...]string{first, second, third, fourth, fifth}
 
 // lockPath is the file whose lock is held by who makes the database or changes
 // its tables.

@@ -73,6 +73,14 @@ func (d *DB) write(ctx context.Context, r *request) error {
 	return explain(d.path, r.err)
 }
 
+// Probe writes what changes nothing, to see whether the database can be written.
+func (d *DB) Probe(ctx context.Context) error {
+	return d.Write(ctx, func(tx *Tx) error {
+		_, err := tx.Exec("UPDATE schema_version SET applied = applied WHERE version = 1")
+		return err
+	})
+}
+
 // Changed reports whether another process has written since the last call;
 // the first call of all reports true. It costs some microseconds, and less while
 // nobody writes.

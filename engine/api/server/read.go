@@ -33,7 +33,7 @@ func (s *Server) getHealth(_ http.ResponseWriter, r *http.Request) (int, any, er
 	if err := only(q, "system"); err != nil {
 		return 0, nil, err
 	}
-	h, err := s.e.Health(r.Context())
+	h, err := s.e.CheckHealth(r.Context())
 	name := q.Get("system")
 	if err != nil || name == "" {
 		return http.StatusOK, h, err
@@ -240,7 +240,7 @@ func (v *verdict) get(ctx context.Context) api.Alive {
 	if time.Since(v.at) < verdictFor {
 		return v.h
 	}
-	h, err := v.s.e.Health(ctx)
+	h, err := v.s.e.CheckHealth(ctx)
 	v.h.Status = h.Status
 	switch {
 	case ctx.Err() != nil:

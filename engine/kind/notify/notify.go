@@ -105,7 +105,7 @@ func (a *action) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, 
 	var failed []error
 	sent := 0
 	for _, t := range targets {
-		if err := a.send(ctx, t); err != nil {
+		if err := Send(ctx, t, kind.Message{Title: a.Title, Text: a.Message}); err != nil {
 			failed = append(failed, err)
 			continue
 		}
@@ -127,21 +127,22 @@ func joined(list []error) error {
 	return err
 }
 
-// send gives the message to one service. The library takes no context, so a
-// service that hangs is left to its own limit; it holds nothing of the step.
-func (a *action) send(ctx context.Context, target string) error {
+// Send gives a message to one service, by its URL, which the error does not
+// show. The library takes no context, so a service that hangs is left to its own
+// limit; it holds nothing of the caller.
+func Send(ctx context.Context, target string, m kind.Message) error {
 	service, err := open(target)
 	if err != nil {
 		return err
 	}
 	params := types.Params{}
-	if a.Title != "" {
-		params.SetTitle(a.Title)
+	if m.Title != "" {
+		params.SetTitle(m.Title)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- service.Send(a.Message, &params) }()
+	go func() { done <- service.Send(m.Text, &params) }()
 	select {
 	case err := <-done:
 		if err != nil {

@@ -1,0 +1,316 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/checkup"
+	"github.com/redundctl/redundctl/engine/health"
+	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/loaded"
+	"github.com/redundctl/redundctl/engine/news"
+	"github.com/redundctl/redundctl/engine/outbox"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/reports"
+	"github.com/redundctl/redundctl/engine/secret"
+	"github.com/redundctl/redundctl/engine/status"
+)
+
+// recentMiss is how long slots that passed unserved count.
+const recentMiss = 24 * time.Hour
+
+// mostEvents is how many are kept in memory while they cannot be recorded.
+const mostEvents = 100
+
+// care is what looks after the health of a server.
+type care struct {
+	checkup *checkup.Checkup
+	ping    *checkup.Ping
+	outbox  *outbox.Outbox
+
+	seen   seen             // by the last check; only the checkup uses it and what follows
+	woken  bool             // the queue was, since it last moved
+	events []pipeline.Event // that could not be recorded yet
+}
+
+// seen is what was read of the history.
+type seen struct {
+	active map[string]history.Active
+	last   map[string]pipeline.Run
+	missed map[string]int
+	err    error // why not all of it could be read
+}
+
+// newCare opens the outbox and makes the checkup.
+func (s *server) newCare(ctx context.Context) (err error) {
+	s.care.ping = checkup.NewPing(s.http, func() (string, error) {
+		p := s.now().Set.Project
+		address, _, err := loaded.Resolve(p, s.host, p.Config.Health.Ping)
+		return address, err
+	}, s.log)
+	s.care.checkup = checkup.New(checkup.Options{
+		Every: s.intervals, Check: s.check, Verdict: s.verdict, Checked: s.checked, Failed: func(err error) { s.failed("health", err) },
+		Beat: func(ctx context.Context, h api.Health) {
+			if h.Status != health.Unhealthy {
+				s.parts.Go(func() error { s.care.ping.Send(ctx); return nil })
+			}
+		},
+	})
+	s.care.outbox, err = outbox.Open(ctx, s.db, outbox.Options{
+		Audience: func() outbox.Audience {
+			n := s.now().Set.Project.Config.Notify
+			return outbox.Audience{Services: n.Services, On: n.On}
+		},
+		Resolve: func(service string) (string, error) {
+			url, _, err := loaded.Resolve(s.now().Set.Project, s.host, service)
+			return url, err
+		},
+		Send: func(ctx context.Context, url string, m kind.Message) error {
+			if send := s.now().Set.Kinds.Send; send != nil {
+				return send(ctx, url, m)
+			}
+			return errors.New("this program knows no services")
+		},
+		Mask: func(text string) string { return secret.NewMasker(s.now().Set.Hidden...).Mask(text) },
+		Log:  s.log, Failed: func(err error) { s.failed("outbox", err) },
+	})
+	return err
+}
+
+// intervals are those of redund.yaml.
+func (s *server) intervals() checkup.Intervals {
+	f := s.now()
+	c := f.Set.Project.Config
+	out := checkup.Intervals{All: c.Health.Every.Std(), Systems: map[string]time.Duration{}}
+	for _, name := range f.Systems(*s.how()) {
+		if out.Systems[name] = c.Systems[name].Health.Every.Std(); out.Systems[name] <= 0 {
+			out.Systems[name] = out.All
+		}
+	}
+	return out
+}
+
+// Status says what the engine does now, with the verdicts of the last check;
+// NotServing when it does not serve.
+func (e *Engine) Status(ctx context.Context) (api.Status, error) {
+	s := e.serving.Load()
+	if s == nil {
+		return api.Status{}, NotServing
+	}
+	x := s.read(ctx)
+	if x.err != nil {
+		return api.Status{}, x.err
+	}
+	h, ok := s.care.checkup.Last()
+	if !ok {
+		h = s.health(&x)
+	}
+	return s.status(&x, h), nil
+}
+
+func (s *server) status(x *seen, h api.Health) api.Status {
+	f := s.now()
+	host, _ := os.Hostname() // "" where the system does not say
+	return status.Of(&status.Facts{
+		Now: time.Now(), Force: f, Systems: f.Systems(*s.how()), Stopped: s.stopped(), Active: x.active, Last: x.last, Health: h, Restart: f.Restart(s.o.Project),
+		Engine: api.EngineInfo{
+			Version: s.o.Serve.Version, PID: os.Getpid(), Started: api.When(s.started), Environment: api.Present(f.Set.Project.Config.Environment), Host: host,
+		},
+	})
+}
+
+// Health gives the verdicts of the last check, which is no older than the
+// interval; NotServing when the engine does not serve.
+func (e *Engine) Health(ctx context.Context) (api.Health, error) {
+	s := e.serving.Load()
+	if s == nil {
+		return api.Health{}, NotServing
+	}
+	if h, ok := s.care.checkup.Last(); ok {
+		return h, nil
+	}
+	return e.CheckHealth(ctx)
+}
+
+// CheckHealth checks the engine and its systems now; NotServing when it does
+// not serve.
+func (e *Engine) CheckHealth(ctx context.Context) (api.Health, error) {
+	s := e.serving.Load()
+	if s == nil {
+		return api.Health{}, NotServing
+	}
+	s.probe(ctx)
+	x := s.read(ctx)
+	if err := ctx.Err(); err != nil {
+		return api.Health{}, err
+	}
+	s.care.checkup.Wake() // what came of it is told and recorded
+	return s.health(&x), nil
+}
+
+// read reads what is needed of the history.
+func (s *server) read(ctx context.Context) (x seen) {
+	if x.active, x.err = s.history.ActiveRuns(ctx); x.err != nil {
+		return x
+	}
+	if x.last, x.err = s.history.LastRuns(ctx); x.err != nil {
+		return x
+	}
+	x.missed, x.err = s.history.Missed(ctx, time.Now().Add(-recentMiss))
+	return x
+}
+
+// probe sees whether the history can be written, once in a while.
+func (s *server) probe(ctx context.Context) {
+	s.mu.Lock()
+	soon := time.Since(s.probed) < againEvery
+	if !soon {
+		s.probed = time.Now()
+	}
+	s.mu.Unlock()
+	if soon {
+		return
+	}
+	if err := s.db.Probe(ctx); ctx.Err() == nil {
+		s.failed("probe", err)
+		if err == nil {
+			s.failed("runs", nil) // the one that could not begin may be gone
+		}
+	}
+}
+
+// health gathers what the verdict is made of.
+func (s *server) health(seen *seen) api.Health {
+	f := s.now()
+	x := health.Facts{Now: time.Now(), Failing: s.failing(), Unread: seen.err, Logs: s.logs.Failing()}
+	x.Waiting, x.Oldest = s.queue.Waiting()
+	s.mu.Lock()
+	x.Jump = s.jumped
+	s.mu.Unlock()
+	var fs unix.Statfs_t
+	if err := unix.Statfs(f.Set.Project.State, &fs); err == nil {
+		free := fs.Bavail * uint64(fs.Bsize)
+		x.Free = &free
+	}
+	stuck := map[string]time.Time{}
+	for _, l := range s.overdue.Late(x.Now) {
+		stuck[l.Pipeline] = l.Began
+	}
+	names := f.Systems(*s.how())
+	rejected, at := f.RejectedOf(names), map[string]int{}
+	for i, name := range names {
+		at[name] = i
+		x.Systems = append(x.Systems, health.System{Name: name, Missed: seen.missed[name], Rejected: rejected[name]})
+	}
+	for _, id := range slices.Sorted(maps.Keys(f.Parts)) {
+		p := f.Parts[id]
+		i, ok := at[p.Pipeline.System]
+		if !ok || f.Halted(p, nil) == "disabled" {
+			continue
+		}
+		y := health.Pipeline{ID: id, Stuck: stuck[id]}
+		if l, ok := seen.last[id]; ok {
+			y.Last = &l
+		}
+		x.Systems[i].Pipelines = append(x.Systems[i].Pipelines, y)
+	}
+	return health.Of(&x)
+}
+
+// check is one check of the checkup.
+func (s *server) check(ctx context.Context) (api.Status, api.Health, error) {
+	s.probe(ctx)
+	x := s.read(ctx)
+	s.care.seen = x
+	h := s.health(&x)
+	return s.status(&x, h), h, x.err
+}
+
+// verdict leaves the trace of one that changed.
+func (s *server) verdict(_ context.Context, v checkup.Verdict) {
+	if v.Was == "" && v.Is == health.Healthy {
+		return // as it should be, from the start
+	}
+	detail := news.Reasons(v.Checks)
+	if v.System == "" {
+		h, _ := s.care.checkup.Last()
+		s.failed("reports", s.reports().WriteHealth(time.Now(), &h))
+		s.log.Info("health", "status", v.Is, "was", v.Was)
+		return
+	}
+	s.log.Info("health", "system", v.System, "status", v.Is, "was", v.Was, "reason", detail)
+	if len(s.care.events) == mostEvents {
+		s.care.events = s.care.events[1:]
+	}
+	s.care.events = append(s.care.events, pipeline.Event{At: time.Now(), Pipeline: v.System, What: v.Is, Detail: detail})
+}
+
+func (s *server) reports() reports.Dir { return reports.In(s.now().Set.Project.State) }
+
+// checked takes up what a check found: it is written for other tools, people
+// are told, and what can be mended is.
+func (s *server) checked(ctx context.Context, st api.Status, h api.Health) {
+	now := time.Now()
+	s.failed("reports", s.reports().Write(now, &st, &h))
+	for len(s.care.events) > 0 && s.history.Event(ctx, s.care.events[0]) == nil {
+		s.care.events = s.care.events[1:]
+	}
+	f := s.now()
+	x := &news.Facts{Now: now, Force: f, Last: s.care.seen.last, Active: s.care.seen.active, Health: h, Rejected: f.Rejected}
+	for _, c := range news.Lasting(x) {
+		s.care.outbox.Raise(ctx, c)
+	}
+	for _, key := range s.care.outbox.Lasting() {
+		if over, text := news.Over(x, key); over {
+			s.care.outbox.Settle(ctx, key, text)
+		}
+	}
+	if f.Set.Project.Config.Health.Recover {
+		s.mend(ctx, now)
+	}
+}
+
+// mend acts on the one thing that failed. A run that waits for room on the disk
+// is not stuck, and its result would be lost.
+func (s *server) mend(ctx context.Context, now time.Time) {
+	for id, l := range s.overdue.Late(now) {
+		if s.failing() != nil || !s.overdue.End(id) {
+			continue
+		}
+		line := fmt.Sprintf("run %d goes on since %s, past its time, and is ended", id, pipeline.Time(l.Began))
+		s.log.Warn(line, "pipeline", l.Pipeline)
+		s.event(ctx, pipeline.Event{Run: id, Pipeline: l.Pipeline, What: "stuck", Detail: line})
+	}
+	n, oldest := s.queue.Waiting()
+	if n == 0 || now.Sub(oldest) <= health.OldQueue || len(s.queue.Active()) > 0 {
+		s.care.woken = false
+		return
+	}
+	s.queue.Wake()
+	if !s.care.woken {
+		s.care.woken = true
+		s.log.Warn("the queue does not move and was woken", "waiting", n)
+		s.event(ctx, pipeline.Event{What: "queue-woken", Detail: fmt.Sprintf("%d runs wait and none goes on", n)})
+	}
+}
+
+// told tells of the end of a run, as far as it is the last attempt.
+func (s *server) told(ctx context.Context, r pipeline.Run, again bool) {
+	switch {
+	case r.State.Bad() && !again:
+		s.care.outbox.Raise(ctx, news.Failed(r))
+	case r.State == pipeline.Succeeded:
+		key, text := news.Recovered(r)
+		s.care.outbox.Settle(ctx, key, text)
+	}
+	s.care.checkup.Wake()
+}

@@ -1,0 +1,131 @@
+// Package news says what people are to be told of, of facts alone: what lasts,
+// and what is over.
+package news
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/force"
+	"github.com/redundctl/redundctl/engine/health"
+	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/outbox"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// The keys of conditions begin with one of these words of notify.on.
+const (
+	failure   = "failure"
+	rejected  = "reload-rejected"
+	unhealthy = "unhealthy"
+)
+
+// lastWait is how long the next attempt of a run may be in coming, where its
+// pipeline does not say.
+const lastWait = time.Minute
+
+// Facts are what news are made of.
+type Facts struct {
+	Now      time.Time
+	Force    *force.Force
+	Last     map[string]pipeline.Run   // the newest run of each pipeline that was not skipped
+	Active   map[string]history.Active // by system/name
+	Health   api.Health
+	Rejected []diag.Problem
+}
+
+// Failed is the condition of a pipeline whose run failed for good.
+func Failed(r pipeline.Run) outbox.Condition {
+	id := r.System + "/" + r.Pipeline
+	return outbox.Condition{Key: failure + " " + id, What: failure, Text: fmt.Sprintf("run %d of %s %s: %s", r.ID, id, r.State, r.Error)}
+}
+
+// Recovered gives the key of the condition that a run which succeeded ends, and
+// what is said of that.
+func Recovered(r pipeline.Run) (key, text string) {
+	id := r.System + "/" + r.Pipeline
+	return failure + " " + id, fmt.Sprintf("%s succeeded again, with run %d", id, r.ID)
+}
+
+// Lasting gives the conditions that there are.
+func Lasting(f *Facts) []outbox.Condition {
+	var out []outbox.Condition
+	for id, r := range f.Last {
+		if p := f.Force.Parts[id]; p != nil && f.Force.Halted(p, nil) != "disabled" && f.final(p.Pipeline, r) {
+			out = append(out, Failed(r))
+		}
+	}
+	for _, s := range f.Health.Systems {
+		if s.Status == health.Unhealthy {
+			out = append(out, outbox.Condition{Key: unhealthy + " " + s.Name, What: unhealthy, Text: "system " + s.Name + " is unhealthy: " + Reasons(s.Checks)})
+		}
+	}
+	done := map[string]bool{}
+	for _, x := range f.Rejected {
+		if done[x.File] {
+			continue
+		}
+		done[x.File] = true
+		text := fmt.Sprintf("%s:%d:%d: %s", x.File, x.Line, x.Column, x.Message)
+		out = append(out, outbox.Condition{Key: rejected + " " + x.File, What: rejected, Detail: text, Text: "a file is rejected, its last good form stays in force: " + text})
+	}
+	slices.SortFunc(out, func(a, b outbox.Condition) int { return strings.Compare(a.Key, b.Key) })
+	return out
+}
+
+// Reasons are those of the worst checks, in one line.
+func Reasons(checks []api.Check) string {
+	worst := health.Healthy
+	for _, c := range checks {
+		worst = health.Worse(worst, c.Status)
+	}
+	var out []string
+	for _, c := range checks {
+		if c.Status == worst {
+			out = append(out, c.Reason)
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// final reports whether a run failed and no other attempt of it comes.
+func (f *Facts) final(p *pipeline.Pipeline, r pipeline.Run) bool {
+	if !r.State.Bad() {
+		return false
+	}
+	if r.Attempt >= max(p.Retry.Attempts, 1) {
+		return true
+	}
+	a, wait := f.Active[p.ID()], max(p.Retry.MaxDelay.Std(), lastWait)
+	return a.Queued+len(a.Running) == 0 && f.Now.Sub(r.Finished) > wait
+}
+
+// Over says of the key of a condition that was told whether it is over, and
+// what is said of that: nothing, where what it was about is gone.
+func Over(f *Facts, key string) (over bool, text string) {
+	word, of, _ := strings.Cut(key, " ")
+	switch word {
+	case failure:
+		p := f.Force.Parts[of]
+		if p == nil || f.Force.Halted(p, nil) == "disabled" {
+			return true, ""
+		}
+		r := f.Last[of]
+		_, text = Recovered(r)
+		return r.State == pipeline.Succeeded, text
+	case unhealthy:
+		i := slices.IndexFunc(f.Health.Systems, func(s api.SystemHealth) bool { return s.Name == of })
+		if i < 0 {
+			return true, ""
+		}
+		is := f.Health.Systems[i].Status
+		return is != health.Unhealthy, fmt.Sprintf("system %s is %s again", of, is)
+	case rejected:
+		return !slices.ContainsFunc(f.Rejected, func(x diag.Problem) bool { return x.File == of }), of + " is no longer rejected"
+	}
+	return false, ""
+}
