@@ -3,7 +3,6 @@ package engine_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 	"time"
@@ -18,15 +17,15 @@ import (
 func demonstration(ctx context.Context) (dir string, kinds *kind.Set, p *config.Project) {
 	dir, err := os.MkdirTemp("", "example-")
 	if err != nil {
-		log.Panic(err)
+		panic(err)
 	}
 	file := filepath.Join(dir, "pipelines", "pm2", "warm-cache.yaml")
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		log.Panic(err)
+		panic(err)
 	}
 	text := "version: 1\nname: warm-cache\nparams: {page: {type: string, default: /}}\nsteps: [{exec: [test, '${{ params.page }}', '=', /]}]\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		log.Panic(err)
+		panic(err)
 	}
 	kinds = builtin.Kinds()
 	p = config.Load(ctx, config.Options{Dir: dir, Kinds: kinds})
@@ -40,17 +39,17 @@ func ExampleEngine_RunNow() {
 	defer os.RemoveAll(dir)
 	e, err := engine.New(ctx, engine.Options{Project: p, Kinds: kinds, Environ: os.Environ()})
 	if err != nil {
-		log.Panic(err)
+		panic(err)
 	}
 	defer e.Close()
 	r, err := e.RunNow(ctx, engine.RunRequest{Pipeline: p.Pipelines[0]})
 	if err != nil {
-		log.Panic(err)
+		panic(err)
 	}
 	fmt.Println(r.Run.State)
 	r, err = e.RunNow(ctx, engine.RunRequest{Pipeline: p.Pipelines[0], Params: map[string]string{"page": "/about"}})
 	if err != nil {
-		log.Panic(err)
+		panic(err)
 	}
 	fmt.Println(r.Run.State, r.Steps[0].Error)
 	// Output:
@@ -65,7 +64,7 @@ func ExamplePlan() {
 	defer os.RemoveAll(dir)
 	plan, err := engine.Plan(ctx, engine.Options{Project: p, Kinds: kinds, Environ: os.Environ()}, engine.RunRequest{Pipeline: p.Pipelines[0]})
 	if err != nil {
-		log.Panic(err)
+		panic(err)
 	}
 	fmt.Println(plan.Steps[0].Effects[0])
 	// Output: runs test / = /
@@ -90,7 +89,7 @@ func ExampleEngine_Run() {
 		},
 	})
 	if err != nil {
-		log.Panic(err)
+		panic(err)
 	}
 	defer e.Close()
 	ended := make(chan error)

@@ -99,8 +99,8 @@ func (s *server) intervals() checkup.Intervals {
 	return out
 }
 
-// Status says what the engine does now, with the verdicts of the last check;
-// NotServing when it does not serve.
+// Status says what the engine does now, with the verdict over what is known of
+// it; NotServing when it does not serve.
 func (e *Engine) Status(ctx context.Context) (api.Status, error) {
 	s := e.serving.Load()
 	if s == nil {
@@ -110,11 +110,7 @@ func (e *Engine) Status(ctx context.Context) (api.Status, error) {
 	if x.err != nil {
 		return api.Status{}, x.err
 	}
-	h, ok := s.care.checkup.Last()
-	if !ok {
-		h = s.health(&x)
-	}
-	return s.status(&x, h), nil
+	return s.status(&x, s.health(&x)), nil
 }
 
 func (s *server) status(x *seen, h api.Health) api.Status {

@@ -169,7 +169,9 @@ func TestAFailingServiceHoldsUpNoOther(t *testing.T) {
 	f.mu.Unlock()
 	// What waited arrives after the restart, as one.
 	b, end = run(t, dir, f)
-	until(t, "what waited", func() bool { return f.has("down: redundctl: 2 messages: failure: one\nfailure: two") && b.Waiting() == 0 })
+	until(t, "what waited", func() bool {
+		return f.has("down: redundctl: 2 messages: failure: one\nfailure: two") && b.Waiting() == 0
+	})
 	end()
 	for _, name := range []string{"redund.db", "redund.db-wal"} {
 		if text, _ := os.ReadFile(filepath.Join(dir, name)); bytes.Contains(text, []byte("0123456789")) {

@@ -5,11 +5,14 @@ package reports
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/redundctl/redundctl/engine/api"
 )
@@ -94,7 +97,10 @@ func (d Dir) write(name string, v any) (err error) {
 			_ = os.Remove(f.Name()) // what is written of it is of no use
 		}
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return fmt.Errorf("the report %s cannot be written: the disk that holds it is full: free some space there", path)
+	case err != nil:
 		return fmt.Errorf("the report %s cannot be written: %w", path, err)
 	}
 	return nil
