@@ -4,7 +4,8 @@
 // nor database.
 //
 // Start with Load; settings reads redund.yaml, discover.go finds the files,
-// file.go reads one of them, and the check files hold what no schema can say.
+// check reads one of them, together.go holds what only all of them show, and
+// again.go reads only what has changed.
 package config
 
 import (
@@ -13,12 +14,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/redundctl/redundctl/engine/config/contexts"
+	"github.com/redundctl/redundctl/engine/config/check"
 	"github.com/redundctl/redundctl/engine/config/files"
 	"github.com/redundctl/redundctl/engine/config/programs"
 	"github.com/redundctl/redundctl/engine/config/settings"
@@ -27,7 +30,6 @@ import (
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/secret"
-	"github.com/redundctl/redundctl/engine/source"
 )
 
 // FileName is the name of the project file.
@@ -42,6 +44,9 @@ type Options struct {
 	// Env is the environment that declared secrets are looked for in and PATH
 	// is taken from; nil: os.LookupEnv.
 	Env func(string) (string, bool)
+	// KeepSettings has the last good form of redund.yaml hold while the file has
+	// errors, when the state directory holds one.
+	KeepSettings bool
 	// Instead is read in place of one of the files; nil: none.
 	Instead *files.Instead
 }
@@ -55,54 +60,84 @@ type Project struct {
 	// ConfigInvalid is set when redund.yaml has errors; Config then holds
 	// what could be understood, with defaults for the rest.
 	ConfigInvalid bool
-	Pipelines     []*pipeline.Pipeline // the valid ones, by ID
-	Files         int                  // how many were checked: those asked for, and redund.yaml unless other files were asked for and it is right
-	Problems      []diag.Problem       // sorted
-	Read          time.Time            // when its files began to be read
+	// ConfigKept is set when redund.yaml has errors and Config is its last good
+	// form: ConfigInvalid is not set then.
+	ConfigKept bool
+	Pipelines  []*pipeline.Pipeline // the valid ones, by ID
+	Files      int                  // how many were checked: those asked for, and redund.yaml unless other files were asked for and it is right
+	Problems   []diag.Problem       // sorted
+	Read       time.Time            // no later than when its files began to be read
 
-	env      func(string) (string, bool)
-	kinds    *kind.Set
-	instead  *files.Instead
+	Cost Cost
+
+	options  Options
+	kept     kept
 	rejected map[string][]string // name and system/name of invalid pipelines, to the files whose problems say why
-	actions  *actions
-	blind    bool     // nothing is known of what redund.yaml says
-	notify   []string // the services that redund.yaml names; nil: nobody knows
+	check    *check.Project
+}
+
+// Cost is what it took to read the project.
+type Cost struct {
+	Files           int           // that were read
+	Parsed, Checked time.Duration // of all of these, one after another
 }
 
 // Open reads the project file alone: the Project has no pipelines, and only the
 // problems of that file.
-func Open(o Options) *Project { p, _ := open(o); return p }
+func Open(o Options) *Project {
+	p := begin(o, files.Root(o.Dir, FileName))
+	p.settle(settings.Load(p.Root, o.Environment, o.Kinds.Schemas(), o.Instead), nil)
+	return p
+}
 
-func open(o Options) (*Project, *settings.File) {
-	p := &Project{Read: time.Now(), ConfigFile: FileName, env: o.Env, kinds: o.Kinds, instead: o.Instead, rejected: map[string][]string{}}
-	if p.env == nil {
-		p.env = os.LookupEnv
+// begin knows of a project where it lies.
+func begin(o Options, root string) *Project {
+	if o.Env == nil {
+		o.Env = os.LookupEnv
 	}
-	p.Root = files.Root(o.Dir, FileName)
-	p.actions = &actions{project: p, files: map[string]*actionFile{}}
-	r := settings.Load(p.Root, o.Environment, p.kinds.Schemas(), o.Instead)
-	p.Config, p.ConfigInvalid, p.blind, p.Problems = r.Config, r.Invalid, r.Blind, r.Problems
+	return &Project{Read: time.Now(), ConfigFile: FileName, Root: root, options: o, rejected: map[string][]string{}}
+}
+
+// settle takes redund.yaml as it was read; before is the form that held until
+// now, or nil.
+func (p *Project) settle(r, before *settings.File) {
+	p.Config, p.ConfigInvalid, p.Problems = r.Config, r.Invalid, r.Problems
 	p.State = p.abs(p.Config.State)
-	return p, r
+	if r.Invalid && p.options.KeepSettings {
+		r = p.fallBack(r, before)
+	}
+	p.kept.settings, p.kept.own = r, slices.Clip(p.Problems)
+	p.against()
+}
+
+// against is what files are checked against.
+func (p *Project) against() {
+	r := p.kept.settings
+	c := &check.Project{Root: p.Root, Config: &p.Config, Settings: r, Instead: p.options.Instead, Blind: r.Blind, Kinds: p.options.Kinds, Secrets: p.Secrets(p.options.Env)}
+	list, _ := p.options.Env("PATH")
+	c.Programs = &programs.Set{Path: list}
+	if !p.ConfigInvalid {
+		c.Notify = append([]string{}, p.Config.Notify.Services...)
+	}
+	c.Actions = check.NewActions(c)
+	p.check = c
 }
 
 // Load reads the project. It always returns one; what is wrong with it stands
 // in its Problems.
 func Load(ctx context.Context, o Options) *Project {
-	p, r := open(o)
-	l := &loader{Project: p, options: o, redund: r}
-	l.secrets = p.Secrets(p.env)
-	list, _ := p.env("PATH")
-	l.programs = &programs.Set{Path: list}
-	if !p.ConfigInvalid {
-		p.notify = append([]string{}, p.Config.Notify.Services...)
-	}
-	l.load(ctx, l.discover())
+	p := Open(o)
+	l := &loader{Project: p}
+	p.kept.secrets = p.secretStamps()
+	l.load(ctx, l.discover(), nil)
 	l.together()
-	diag.Sort(p.Problems)
-	p.Problems = slices.CompactFunc(p.Problems, func(a, b diag.Problem) bool { return a == b })
 	return p
 }
+
+// Action gives the file of `kind: action` at a path from the project root, as
+// `uses: ./path` names it. The error says that it has problems, which stand
+// among those of the project when a pipeline uses it.
+func (p *Project) Action(name string) (*pipeline.ActionFile, error) { return p.check.Actions.Get(name) }
 
 // Find gives the pipelines that a name means: system/name, a name, or the
 // camelCase that other tools' users write. More than one: it is ambiguous.
@@ -114,10 +149,13 @@ func (p *Project) Find(name string) []*pipeline.Pipeline {
 	return found
 }
 
-func (p *Project) named(name string) []*pipeline.Pipeline {
+func (p *Project) named(name string) []*pipeline.Pipeline { return among(p.Pipelines, name) }
+
+// among gives the pipelines of a list that have a name: system/name, or a name.
+func among(list []*pipeline.Pipeline, name string) []*pipeline.Pipeline {
 	var out []*pipeline.Pipeline
 	system, rest, whole := strings.Cut(name, "/")
-	for _, x := range p.Pipelines {
+	for _, x := range list {
 		if x.Name == name || whole && x.Name == rest && x.System == system {
 			out = append(out, x)
 		}
@@ -174,28 +212,65 @@ func (p *Project) abs(path string) string { return files.Under(p.Root, path) }
 // loader is one Load.
 type loader struct {
 	*Project
-	options   Options
-	redund    *settings.File
-	used      map[string]bool // overrides of the environment, by the name that is written
-	asked     map[string]bool // the files that Paths mean; nil: all
-	named     bool            // Paths name redund.yaml
-	unknown   int             // how many steps run a pipeline that there is not
-	loaded    []*file
-	secrets   *secret.Sources
-	programs  *programs.Set
-	templates contexts.Templates
-	alike     share.Pool // what pipelines have in common
-	mu        sync.Mutex // guards Problems while files are read side by side
+	asked   map[string]bool // the files that Paths mean; nil: all
+	named   bool            // Paths name redund.yaml
+	mu      sync.Mutex      // guards Cost while files are read side by side
+	unknown int             // how many steps run a pipeline that there is not
+	loaded  []*check.File
+	names   map[string][]*pipeline.Pipeline // by their bare names
+	fresh   []bool                          // which of loaded were read
+	sorted  []int                           // which of loaded have pipelines, in the order of their ids, as far as that is known
+	alike   share.Pool                      // what pipelines have in common
 }
 
-func (l *loader) add(ps ...diag.Problem) {
+func (l *loader) add(ps ...diag.Problem) { l.Problems = append(l.Problems, ps...) }
+
+// read reads one file; several goroutines may do so.
+func (l *loader) read(x files.Found) *check.File {
+	f := &check.File{Project: l.check, Found: x}
+	f.Read()
+	if f.Pipeline != nil {
+		l.alike.Of(f.Pipeline)
+	}
+	f.Project = nil // so that what is kept holds nothing else
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.Problems = append(l.Problems, ps...)
+	l.Cost.Files++
+	l.Cost.Parsed += f.Parsed
+	l.Cost.Checked += f.Checked
+	return f
 }
 
-// open reads a file of the project.
-func (p *Project) open(name string) (*source.File, []diag.Problem) {
-	c := &p.Config.Limits
-	return p.instead.Open(p.abs(name), name, source.Limits{FileSize: int64(c.FileSize), Aliases: c.Aliases, Depth: c.Depth}, false)
+// load reads files side by side, but for those that are known; known may be nil.
+func (l *loader) load(ctx context.Context, list []files.Found, known func(files.Found) *check.File) {
+	l.kept.loaded, l.fresh = make([]*check.File, len(list)), make([]bool, len(list))
+	var todo []int
+	for i, x := range list {
+		if known != nil {
+			l.kept.loaded[i] = known(x)
+		}
+		if l.kept.loaded[i] == nil {
+			l.fresh[i] = true
+			todo = append(todo, i)
+		}
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(todo)) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(todo) {
+					return
+				}
+				l.kept.loaded[todo[i]] = l.read(list[todo[i]])
+			}
+		})
+	}
+	wg.Wait()
+	l.loaded = slices.Clone(l.kept.loaded)
+	if ctx.Err() != nil {
+		l.loaded = slices.DeleteFunc(l.loaded, func(f *check.File) bool { return f == nil })
+		l.kept.loaded = nil // not all of it is known
+	}
 }

@@ -19,7 +19,7 @@ import (
 func (l *loader) discover() []files.Found {
 	d := l.walk()
 	for _, bad := range d.Roots(l.Config.Pipelines) {
-		if bad.Rule == "glob" || len(l.options.Paths) == 0 && !l.blind && (l.redund.Rooted || !l.ConfigInvalid) {
+		if bad.Rule == "glob" || len(l.options.Paths) == 0 && !l.kept.settings.Blind && (l.kept.settings.Rooted || !l.ConfigInvalid) {
 			l.badRoot(bad)
 		}
 	}
@@ -28,7 +28,7 @@ func (l *loader) discover() []files.Found {
 		l.add(d.Problems...)
 	} else {
 		given := l.walk()
-		given.In(l.names()...)
+		given.In(l.paths()...)
 		given.Known(d.Found)
 		l.add(given.Problems...)
 		d.Linked = d.Linked || slices.ContainsFunc(given.Found, func(f files.Found) bool { return f.Given })
@@ -45,13 +45,15 @@ func (l *loader) discover() []files.Found {
 	}
 	list = slices.DeleteFunc(d.Once(list), func(f files.Found) bool { return f.Name == FileName })
 	slices.SortFunc(list, func(a, b files.Found) int { return strings.Compare(a.Name, b.Name) })
+	l.kept.linked = d.Linked
 	l.Files = len(list)
 	if l.asked != nil {
 		l.Files = len(l.asked)
 	}
-	if (l.redund.Source != nil || l.blind) && (l.asked == nil || l.named || len(l.Problems) > 0) {
+	if (l.kept.settings.Source != nil || l.kept.settings.Blind) && (l.asked == nil || l.named || len(l.Problems) > 0) {
 		l.Files++
 	}
+	l.kept.problems = slices.Clip(l.Problems)
 	return list
 }
 
@@ -62,9 +64,9 @@ func (l *loader) walk() *files.Walk {
 	}}
 }
 
-// names are the paths that were asked for, from the project root: they are
+// paths are those that were asked for, from the project root: they are
 // relative to the current folder, or else to the root that was named.
-func (l *loader) names() []string {
+func (l *loader) paths() []string {
 	var out []string
 	for _, path := range l.options.Paths {
 		abs, err := filepath.Abs(path)
@@ -102,10 +104,10 @@ func (l *loader) projectFile(written, path string) {
 // badRoot reports an entry of `pipelines` that cannot be used.
 func (l *loader) badRoot(bad files.BadRoot) {
 	p := diag.Problem{File: FileName, Severity: bad.Severity, Rule: bad.Rule, Message: bad.Message, Hint: bad.Hint}
-	if s := l.redund.Source; s != nil && l.redund.Rooted {
-		at := l.redund.Place("pipelines", bad.Index)
-		if _, one := mistake.Value(s.Value, place("pipelines")).(string); one && len(at) == 2 {
-			at = place("pipelines")
+	if s := l.kept.settings.Source; s != nil && l.kept.settings.Rooted {
+		at := l.kept.settings.Place("pipelines", bad.Index)
+		if _, one := mistake.Value(s.Value, []any{"pipelines"}).(string); one && len(at) == 2 {
+			at = []any{"pipelines"}
 		}
 		p = s.Problem(s.At(at), p.Severity, p.Rule, p.Message, p.Hint)
 	}

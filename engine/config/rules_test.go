@@ -26,7 +26,7 @@ func write(t *testing.T, text string) string {
 	return root
 }
 
-func file(t *testing.T, path string, text []byte) {
+func file(t testing.TB, path string, text []byte) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)

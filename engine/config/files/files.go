@@ -101,6 +101,16 @@ func (d *Walk) meant(pattern, name string) bool {
 	return err != nil || info.IsDir() || isPipeline(name)
 }
 
+// Fixed is the part of a pattern that is no pattern: all that it may mean lies
+// there or below.
+func Fixed(pattern string) string {
+	if !strings.ContainsAny(pattern, "*?[{") {
+		return pattern
+	}
+	folder, _ := doublestar.SplitPattern(pattern)
+	return folder
+}
+
 // literal is a path as a pattern that means it alone.
 func literal(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `{`, `\{`).Replace(path)

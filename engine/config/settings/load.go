@@ -42,7 +42,7 @@ type File struct {
 // once and not by each pipeline. instead may be nil.
 func Load(root, environment string, schemas *schema.Set, instead *files.Instead) *File {
 	f := &File{schemas: schemas, Overrides: map[string]map[string]any{}, value: map[string]any{}}
-	s, ps := instead.Open(filepath.Join(root, FileName), FileName, source.Limits{}, true)
+	s, ps, _ := instead.Open(filepath.Join(root, FileName), FileName, source.Limits{}, true)
 	if f.Problems = ps; ps != nil {
 		f.Blind = true
 		if len(ps) == 1 && ps[0].Rule == "empty-document" {

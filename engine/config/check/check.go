@@ -1,4 +1,4 @@
-package config
+package check
 
 import (
 	"cmp"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/config/mistake"
+	"github.com/redundctl/redundctl/engine/config/settings"
 	"github.com/redundctl/redundctl/engine/config/shape"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -19,8 +20,8 @@ import (
 )
 
 // check holds what the schema cannot say of one pipeline.
-func (f *file) check(written map[string]any) {
-	p := f.pipeline
+func (f *File) check(written map[string]any) {
+	p := f.Pipeline
 	f.checkSystem(written)
 	f.checkSchedules(written)
 	f.checkParams(p.Params, place("params"))
@@ -40,20 +41,20 @@ func (f *file) check(written map[string]any) {
 	f.checkDrill()
 	f.checkExpressions(written)
 	f.checkSecrets()
-	if f.bad() {
-		f.reject(p.Name)
+	if f.Bad() {
+		f.Reject(p.Name)
 	}
 }
 
-func (f *file) checkSystem(written map[string]any) {
-	system := f.pipeline.System
-	if _, ok := f.Config.Systems[system]; ok || f.blind {
+func (f *File) checkSystem(written map[string]any) {
+	system := f.Pipeline.System
+	if _, ok := f.Config.Systems[system]; ok || f.Blind {
 		return
 	}
 	known := slices.Sorted(maps.Keys(f.Config.Systems))
 	if written["system"] != nil {
 		f.say(f.source.At(place("system")), diag.Error, "unknown-system", fmt.Sprintf("there is no system %q", system),
-			mistake.Choice(system, known)+" (systems in "+FileName+" may name others)")
+			mistake.Choice(system, known)+" (systems in "+settings.FileName+" may name others)")
 		return
 	}
 	hint := "add system: " + strings.Join(known, ", or ") + "; or move the file into a folder of that name"
@@ -64,46 +65,46 @@ func (f *file) checkSystem(written map[string]any) {
 }
 
 // checkSchedules parses every schedule of the file.
-func (f *file) checkSchedules(written map[string]any) {
+func (f *File) checkSchedules(written map[string]any) {
 	_, list := written["schedule"].([]any)
-	for i, s := range f.pipeline.Schedule {
+	for i, s := range f.Pipeline.Schedule {
 		at := place("schedule")
 		if list {
 			at = place("schedule", i)
 		}
 		f.checkSchedule(s, at)
 	}
-	if d := f.pipeline.Drill; d != nil {
+	if d := f.Pipeline.Drill; d != nil {
 		f.checkSchedule(pipeline.Schedule{Cron: d.Cron, Timezone: d.Timezone, DST: pipeline.DST{Gap: "shift", Fold: "first"}}, place("drill"))
 	}
-	if s := f.pipeline.Service; s != nil && s.CronRestart != "" {
-		if _, err := f.zones.Parse(pipeline.Schedule{Cron: s.CronRestart, Timezone: "UTC"}); err != nil {
+	if s := f.Pipeline.Service; s != nil && s.CronRestart != "" {
+		if _, err := f.Zones.Parse(pipeline.Schedule{Cron: s.CronRestart, Timezone: "UTC"}); err != nil {
 			f.schedule(err, place("service"), "cron-restart")
 		}
 	}
 }
 
-func (f *file) checkSchedule(s pipeline.Schedule, at []any) {
-	if _, err := f.zones.Parse(s); err != nil {
+func (f *File) checkSchedule(s pipeline.Schedule, at []any) {
+	if _, err := f.Zones.Parse(s); err != nil {
 		f.schedule(err, at, "")
 	}
 }
 
 // schedule is the problem of a schedule; field is where its cron stands when
 // that is not `cron`.
-func (f *file) schedule(err error, at []any, field string) {
+func (f *File) schedule(err error, at []any, field string) {
 	var e *schedule.Error
 	if !errors.As(err, &e) {
 		f.say(f.source.At(at), diag.Error, schedule.RuleSyntax, err.Error())
 		return
 	}
 	for _, e := range append([]*schedule.Error{e}, e.More...) {
-		f.say(f.source.InString(below(at, cmp.Or(field, e.Field)), e.Offset, e.Width), diag.Error, e.Rule, e.Message, e.Hint)
+		f.say(f.source.InString(Below(at, cmp.Or(field, e.Field)), e.Offset, e.Width), diag.Error, e.Rule, e.Message, e.Hint)
 	}
 }
 
 // checkNames holds that names which expressions read differ in more than case.
-func (f *file) checkNames(names []string, at func(i int) source.Pos) {
+func (f *File) checkNames(names []string, at func(i int) source.Pos) {
 	if len(names) < 2 {
 		return
 	}
@@ -118,7 +119,7 @@ func (f *file) checkNames(names []string, at func(i int) source.Pos) {
 
 // checkMatrices holds that axes have names of their own, and warns when what a
 // matrix leaves out is never there.
-func (f *file) checkMatrices(steps []pipeline.Step, at []any) {
+func (f *File) checkMatrices(steps []pipeline.Step, at []any) {
 	for i, s := range steps {
 		if s.Matrix == nil || s.Matrix.Expr != "" {
 			continue
@@ -127,11 +128,11 @@ func (f *file) checkMatrices(steps []pipeline.Step, at []any) {
 		for _, a := range s.Matrix.Axes {
 			axes = append(axes, a.Name)
 		}
-		f.checkNames(axes, func(j int) source.Pos { return f.source.KeyAt(below(at, i, "matrix", axes[j])) })
+		f.checkNames(axes, func(j int) source.Pos { return f.source.KeyAt(Below(at, i, "matrix", axes[j])) })
 		for j, out := range s.Matrix.Exclude {
 			for _, name := range slices.Sorted(maps.Keys(out)) {
 				if !slices.Contains(axes, name) {
-					f.say(f.source.KeyAt(below(at, i, "matrix", "exclude", j, name)), diag.Warning, "unknown-axis",
+					f.say(f.source.KeyAt(Below(at, i, "matrix", "exclude", j, name)), diag.Warning, "unknown-axis",
 						fmt.Sprintf("the matrix has no axis %q, so this leaves out nothing", name), mistake.Choice(name, axes))
 				}
 			}
@@ -141,9 +142,9 @@ func (f *file) checkMatrices(steps []pipeline.Step, at []any) {
 
 // checkParams holds that params have names of their own, and that the default
 // of a choice is one of its options.
-func (f *file) checkParams(params map[string]pipeline.Param, at []any) {
+func (f *File) checkParams(params map[string]pipeline.Param, at []any) {
 	names := f.source.Keys(at)
-	f.checkNames(names, func(i int) source.Pos { return f.source.KeyAt(below(at, names[i])) })
+	f.checkNames(names, func(i int) source.Pos { return f.source.KeyAt(Below(at, names[i])) })
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		p := params[name]
 		if p.Type != "choice" || p.Default == nil || slices.ContainsFunc(p.Options, func(o any) bool { return fmt.Sprint(o) == fmt.Sprint(p.Default) }) {
@@ -153,38 +154,38 @@ func (f *file) checkParams(params map[string]pipeline.Param, at []any) {
 		for _, o := range p.Options {
 			options = append(options, fmt.Sprint(o))
 		}
-		f.say(f.source.At(below(at, name, "default")), diag.Error, "param-default",
+		f.say(f.source.At(Below(at, name, "default")), diag.Error, "param-default",
 			fmt.Sprintf("the default %v is none of the options", p.Default), mistake.Choice(fmt.Sprint(p.Default), options))
 	}
 }
 
 // checkIDs holds that no two steps of a list have one id.
-func (f *file) checkIDs(steps []pipeline.Step, at []any) {
+func (f *File) checkIDs(steps []pipeline.Step, at []any) {
 	seen := map[string]int{}
 	for i, s := range steps {
 		if f.full(diag.Error) {
 			return
 		}
 		if first, twice := seen[s.ID]; twice {
-			pos := f.source.At(below(at, i, "id"))
-			if f.source.Keys(below(at, i)) != nil && !slices.Contains(f.source.Keys(below(at, i)), "id") {
-				pos = mistake.Object(f.source, below(at, i))
+			pos := f.source.At(Below(at, i, "id"))
+			if f.source.Keys(Below(at, i)) != nil && !slices.Contains(f.source.Keys(Below(at, i)), "id") {
+				pos = mistake.Object(f.source, Below(at, i))
 			}
 			f.say(pos, diag.Error, "duplicate-id",
-				fmt.Sprintf("the id %q is taken by the step in line %d", s.ID, mistake.Object(f.source, below(at, first)).Line), "give each step an id of its own")
+				fmt.Sprintf("the id %q is taken by the step in line %d", s.ID, mistake.Object(f.source, Below(at, first)).Line), "give each step an id of its own")
 			continue
 		}
 		seen[s.ID] = i
 	}
 	if n := f.Config.Limits.Steps; len(steps) > n {
-		f.say(f.source.KeyAt(at), diag.Error, "too-many-steps", fmt.Sprintf("%d steps are more than the limit of %d", len(steps), n), "raise limits.steps in "+FileName)
+		f.say(f.source.KeyAt(at), diag.Error, "too-many-steps", fmt.Sprintf("%d steps are more than the limit of %d", len(steps), n), "raise limits.steps in "+settings.FileName)
 	}
 }
 
 // checkHandlers holds that handlers have no order of their own.
-func (f *file) checkHandlers() {
+func (f *File) checkHandlers() {
 	for _, list := range shape.ListNames()[1:] {
-		for i, s := range shape.List(f.pipeline, list) {
+		for i, s := range shape.List(f.Pipeline, list) {
 			if s.HasNeeds {
 				f.say(f.source.KeyAt(place(list, i, "needs")), diag.Error, "handler-needs", "handlers run one after another and need nothing", "take needs out")
 			}
@@ -193,8 +194,8 @@ func (f *file) checkHandlers() {
 }
 
 // checkPrimary holds what asks for the primary's kind.
-func (f *file) checkPrimary() {
-	p := f.pipeline
+func (f *File) checkPrimary() {
+	p := f.Pipeline
 	if p.Primary == nil {
 		return
 	}
@@ -207,8 +208,8 @@ func (f *file) checkPrimary() {
 }
 
 // checkDrill holds that a drill that runs for real may run at any time.
-func (f *file) checkDrill() {
-	p := f.pipeline
+func (f *File) checkDrill() {
+	p := f.Pipeline
 	if p.Drill == nil || p.Drill.DryRun {
 		return
 	}
@@ -223,14 +224,15 @@ func (f *file) checkDrill() {
 }
 
 // checkSecrets says which declared secrets this machine does not have.
-func (f *file) checkSecrets() {
-	if len(f.pipeline.Secrets) == 0 || f.blind {
+func (f *File) checkSecrets() {
+	if len(f.Pipeline.Secrets) == 0 || f.Blind {
 		return
 	}
+	f.Secret = true
 	var missing []string
 	first := 0
-	for i, name := range f.pipeline.Secrets {
-		v, ok, err := f.secrets.Lookup(name)
+	for i, name := range f.Pipeline.Secrets {
+		v, ok, err := f.Secrets.Lookup(name)
 		switch at := f.source.At(place("secrets", i)); {
 		case err != nil:
 			f.say(at, diag.Warning, "missing-secret", fmt.Sprintf("the secret %s cannot be read: %s", name, err))
@@ -251,74 +253,5 @@ func (f *file) checkSecrets() {
 		}
 		f.say(f.source.At(place("secrets", first)), diag.Warning, "missing-secret", what+" not set on this machine",
 			"set "+them+" in the environment, in an env file, or in a directory of secrets")
-	}
-}
-
-// together holds what only all files together show: names that are taken
-// twice, and overrides of pipelines that there are not.
-func (l *loader) together() {
-	first := map[string]*file{}
-	if l.asked != nil {
-		// Of two with one name the one that was asked about is told so.
-		slices.SortStableFunc(l.loaded, func(a, b *file) int { return cmp.Compare(l.rank(a), l.rank(b)) })
-	}
-	for _, f := range l.loaded {
-		if f.pipeline == nil {
-			continue
-		}
-		id := f.pipeline.ID()
-		if other, twice := first[id]; twice {
-			f.text()
-			f.say(f.source.At(place("name")), diag.Error, "duplicate-name", fmt.Sprintf("%s is the name of %s already", id, other.Name), "give one of them another name")
-			f.reject(f.pipeline.Name)
-		} else {
-			first[id] = f
-			l.Pipelines = append(l.Pipelines, f.pipeline)
-		}
-	}
-	l.checkCalls(first)
-	for _, f := range l.loaded {
-		if l.asked == nil || l.asked[f.Name] {
-			l.Problems = append(l.Problems, f.problems...)
-		}
-		f.finish()
-	}
-	l.Pipelines = slices.DeleteFunc(l.Pipelines, func(p *pipeline.Pipeline) bool {
-		f := first[p.ID()]
-		return f == nil || f.pipeline == nil
-	})
-	slices.SortFunc(l.Pipelines, func(a, b *pipeline.Pipeline) int {
-		if a.System == b.System {
-			return strings.Compare(a.Name, b.Name)
-		}
-		return strings.Compare(a.ID(), b.ID())
-	})
-	l.checkOverrides()
-}
-
-func (l *loader) rank(f *file) int {
-	if l.asked[f.Name] {
-		return 1
-	}
-	return 0
-}
-
-// checkOverrides finds what an environment says of pipelines that there are
-// not.
-func (l *loader) checkOverrides() {
-	var known []string
-	for _, p := range l.Pipelines {
-		known = append(known, p.Name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(l.redund.Overrides)) {
-		if l.used[name] || l.Rejected(name) != nil {
-			continue
-		}
-		p := diag.Problem{File: FileName, Severity: diag.Error, Rule: "unknown-pipeline",
-			Message: fmt.Sprintf("the environment %s sets keys of %s, which is no pipeline", l.Config.Environment, name), Hint: mistake.Choice(name, known)}
-		if s := l.redund.Source; s != nil {
-			p = s.Problem(s.KeyAt(place("environments", l.Config.Environment, "pipelines", name)), p.Severity, p.Rule, p.Message, p.Hint)
-		}
-		l.add(p)
 	}
 }

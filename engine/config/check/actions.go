@@ -1,4 +1,4 @@
-package config
+package check
 
 import (
 	"cmp"
@@ -18,16 +18,19 @@ import (
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/schedule"
 	"github.com/redundctl/redundctl/schema"
 )
 
-// actions are the files of `kind: action` that were read, each once.
-type actions struct {
+// Actions are the files of `kind: action` that were read, each once. Several
+// goroutines may ask for them.
+type Actions struct {
 	project *Project
 	mu      sync.Mutex
 	files   map[string]*actionFile
 }
+
+// NewActions knows none yet. They are checked against a project.
+func NewActions(p *Project) *Actions { return &Actions{project: p, files: map[string]*actionFile{}} }
 
 // actionFile is one of them.
 type actionFile struct {
@@ -35,12 +38,13 @@ type actionFile struct {
 	once    sync.Once
 	no      string               // why it is no action at all, or ""
 	action  *pipeline.ActionFile // nil when it has errors
-	file    *file                // its problems
+	file    *File                // its problems
 	secrets []string             // that it reads
 
 	// Whether what it uses is there shows when that has been read too.
-	used sync.Once
-	uses []actionUse
+	used  sync.Once
+	asked bool // that was looked at
+	uses  []actionUse
 }
 
 // actionUse is a step of an action that uses another one.
@@ -49,16 +53,15 @@ type actionUse struct {
 	to   *actionFile
 }
 
-// Action gives the file of `kind: action` at a path from the project root, as
-// `uses: ./path` names it. The error says that it has problems, which stand
-// among those of the project when a pipeline uses it.
-func (p *Project) Action(name string) (*pipeline.ActionFile, error) {
-	a := p.actions.get(name)
+// Get gives the file of `kind: action` at a path from the project root, as
+// `uses: ./path` names it. The error says that it has problems.
+func (s *Actions) Get(name string) (*pipeline.ActionFile, error) {
+	a := s.get(name)
 	if a.action == nil {
 		why := a.no
 		if why == "" {
-			i := slices.IndexFunc(a.file.problems, func(x diag.Problem) bool { return x.Severity == diag.Error })
-			why = a.file.problems[max(i, 0)].Message
+			i := slices.IndexFunc(a.file.Problems, func(x diag.Problem) bool { return x.Severity == diag.Error })
+			why = a.file.Problems[max(i, 0)].Message
 		}
 		return nil, fmt.Errorf("the action %s cannot be used: %s", name, why)
 	}
@@ -69,7 +72,7 @@ func (p *Project) Action(name string) (*pipeline.ActionFile, error) {
 func clean(uses string) string { return path.Clean(strings.TrimPrefix(uses, "./")) }
 
 // get reads an action when it is first asked for.
-func (s *actions) get(name string) *actionFile {
+func (s *Actions) get(name string) *actionFile {
 	name = clean(name)
 	s.mu.Lock()
 	a, ok := s.files[name]
@@ -82,23 +85,76 @@ func (s *actions) get(name string) *actionFile {
 	return a
 }
 
+// Knows reports whether an action was asked for.
+func (s *Actions) Knows(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.files[name] != nil
+}
+
+// Keep takes over from before, which stays as it is, those of the actions in use
+// that are as they were, and so is all that they use. It gives the names of the
+// others in use.
+func (s *Actions) Keep(before *Actions, used map[string]bool, changed func(name string, s files.Stamp) bool) []string {
+	before.mu.Lock()
+	defer before.mu.Unlock()
+	// What nobody uses may be about to be read for a run of before.
+	old, bad := map[string]*actionFile{}, map[string]bool{}
+	for name := range used {
+		a := before.files[name]
+		old[name], bad[name] = a, a == nil || a.no == "" && !a.asked || changed(name, a.file.Stamp)
+	}
+	for again := true; again; {
+		again = false
+		for name, a := range old {
+			if !bad[name] && slices.ContainsFunc(a.file.Used, func(n string) bool { return bad[n] }) {
+				bad[name], again = true, true
+			}
+		}
+	}
+	var out []string
+	for name, a := range old {
+		if bad[name] {
+			out = append(out, name)
+			continue
+		}
+		f := *a.file
+		f.Project = s.project
+		b := &actionFile{name: name, no: a.no, action: a.action, file: &f, secrets: a.secrets, asked: a.asked, uses: slices.Clone(a.uses)}
+		b.once.Do(func() {})
+		b.used.Do(func() {})
+		s.files[name] = b
+	}
+	for _, b := range s.files {
+		for i := range b.uses {
+			b.uses[i].to = s.files[b.uses[i].to.name]
+		}
+	}
+	return out
+}
+
+// outside reports whether the name of an action leads out of the project.
+func outside(name string) bool {
+	return strings.HasPrefix(name, "../") || name == ".." || filepath.IsAbs(name)
+}
+
 // read parses, checks and decodes an action.
 func (a *actionFile) read(p *Project) {
-	// Its problems are kept apart from those of the project: it may be used by
-	// many pipelines.
-	own := &loader{Project: &Project{Root: p.Root, Config: p.Config, kinds: p.kinds, env: p.env, instead: p.instead, actions: p.actions, blind: p.blind, notify: p.notify, rejected: map[string][]string{}}}
-	f := &file{loader: own, Found: files.Found{Name: a.name}, zones: &schedule.Zones{}}
+	// Its problems are kept apart from those of the files that use it: there may
+	// be many.
+	f := &File{Project: p, Found: files.Found{Name: a.name}}
 	a.file = f
-	if strings.HasPrefix(a.name, "../") || a.name == ".." || filepath.IsAbs(a.name) {
+	if outside(a.name) {
 		a.no = "it does not lie in the project"
 		return
 	}
 	var ps []diag.Problem
-	if f.source, ps = own.open(a.name); f.source == nil {
+	f.source, ps, f.Stamp = p.open(a.name)
+	if f.source == nil {
 		a.no = ps[0].Message
 		return
 	}
-	defer f.finish()
+	defer f.Finish()
 	if f.add(ps...); ps != nil {
 		return
 	}
@@ -107,11 +163,11 @@ func (a *actionFile) read(p *Project) {
 		a.no = "it has no kind: action"
 		return
 	}
-	issues := p.kinds.Schemas().Action(f.source.Value)
-	f.add(mistake.Problems(f.source, issues, f.kinds)...)
+	issues := p.Kinds.Schemas().Action(f.source.Value)
+	f.add(mistake.Problems(f.source, issues, f.Kinds)...)
 	switch {
-	case !f.bad():
-		if action := f.action(v, a); !f.bad() {
+	case !f.Bad():
+		if action := f.action(v, a); !f.Bad() {
 			a.action = action
 		}
 	case ok:
@@ -123,14 +179,14 @@ func (a *actionFile) read(p *Project) {
 }
 
 // decodeAction makes the action of a value that the schema has found good.
-func (f *file) decodeAction(v map[string]any) (*pipeline.ActionFile, error) {
+func (f *File) decodeAction(v map[string]any) (*pipeline.ActionFile, error) {
 	v = maps.Clone(v)
 	if steps, ok := v["steps"].([]any); ok {
 		v["steps"] = shape.Steps(steps, []any{"steps"}, f.source.Keys)
 	}
-	f.kinds.Schemas().FillAction(v)
+	f.Kinds.Schemas().FillAction(v)
 	a := &pipeline.ActionFile{File: f.Name}
-	if err := f.kinds.Schemas().Decode(v, a); err != nil {
+	if err := f.Kinds.Schemas().Decode(v, a); err != nil {
 		return nil, err
 	}
 	raw, _ := v["steps"].([]any)
@@ -139,12 +195,12 @@ func (f *file) decodeAction(v map[string]any) (*pipeline.ActionFile, error) {
 		shape.Complete(&a.Steps[i], step)
 		a.Steps[i].ID = cmp.Or(a.Steps[i].ID, fmt.Sprintf("step-%d", i+1))
 	}
-	f.pipeline = &pipeline.Pipeline{Name: a.Name, Steps: a.Steps, WorkingDirectory: ".", File: f.Name}
+	f.Pipeline = &pipeline.Pipeline{Name: a.Name, Steps: a.Steps, WorkingDirectory: ".", File: f.Name}
 	return a, nil
 }
 
 // action decodes and checks an action that the schema has found good.
-func (f *file) action(v map[string]any, file *actionFile) *pipeline.ActionFile {
+func (f *File) action(v map[string]any, file *actionFile) *pipeline.ActionFile {
 	a, err := f.decodeAction(v)
 	if err != nil {
 		at, what := schema.Undecodable(err)
@@ -167,15 +223,15 @@ func (f *file) action(v map[string]any, file *actionFile) *pipeline.ActionFile {
 
 // checkActionExpressions checks every expression of an action, and gives the
 // secrets that it reads.
-func (f *file) checkActionExpressions(a *pipeline.ActionFile, written map[string]any, doubt *contexts.Doubt) (secrets []string) {
+func (f *File) checkActionExpressions(a *pipeline.ActionFile, written map[string]any, doubt *contexts.Doubt) (secrets []string) {
 	// The outputs of the actions that it uses are not looked into: these may
 	// come to use this one.
-	scope := &contexts.Scope{Pipeline: f.pipeline, Base: contexts.Base(nil, nil, f.vars()), Doubt: doubt, Outputs: f.outputs}
+	scope := &contexts.Scope{Pipeline: f.Pipeline, Base: contexts.Base(nil, nil, f.vars()), Doubt: doubt, Outputs: f.outputs}
 	scope.Base["inputs"] = contexts.Params(a.Inputs, "input", "inputs")
 	delete(scope.Base, "params")
 	// Whose secrets an action reads is settled by the pipeline that uses it.
 	scope.Base["secrets"] = expr.MapOf(expr.StringType())
-	f.kinds.Schemas().Strings("action", written, schema.Visit{Expression: func(at []any, text string, braces bool) {
+	f.Kinds.Schemas().Strings("action", written, schema.Visit{Expression: func(at []any, text string, braces bool) {
 		t := f.checkExpression(scope, at, text, braces)
 		if t == nil {
 			return
@@ -193,10 +249,11 @@ func (f *file) checkActionExpressions(a *pipeline.ActionFile, written map[string
 // it does.
 func (a *actionFile) using() []actionUse {
 	a.used.Do(func() {
+		a.asked = true
 		if a.action == nil {
 			return
 		}
-		defer a.file.finish()
+		defer a.file.Finish()
 		for i := range a.action.Steps {
 			if s := &a.action.Steps[i]; strings.HasPrefix(s.Uses, "./") {
 				if to := a.file.checkUse(s, []any{"steps", i}); to != nil {
@@ -208,35 +265,45 @@ func (a *actionFile) using() []actionUse {
 	return a.uses
 }
 
+// using gives an action that the file uses.
+func (f *File) using(uses string) *actionFile {
+	a := f.Actions.get(uses)
+	if !slices.Contains(f.Used, a.name) {
+		f.Used = append(f.Used, a.name)
+	}
+	return a
+}
+
 // checkUse gives the action that a step uses, when it is there and takes what
 // it is given.
-func (f *file) checkUse(s *pipeline.Step, at []any) *actionFile {
-	a := f.actions.get(s.Uses)
-	uses := below(at, "uses")
+func (f *File) checkUse(s *pipeline.Step, at []any) *actionFile {
+	a := f.using(s.Uses)
+	uses := Below(at, "uses")
 	if a.no != "" {
 		f.text()
 		f.say(f.source.At(uses), diag.Error, "action", fmt.Sprintf("the action %s cannot be used: %s", s.Uses, a.no), "an action is a file of kind: action, named by its path from the project root")
 		return nil
 	}
 	if a.action != nil {
-		f.checkGift(gift{to: "the action " + s.Uses, what: "input", declared: a.action.Inputs, values: s.With, at: below(at, "with"), missing: uses})
+		f.CheckGift(Gift{To: "the action " + s.Uses, What: "input", Declared: a.action.Inputs, Values: s.With, At: Below(at, "with"), Missing: uses})
 	}
 	return a
 }
 
 // checkAction looks at the action that a step of a pipeline uses, and at those
 // that it uses in turn.
-func (f *file) checkAction(s *pipeline.Step, at []any) {
+func (f *File) checkAction(s *pipeline.Step, at []any) {
 	a := f.checkUse(s, at)
 	if a == nil {
 		return
 	}
 	all, circles := a.reach()
 	for _, b := range all {
-		f.add(b.file.problems...)
+		f.Used = append(append(f.Used, b.name), b.file.Used...)
+		f.add(b.file.Problems...)
 		for _, name := range b.secrets {
-			if !slices.ContainsFunc(f.pipeline.Secrets, func(s string) bool { return strings.EqualFold(s, name) }) {
-				f.say(f.source.At(below(at, "uses")), diag.Error, "undeclared-secret", fmt.Sprintf("%s reads the secret %s", b.name, name),
+			if !slices.ContainsFunc(f.Pipeline.Secrets, func(s string) bool { return strings.EqualFold(s, name) }) {
+				f.say(f.source.At(Below(at, "uses")), diag.Error, "undeclared-secret", fmt.Sprintf("%s reads the secret %s", b.name, name),
 					"declare it under secrets, so that it can be read")
 			}
 		}
@@ -262,30 +329,31 @@ func (a *actionFile) reach() (all []*actionFile, circles []diag.Problem) {
 	for _, circle := range needs.Circles([]string{a.name}, next) {
 		first, second := byName[circle[0]], circle[1%len(circle)]
 		i := slices.IndexFunc(first.using(), func(u actionUse) bool { return u.to.name == second })
-		f := &file{loader: first.file.loader, Found: first.file.Found}
+		f := &File{Project: first.file.Project, Found: first.file.Found}
 		f.text()
 		f.say(f.source.At([]any{"steps", first.using()[i].step, "uses"}), diag.Error, "cycle",
 			"the actions use each other in a circle: "+strings.Join(needs.Shortened(append(circle, circle[0])), " → "), "take one of these steps out")
-		circles = append(circles, f.problems...)
+		circles = append(circles, f.Problems...)
 	}
 	return all, circles
 }
 
 // actionFile checks a file of kind: action that was found among the pipelines,
 // where it does not belong, or that was asked for by its path.
-func (f *file) actionFile() {
+func (f *File) actionFile() {
 	if !f.Given {
 		f.say(f.source.At([]any{"kind"}), diag.Error, "action-place", "this is an action, which a step uses, and no pipeline", "move it out of the folders of pipelines, as into actions/")
 		return
 	}
-	asked := f.actions.get(f.Name)
+	asked := f.using(f.Name)
 	if asked.no != "" {
 		f.say(f.source.At([]any{"kind"}), diag.Error, "action", "the action cannot be used: "+asked.no, "move it into the project")
 		return
 	}
 	all, circles := asked.reach()
 	for _, a := range all {
-		f.add(a.file.problems...)
+		f.Used = append(append(f.Used, a.name), a.file.Used...)
+		f.add(a.file.Problems...)
 	}
 	f.add(circles...)
 }

@@ -1,4 +1,4 @@
-package config
+package check
 
 import (
 	"github.com/redundctl/redundctl/engine/config/contexts"
@@ -12,40 +12,40 @@ import (
 
 // checkExpressions checks every expression of the file against the contexts
 // that exist where it stands.
-func (f *file) checkExpressions(written map[string]any) {
+func (f *File) checkExpressions(written map[string]any) {
 	scope := f.scope(nil)
-	f.kinds.Schemas().Strings("pipeline", written, schema.Visit{Path: f.checkPath, Expression: func(at []any, text string, braces bool) {
+	f.Kinds.Schemas().Strings("pipeline", written, schema.Visit{Path: f.checkPath, Expression: func(at []any, text string, braces bool) {
 		f.checkExpression(scope, at, text, braces)
 	}})
 }
 
 // checkRest checks the expressions and schedules of a file whose shape has
 // mistakes, as far as what they mean does not hang on these.
-func (f *file) checkRest(v map[string]any, issues []schema.Issue) {
+func (f *File) checkRest(v map[string]any, issues []schema.Issue) {
 	doubt := contexts.DoubtOf(v, issues)
 	sound := shape.Sound(v, mistake.Wrong(issues))
 	p, err := f.decode(sound)
 	if err != nil {
 		return // a value that is too large, which a whole file is told
 	}
-	f.pipeline = p
+	f.Pipeline = p
 	if !doubt.Of("schedule", "drill", "service") {
 		f.checkSchedules(sound)
 	}
 	scope := f.scope(doubt)
-	f.kinds.Schemas().Strings("pipeline", sound, schema.Visit{Expression: func(at []any, text string, braces bool) {
+	f.Kinds.Schemas().Strings("pipeline", sound, schema.Visit{Expression: func(at []any, text string, braces bool) {
 		f.checkExpression(scope, at, text, braces)
 	}})
 }
 
 // scope is what the expressions of the pipeline can read.
-func (f *file) scope(doubt *contexts.Doubt) *contexts.Scope {
-	p := f.pipeline
+func (f *File) scope(doubt *contexts.Doubt) *contexts.Scope {
+	p := f.Pipeline
 	return &contexts.Scope{Pipeline: p, Base: contexts.Base(p.Params, p.Secrets, f.vars()), Doubt: doubt, Outputs: func(s *pipeline.Step) map[string]string {
 		if s.Kind != "action" {
 			return f.outputs(s)
 		}
-		a := f.actions.get(s.Uses).action
+		a := f.using(s.Uses).action
 		if a == nil {
 			return nil
 		}
@@ -58,21 +58,21 @@ func (f *file) scope(doubt *contexts.Doubt) *contexts.Scope {
 }
 
 // outputs are those that a step's kind sets; nil: nobody knows.
-func (f *file) outputs(s *pipeline.Step) map[string]string {
+func (f *File) outputs(s *pipeline.Step) map[string]string {
 	if s.Kind == "run" || s.Kind == "exec" {
 		return nil
 	}
-	known, _ := f.kinds.Schemas().Outputs(s.Kind)
+	known, _ := f.Kinds.Schemas().Outputs(s.Kind)
 	return known
 }
 
 // checkExpression checks the expressions of one string, and gives what it is
 // made of; nil: of none, or it cannot be read.
-func (f *file) checkExpression(scope *contexts.Scope, at []any, text string, braces bool) *expr.Template {
+func (f *File) checkExpression(scope *contexts.Scope, at []any, text string, braces bool) *expr.Template {
 	if f.full(diag.Error) {
 		return nil
 	}
-	t, err := f.templates.Parse(text, braces)
+	t, err := f.Templates.Parse(text, braces)
 	if err != nil {
 		f.add(mistake.Expression(f.source, at, err))
 	}
@@ -93,9 +93,9 @@ func (f *file) checkExpression(scope *contexts.Scope, at []any, text string, bra
 }
 
 // vars are those of redund.yaml; nil: nobody knows.
-func (f *file) vars() map[string]any {
+func (f *File) vars() map[string]any {
 	switch {
-	case f.blind:
+	case f.Blind:
 		return nil
 	case f.Config.Vars == nil:
 		return map[string]any{}

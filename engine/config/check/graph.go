@@ -1,4 +1,4 @@
-package config
+package check
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 )
 
 // checkGraph holds that what steps need is there and comes to an end.
-func (f *file) checkGraph(steps []pipeline.Step, at []any) {
+func (f *File) checkGraph(steps []pipeline.Step, at []any) {
 	byID := map[string]int{}
 	var ids []string
 	graph := false
@@ -30,10 +30,10 @@ func (f *file) checkGraph(steps []pipeline.Step, at []any) {
 		}
 		for j, need := range s.Needs {
 			where := func() source.Pos {
-				if _, list := mistake.Value(f.source.Value, below(at, i, "needs")).([]any); !list {
-					return f.source.At(below(at, i, "needs"))
+				if _, list := mistake.Value(f.source.Value, Below(at, i, "needs")).([]any); !list {
+					return f.source.At(Below(at, i, "needs"))
 				}
-				return f.source.At(below(at, i, "needs", j))
+				return f.source.At(Below(at, i, "needs", j))
 			}
 			if need == s.ID {
 				f.say(where(), diag.Error, "cycle", fmt.Sprintf("the step %s needs itself", s.ID), "take it out of its needs")
@@ -43,13 +43,13 @@ func (f *file) checkGraph(steps []pipeline.Step, at []any) {
 			}
 		}
 		if graph && !s.HasNeeds && i > 0 {
-			f.say(mistake.Object(f.source, below(at, i)), diag.Warning, "unmarked-root",
+			f.say(mistake.Object(f.source, Below(at, i)), diag.Warning, "unmarked-root",
 				fmt.Sprintf("the step %s needs nothing and starts at once, beside the first", s.ID), "write needs: [] if that is meant, or what it needs")
 		}
 	}
 	if cycle := needs.Cycle(steps, byID); cycle != nil {
 		i := byID[cycle[0]]
-		f.say(f.source.KeyAt(below(at, i, "needs")), diag.Error, "cycle",
+		f.say(f.source.KeyAt(Below(at, i, "needs")), diag.Error, "cycle",
 			fmt.Sprintf("the steps need each other in a circle: %s", strings.Join(needs.Shortened(append(cycle, cycle[0])), " → ")), "take one of these needs out")
 	}
 }
