@@ -27,7 +27,7 @@ func (e *Engine) Trigger(ctx context.Context, name, by string, r RunRequest) (pi
 		return pipeline.Run{}, err
 	}
 	r.Pipeline = p.Pipeline
-	if _, err := s.worker.Request(p.Set, r); err != nil {
+	if _, err := s.worker.Request(s.now().SetOf(p), r); err != nil {
 		return pipeline.Run{}, err
 	}
 	return s.ask(ctx, "run by "+by, history.Order{

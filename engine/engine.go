@@ -53,9 +53,9 @@ type Options struct {
 // Serve says how an engine serves.
 type Serve struct {
 	Version string
-	// Load reads the files again, as Project was read; nil: what is saved is not
-	// taken up.
-	Load func(ctx context.Context) (*config.Project, *kind.Set)
+	// Load reads again what has changed since before was loaded, as Again of
+	// config.Project does; nil: what is saved is not taken up.
+	Load func(ctx context.Context, before *config.Project, c config.Change) (*config.Project, *kind.Set)
 	// Only are the systems that are served; none: all.
 	Only []string
 	// Drain is how long runs that go on may take to end when the engine stops.

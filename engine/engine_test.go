@@ -34,6 +34,10 @@ func TestMain(m *testing.M) {
 		victim(dir)
 		return
 	}
+	if dir := os.Getenv(asServer); dir != "" {
+		serveAsChild(dir)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

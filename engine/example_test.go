@@ -81,8 +81,8 @@ func ExampleEngine_Run() {
 	e, err := engine.New(ctx, engine.Options{
 		Project: p, Kinds: kinds, Environ: os.Environ(),
 		Serve: engine.Serve{
-			Load: func(ctx context.Context) (*config.Project, *kind.Set) {
-				return config.Load(ctx, config.Options{Dir: dir, Kinds: kinds}), kinds
+			Load: func(ctx context.Context, before *config.Project, c config.Change) (*config.Project, *kind.Set) {
+				return before.Again(ctx, c), kinds
 			},
 			Drain: 5 * time.Second,
 			Ready: func() { close(ready) },

@@ -103,7 +103,7 @@ func (e *Engine) Changes(ctx context.Context) (api.Plan, error) {
 		return api.Plan{}, err
 	}
 	defer end()
-	f, err := s.load(ctx, before)
+	f, err := s.load(ctx, before, config.Change{Outside: true})
 	if err != nil {
 		return api.Plan{}, err
 	}

@@ -8,26 +8,22 @@ import (
 	"slices"
 	"time"
 
-	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/saved"
 	"github.com/redundctl/redundctl/engine/schedule"
+	"github.com/redundctl/redundctl/engine/status"
+	"github.com/redundctl/redundctl/engine/trace"
 	"github.com/redundctl/redundctl/engine/work"
-)
-
-// A file must be gone for goneAfter before it counts as removed; while git is
-// at work, for longer, but a lock that a killed git left ends that.
-const (
-	goneAfter = time.Second
-	goneMost  = 10 * time.Second
 )
 
 // begin puts in force what was loaded, and what was in force before of files
 // that are broken now; the schedules go on where an earlier engine left them.
 func (s *server) begin(ctx context.Context) error {
-	list, err := s.history.LastLoaded(ctx)
+	last, err := s.history.LastLoaded(ctx)
 	if err != nil {
 		return err
 	}
@@ -38,9 +34,9 @@ func (s *server) begin(ctx context.Context) error {
 		good[p.ID()] = true
 	}
 	broken := force.Broken(set.Project)
-	for _, l := range list {
+	for _, l := range last {
 		known[l.Hash] = true
-		p := &force.Part{Pipeline: &pipeline.Pipeline{System: l.System, Name: l.Name, File: l.File}, Set: set, Hash: l.Hash, Since: l.Since}
+		p := &force.Part{Pipeline: &pipeline.Pipeline{System: l.System, Name: l.Name, File: l.File}, Own: set, Hash: l.Hash, Since: l.Since}
 		id := p.Pipeline.ID()
 		switch {
 		case !how.Serves(l.System):
@@ -52,18 +48,27 @@ func (s *server) begin(ctx context.Context) error {
 		before[id] = p
 	}
 	f := force.Join(set, before, *how)
-	if err := s.keep(ctx, f, known); err != nil {
+	list, defs := f.Loaded(known)
+	if err := s.history.Load(ctx, append(list, s.others...), defs); err != nil {
 		return err
 	}
-	s.enforce(f)
-	for _, x := range f.Rejected {
-		s.rejected(x)
+	keep, err := set.Project.KeepSettings()
+	if err == nil {
+		err = keep()
 	}
-	last, err := s.history.LastSlots(ctx)
 	if err != nil {
 		return err
 	}
-	s.timer.Set(entries(f, last)...)
+	s.enforce(f)
+	s.queue.Limit(f.Limits(*how))
+	for _, x := range status.Rejected(f.Rejected) {
+		s.rejected(x)
+	}
+	slots, err := s.history.LastSlots(ctx)
+	if err != nil {
+		return err
+	}
+	s.timer.Set(entries(f, slots)...)
 	return nil
 }
 
@@ -101,13 +106,6 @@ func (s *server) parse(p *pipeline.Pipeline) []*schedule.Schedule {
 	return out
 }
 
-// keep records what is in force, for an engine that starts with broken files.
-// known are the hashes of the definitions that are recorded.
-func (s *server) keep(ctx context.Context, f *force.Force, known map[string]bool) error {
-	list, defs := f.Loaded(known)
-	return s.history.Load(ctx, append(list, s.others...), defs)
-}
-
 // enforce puts f in the place of what is in force.
 func (s *server) enforce(f *force.Force) {
 	s.mu.Lock()
@@ -115,22 +113,21 @@ func (s *server) enforce(f *force.Force) {
 	s.mu.Unlock()
 	s.current.Store(f.Set)
 	s.written.Follow(&f.Set.Project.Config)
-	s.queue.Limit(f.Limits(*s.how()))
 	s.timer.Limit(f.Set.Project.Config.Limits.CatchUp)
 }
 
 // changed takes up what was saved.
-func (s *server) changed(ctx context.Context) {
-	if err := s.reload(ctx); err != nil && ctx.Err() == nil {
+func (s *server) changed(ctx context.Context, c saved.Change) {
+	if err := s.reload(ctx, c); err != nil && ctx.Err() == nil {
 		s.log.Error("what was saved could not be taken up; redundctl validate says more, and a save tries again", "error", err)
 	}
 }
 
-// Reload reads the files again and puts in force what is good of them. It does
-// nothing while the engine does not serve.
+// Reload looks at all files again and puts in force what is good of them. It
+// does nothing while the engine does not serve.
 func (e *Engine) Reload(ctx context.Context) error {
 	if s := e.serving.Load(); s != nil && s.o.Serve.Load != nil {
-		return s.reload(ctx)
+		return s.reload(ctx, saved.Change{Seen: time.Now(), Any: true, Outside: true})
 	}
 	return nil
 }
@@ -145,56 +142,74 @@ func (s *server) takeTurn(ctx context.Context) (func(), error) {
 	}
 }
 
-func (s *server) reload(ctx context.Context) error {
+// reload takes up what was saved. What fails is tried again with the next save.
+func (s *server) reload(ctx context.Context, c saved.Change) error {
+	t := trace.Save{Seen: c.Seen, Told: time.Now(), Files: len(c.Paths)}
 	end, err := s.takeTurn(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
+	s.unread.Add(c)
 	before := s.now()
-	f, err := s.load(ctx, before)
+	f, err := s.load(ctx, before, s.unread.Of())
 	if err != nil {
 		return err
 	}
-	if len(f.Gone(before)) > 0 {
-		// It may be about to come back, by another name or with a checkout that
-		// goes on.
-		if err := s.settled(ctx); err != nil {
-			return err
-		}
-		if f, err = s.load(ctx, before); err != nil {
-			return err
-		}
+	waiting, all := s.leave(before, f)
+	if all {
+		return nil // redund.yaml may be about to come back
 	}
 	d := f.Compare(before)
 	same := f.Same(before, d)
 	if f.Generation, f.At = before.Generation, before.At; !same {
 		f.Generation, f.At = before.Generation+1, time.Now()
 	}
+	keep, err := f.Set.Project.KeepSettings()
+	if err != nil {
+		return err
+	}
+	u := f.Update(before, &d)
 	if !d.Empty() {
-		known := make(map[string]bool, len(before.Parts))
-		for _, p := range before.Parts {
-			known[p.Hash] = true
-		}
-		if err := s.keep(ctx, f, known); err != nil {
-			return err
-		}
+		err = s.history.Update(ctx, u, false)
+	}
+	if err == nil {
+		err = keep() // at once, so that a kill here finds both or none of it
+	}
+	if err != nil {
+		return err
+	}
+	t.Read, t.Ended, t.Waits = f.Set.Project.Cost, time.Now(), waiting
+	f.Save = trace.Of(t, before, f, &d)
+	if c.Any && !c.Outside && f.Save.Outcome == trace.Unchanged {
+		f.Save = before.Save // nobody saved anything: a watch began
 	}
 	s.enforce(f) // also when all is the same: what pipelines use may be new
+	if f.Set != before.Set {
+		s.unread = saved.Change{}
+	}
+	if !f.SameLimits(before, &d) {
+		s.queue.Limit(f.Limits(*s.how()))
+	}
 	s.reschedule(before, f, d)
 	s.files.Follow(f.Set.Project)
+	if !d.Empty() { // it is in force, and held against a power cut from now on
+		err = s.history.Update(ctx, u, true)
+	}
+	if f.Save != before.Save {
+		s.tell(ctx, before, f)
+	}
 	if !same {
-		s.tell(ctx, before, f, d)
 		s.care.checkup.Wake()
 		s.care.outbox.Wake()
 	}
-	return nil
+	return err
 }
 
-// load reads the files and joins them with what is in force. With a project
-// file that is broken all stays as it is, but for what is told of it.
-func (s *server) load(ctx context.Context, before *force.Force) (*force.Force, error) {
-	p, kinds := s.o.Serve.Load(ctx)
+// load reads what has changed and joins it with what is in force. With a
+// project file that is broken all stays as it is, but for what is told of it.
+func (s *server) load(ctx context.Context, before *force.Force, c config.Change) (*force.Force, error) {
+	p, kinds := s.o.Serve.Load(ctx, before.Set.Project, c)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -205,17 +220,42 @@ func (s *server) load(ctx context.Context, before *force.Force) (*force.Force, e
 	if err != nil {
 		return nil, err
 	}
-	return force.Join(next, before.Parts, *s.how()), nil
+	return force.Replace(before, next, *s.how()), nil
 }
 
-// settled waits until what is gone can count as removed.
-func (s *server) settled(ctx context.Context) error {
-	for end := time.Now().Add(goneMost); ; {
-		if !work.Pause(ctx, goneAfter) {
-			return ctx.Err()
+// leave keeps for a moment what is gone: it may come back, by another name or
+// with a checkout that goes on. It reports whether some of it waits, and whether
+// all has to, because redund.yaml is gone.
+func (s *server) leave(before, f *force.Force) (some, all bool) {
+	gone := f.Gone()
+	if f.Set.Project.Lacks(before.Set.Project) {
+		gone = append(slices.Clone(gone), "")
+	}
+	stay := s.leaving.Of(gone, time.Now(), func() bool { return saved.Held(before.Set.Project) })
+	if len(stay) == 0 {
+		return false, false
+	}
+	select {
+	case s.again <- struct{}{}:
+	default: // somebody will look already
+	}
+	if stay[len(stay)-1] == "" {
+		return true, true
+	}
+	f.Keep(before, stay...)
+	return true, false
+}
+
+// lookAgain looks for what is gone after a moment, until ctx is done.
+func (s *server) lookAgain(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.again:
 		}
-		if !saved.Held(s.now().Set.Project) || time.Now().After(end) {
-			return nil
+		if work.Pause(ctx, saved.Gone) {
+			s.changed(ctx, saved.Change{Seen: time.Now()})
 		}
 	}
 }
@@ -248,42 +288,36 @@ func (s *server) reschedule(before, f *force.Force, d force.Difference) {
 }
 
 // rejected logs a mistake that keeps a file from being in force.
-func (s *server) rejected(x diag.Problem) {
+func (s *server) rejected(x api.Rejected) {
 	s.log.Error("a file is rejected; its last good form stays in force", "file", x.File, "line", x.Line, "problem", x.Message)
 }
 
-// tell leaves the trace of a reload: what is new about it.
-func (s *server) tell(ctx context.Context, before, f *force.Force, d force.Difference) {
+// tell leaves the trace of a save in the log and among the events.
+func (s *server) tell(ctx context.Context, before, f *force.Force) {
 	event := func(id, what, detail string) {
 		s.event(ctx, pipeline.Event{Pipeline: id, What: what, Detail: detail})
 	}
-	for _, id := range d.Added {
+	x := f.Save
+	for _, id := range x.Added {
 		s.log.Info("pipeline added", "pipeline", id)
 		event(id, "added", f.Parts[id].Pipeline.File)
 	}
-	for _, id := range d.Removed {
+	for _, id := range x.Removed {
 		s.log.Info("pipeline removed", "pipeline", id)
 		event(id, "removed", "its file is gone")
 	}
-	for _, id := range slices.Sorted(maps.Keys(d.Changed)) {
-		s.log.Info("pipeline changed", "pipeline", id, "keys", d.Changed[id])
-		event(id, "changed", fmt.Sprint(d.Changed[id]))
+	for _, c := range x.Changed {
+		s.log.Info("pipeline changed", "pipeline", c.Name, "keys", c.Keys)
+		event(c.Name, "changed", fmt.Sprint(c.Keys))
 	}
-	told := map[diag.Problem]bool{}
-	for _, x := range before.Rejected {
-		told[x] = true
-	}
-	for _, x := range f.Rejected {
-		if told[x] {
-			continue
-		}
-		s.rejected(x)
-		event("", "reload-rejected", fmt.Sprintf("%s:%d:%d: %s", x.File, x.Line, x.Column, x.Message))
+	for _, r := range x.Rejected {
+		s.rejected(r)
+		event("", "reload-rejected", fmt.Sprintf("%s:%d:%d: %s", r.File, r.Line, r.Column, r.Message))
 	}
 	if keys := f.Restart(s.o.Project); len(keys) > len(before.Restart(s.o.Project)) {
 		s.log.Warn("a change of redund.yaml counts from the next start: redundctl restart", "keys", keys)
 		event("", "restart-needed", fmt.Sprint(keys))
 	}
-	s.log.Info("reloaded", "generation", f.Generation, "pipelines", len(f.Parts), "added", len(d.Added), "removed", len(d.Removed),
-		"changed", len(d.Changed), "rejected", len(f.Rejected))
+	s.log.Info("files were saved", trace.Attrs(x, f.Generation)...)
+	event("", "saved", trace.Detail(x))
 }

@@ -41,6 +41,9 @@ type server struct {
 	overdue overdue.Runs
 	care    care
 	loading chan struct{} // holds a token while the files are read: one does at a time
+	unread  saved.Change  // what was saved and is not in force; who loads has it, and what follows
+	leaving saved.Leaving
+	again   chan struct{} // of one: something is gone that must be looked for again
 
 	mu      sync.Mutex // guards what follows
 	force   *force.Force
@@ -73,7 +76,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	}
 	e.held = held
 	s := &server{
-		Engine: e, started: time.Now(), drain: e.o.Serve.Drain, loading: make(chan struct{}, 1), files: saved.Files{Log: e.log},
+		Engine: e, started: time.Now(), drain: e.o.Serve.Drain, loading: make(chan struct{}, 1), again: make(chan struct{}, 1), files: saved.Files{Log: e.log},
 		trouble: map[string]error{}, late: map[string]time.Time{},
 	}
 	s.timer = schedule.NewTimer(schedule.TimerOptions{})
@@ -107,12 +110,13 @@ func (s *server) run(ctx context.Context) error {
 	})
 	if s.o.Serve.Load != nil {
 		project := func() *config.Project { return s.now().Set.Project }
-		g.Go(func() error { s.files.Watch(ctx, project, func() { s.changed(ctx) }); return nil })
+		g.Go(func() error { s.files.Watch(ctx, project, func(c saved.Change) { s.changed(ctx, c) }); return nil })
 	}
 	g.Go(func() error {
 		s.history.Follow(ctx, lookEvery, func(err error) { s.failed("look", err) }, func() { s.look(ctx) })
 		return nil
 	})
+	g.Go(func() error { s.lookAgain(ctx); return nil })
 	g.Go(func() error { s.rescueOthers(ctx); return nil })
 	g.Go(func() error { cleanup.Run(ctx, s.log, s.place); return nil })
 	g.Go(func() error { s.care.checkup.Run(ctx); return nil })

@@ -12,7 +12,6 @@ import (
 
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/api"
-	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/kind"
@@ -23,7 +22,7 @@ import (
 func serve(t *testing.T, p *config.Project) *engine.Engine {
 	t.Helper()
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	e, _ := opened(t, engine.Options{Project: p, Environ: environ(t), Serve: engine.Serve{Ready: func() { close(ready) }, Load: again(p)}})
+	e, _ := opened(t, engine.Options{Project: p, Environ: environ(t), Serve: engine.Serve{Ready: func() { close(ready) }, Load: again}})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { ended <- e.Run(ctx) }()
 	select {
@@ -40,12 +39,9 @@ func serve(t *testing.T, p *config.Project) *engine.Engine {
 	return e
 }
 
-// again reads a project again.
-func again(p *config.Project) func(ctx context.Context) (*config.Project, *kind.Set) {
-	return func(ctx context.Context) (*config.Project, *kind.Set) {
-		k := builtin.Kinds()
-		return config.Load(ctx, config.Options{Dir: p.Root, Kinds: k}), k
-	}
+// again loads a project after a change.
+func again(ctx context.Context, before *config.Project, c config.Change) (*config.Project, *kind.Set) {
+	return before.Again(ctx, c), before.Kinds()
 }
 
 // until asks again and again until it is so.
@@ -386,7 +382,7 @@ func TestOnly(t *testing.T) {
 	})
 	part := func(only ...string) (e *engine.Engine, stop func()) {
 		ready, ended := make(chan struct{}), make(chan error, 1)
-		e, _ = opened(t, engine.Options{Project: p, Environ: environ(t), Serve: engine.Serve{Only: only, Ready: func() { close(ready) }, Load: again(p)}})
+		e, _ = opened(t, engine.Options{Project: p, Environ: environ(t), Serve: engine.Serve{Only: only, Ready: func() { close(ready) }, Load: again}})
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { ended <- e.Run(ctx) }()
 		<-ready

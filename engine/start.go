@@ -31,6 +31,8 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 	} else if why := f.Halted(p, s.stopped()); w.Trigger == "schedule" && why != "" {
 		return s.history.Skip(ctx, w.ID, why)
 	}
+	own := *p // with what it runs with, whatever is in force later
+	own.Own, p = f.SetOf(p), &own
 	run, err := s.history.Claim(ctx, w.ID, p.Definition())
 	if taken := new(history.SlotTaken); errors.As(err, &taken) {
 		return s.history.Skip(ctx, w.ID, "superseded")
@@ -73,16 +75,16 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 // began is the part of a run that had begun before: with what it began with, and
 // for the rest with the project as it is.
 func (s *server) began(now *force.Part, b *attempt.Began) *force.Part {
-	p := &force.Part{Pipeline: b.Pipeline, Set: s.now().Set, Hash: b.Definition.Hash}
-	if now != nil {
-		p.Set = now.Set
+	p := &force.Part{Pipeline: b.Pipeline, Own: s.now().Set, Hash: b.Definition.Hash}
+	if now != nil && now.Own != nil {
+		p.Own = now.Own
 	}
 	return p
 }
 
 // work runs what was claimed, and gives it as it ended.
 func (s *server) work(ctx context.Context, p *force.Part, w work.Waited, run pipeline.Run) (pipeline.Run, error) {
-	q, err := s.worker.Queued(p.Set, p.Pipeline, w)
+	q, err := s.worker.Queued(p.Own, p.Pipeline, w)
 	if err != nil {
 		// What was asked for cannot be run any more, as after a change of its params.
 		run.State, run.Error, run.Finished = pipeline.Failed, err.Error(), time.Now()

@@ -26,6 +26,25 @@ type Reload struct {
 	At         *string    `json:"at"`
 	Rejected   []Rejected `json:"rejected"`
 	Restart    []string   `json:"restart"`
+	Last       *Save      `json:"last"` // null: nothing was saved since the start
+}
+
+// Save is what became of one save. Outcome is in-force, rejected, unchanged or
+// waiting, for what is gone to come back.
+type Save struct {
+	Seen     *string    `json:"seen"`
+	At       *string    `json:"at"`    // when it was done
+	Files    int        `json:"files"` // that were saved
+	Read     int        `json:"read"`  // that were read for it: these, and what refers to them
+	Outcome  string     `json:"outcome"`
+	QuietMS  float64    `json:"quiet-ms"` // from the first sign of it until it was quiet
+	ParseMS  float64    `json:"parse-ms"`
+	CheckMS  float64    `json:"check-ms"`
+	ForceMS  float64    `json:"force-ms"` // from then until it was in force
+	Added    []string   `json:"added"`
+	Removed  []string   `json:"removed"`
+	Changed  []Changed  `json:"changed"`
+	Rejected []Rejected `json:"rejected"` // mistakes that are new
 }
 
 // Rejected is a mistake that keeps a file from being in force.

@@ -15,23 +15,16 @@ type Difference struct {
 // Empty reports whether they are the same.
 func (d *Difference) Empty() bool { return len(d.Added)+len(d.Removed)+len(d.Changed) == 0 }
 
-// Gone gives the ids of the parts that f has not any more.
-func (f *Force) Gone(before *Force) []string {
-	var out []string
-	for id := range before.Parts {
-		if f.Parts[id] == nil {
-			out = append(out, id)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
+// Gone gives the ids of the parts that were in force before and are not any
+// more, sorted.
+func (f *Force) Gone() []string { return f.gone }
 
-// Compare says in what f differs from what was in force before.
+// Compare says in what f differs from what was in force before, which it was
+// joined with.
 func (f *Force) Compare(before *Force) Difference {
-	d := Difference{Removed: f.Gone(before), Changed: map[string][]string{}}
-	for id, p := range f.Parts {
-		b := before.Parts[id]
+	d := Difference{Removed: f.gone, Changed: map[string][]string{}}
+	for _, id := range f.other {
+		p, b := f.Parts[id], before.Parts[id]
 		if b == nil {
 			d.Added = append(d.Added, id)
 			continue

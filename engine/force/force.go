@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/history"
@@ -27,12 +28,17 @@ type Force struct {
 	Rejected   []diag.Problem   // what keeps files from being in force
 	Generation int64
 	At         time.Time
+	Save       *api.Save // what came of the last save; nil: there was none
+
+	whole bool     // the parts are the pipelines of the set, and no others
+	other []string // parts that may differ from what was before
+	gone  []string // parts that were there before, sorted
 }
 
 // Part is one pipeline in force.
 type Part struct {
 	Pipeline  *pipeline.Pipeline
-	Set       *loaded.Set // that it was loaded with: a file that broke since keeps it
+	Own       *loaded.Set // that it runs with, as when its file broke since; nil: the one in force
 	Schedules []*schedule.Schedule
 	Hash      string
 	Since     time.Time // no slot before it is its own
@@ -57,34 +63,101 @@ func (o *Options) Serves(system string) bool {
 }
 
 // Join makes what is in force of what was loaded and what was in force before,
-// which stays where its file, or one that it uses, is broken now.
+// which stays where its file, or one that it uses, is broken now. What is the
+// same pipeline as before costs a look.
 func Join(set *loaded.Set, before map[string]*Part, o Options) *Force {
-	f := &Force{Set: set, Parts: make(map[string]*Part, len(set.Project.Pipelines)), At: o.Now, Generation: 1}
+	return Replace(&Force{Parts: before}, set, o)
+}
+
+// Replace is Join with all that was in force before: when it was made of the
+// same pipelines by name, what did not change costs nothing.
+func Replace(was *Force, set *loaded.Set, o Options) *Force {
+	before := was.Parts
+	f := &Force{Set: set, At: o.Now, Generation: 1}
+	if was.Set != nil && was.whole && len(o.Only) == 0 {
+		if list, ok := set.Project.Replaces(was.Set.Project); ok {
+			f.Parts, f.whole = maps.Clone(before), true
+			for _, p := range list {
+				f.take(p, before[p.ID()], &o)
+			}
+			f.Rejected = f.rejected(&o)
+			return f
+		}
+	}
+	f.Parts = make(map[string]*Part, len(set.Project.Pipelines))
+	known := 0
 	for _, p := range set.Project.Pipelines {
 		if !o.Serves(p.System) {
 			continue
 		}
-		hash, _ := set.Project.Definition(p)
-		x := &Part{Pipeline: p, Set: set, Hash: hash, Since: o.Now}
 		b := before[p.ID()]
 		if b != nil {
-			x.Since = b.Since
+			known++
 		}
-		if b != nil && b.Hash == hash && b.Schedules != nil {
-			x.Schedules = b.Schedules
-		} else {
-			x.Schedules = o.Parse(p)
-		}
-		f.Parts[p.ID()] = x
+		f.take(p, b, &o)
 	}
-	broken := Broken(set.Project)
-	for id, b := range before {
-		if f.Parts[id] == nil && o.Serves(b.Pipeline.System) && broken(id, b.Pipeline.File) {
-			f.Parts[id] = b
+	f.whole = len(f.Parts) == len(set.Project.Pipelines)
+	if known < len(before) {
+		broken := Broken(set.Project)
+		for id, b := range before {
+			switch {
+			case f.Parts[id] != nil || !o.Serves(b.Pipeline.System):
+			case broken(id, b.Pipeline.File):
+				f.stay(id, was)
+			default:
+				f.gone = append(f.gone, id)
+			}
 		}
+		slices.Sort(f.gone)
 	}
 	f.Rejected = f.rejected(&o)
 	return f
+}
+
+// take puts a pipeline in force; b is what was before, or nil.
+func (f *Force) take(p *pipeline.Pipeline, b *Part, o *Options) {
+	id := p.ID()
+	if b != nil && b.Pipeline == p && b.Own == nil && b.Schedules != nil {
+		f.Parts[id] = b
+		return
+	}
+	f.other = append(f.other, id)
+	hash, _ := f.Set.Project.Definition(p)
+	x := &Part{Pipeline: p, Hash: hash, Since: o.Now}
+	if b != nil {
+		x.Since = b.Since
+	}
+	if b != nil && b.Hash == hash && b.Schedules != nil {
+		x.Schedules = b.Schedules
+	} else {
+		x.Schedules = o.Parse(p)
+	}
+	f.Parts[id] = x
+}
+
+// stay has a part of before stay in force, with what it ran with.
+func (f *Force) stay(id string, before *Force) {
+	x := *before.Parts[id]
+	if x.Own == nil {
+		x.Own = before.Set
+	}
+	f.Parts[id], f.whole = &x, false
+}
+
+// SetOf gives what runs of a part work with.
+func (f *Force) SetOf(p *Part) *loaded.Set {
+	if p.Own != nil {
+		return p.Own
+	}
+	return f.Set
+}
+
+// Keep has parts of before that are gone stay in force for now.
+func (f *Force) Keep(before *Force, ids ...string) {
+	for _, id := range ids {
+		f.stay(id, before)
+	}
+	f.gone = slices.DeleteFunc(f.gone, func(id string) bool { return slices.Contains(ids, id) })
 }
 
 // Broken tells of a pipeline and its file whether a mistake keeps them from
@@ -103,10 +176,13 @@ func Broken(p *config.Project) func(id, file string) bool {
 // systems that do not count.
 func (f *Force) rejected(o *Options) []diag.Problem {
 	var out []diag.Problem
-	owners := f.owners()
+	var owners func(string) []string
 	for _, x := range f.Set.Project.Problems {
 		if x.Severity != diag.Error {
 			continue
+		}
+		if owners == nil {
+			owners = f.owners()
 		}
 		of := owners(x.File)
 		if len(of) == 0 || slices.ContainsFunc(of, o.Serves) {
@@ -140,6 +216,9 @@ func (f *Force) owners() func(file string) []string {
 // RejectedOf gives the mistakes that concern each system.
 func (f *Force) RejectedOf(systems []string) map[string][]diag.Problem {
 	out := make(map[string][]diag.Problem, len(systems))
+	if len(f.Rejected) == 0 {
+		return out
+	}
 	owners := f.owners()
 	for _, x := range f.Rejected {
 		of := owners(x.File)
@@ -156,7 +235,7 @@ func (f *Force) RejectedOf(systems []string) map[string][]diag.Problem {
 // stays in force.
 func (f *Force) Reject(p *config.Project, at time.Time) *Force {
 	out := *f
-	out.At, out.Rejected = at, nil
+	out.At, out.Rejected, out.other, out.gone = at, nil, nil, nil
 	for _, x := range p.Problems {
 		if x.Severity == diag.Error && x.File == p.ConfigFile {
 			out.Rejected = append(out.Rejected, x)
@@ -226,13 +305,47 @@ func (f *Force) Limits(o Options) queue.Limits {
 	return out
 }
 
+// SameLimits reports whether Limits gives what it gave before.
+func (f *Force) SameLimits(before *Force, d *Difference) bool {
+	a, b := &before.Set.Project.Config, &f.Set.Project.Config
+	if len(d.Added) > 0 || a.Concurrency != b.Concurrency || len(a.Systems) != len(b.Systems) {
+		return false
+	}
+	for name, x := range b.Systems {
+		if y, ok := a.Systems[name]; !ok || x.Concurrency != y.Concurrency {
+			return false
+		}
+	}
+	for id := range d.Changed {
+		if x, y := before.Parts[id].Pipeline, f.Parts[id].Pipeline; x.Concurrency != y.Concurrency || x.Overlap != y.Overlap {
+			return false
+		}
+	}
+	return true
+}
+
 // Loaded lists what is in force as the history keeps it, with the definitions
 // that known, by hash, does not have.
 func (f *Force) Loaded(known map[string]bool) (list []history.Loaded, defs []history.Definition) {
-	for _, id := range slices.Sorted(maps.Keys(f.Parts)) {
+	return f.loaded(slices.Sorted(maps.Keys(f.Parts)), known)
+}
+
+// Update is what the history must be told of a difference.
+func (f *Force) Update(before *Force, d *Difference) history.Update {
+	var u history.Update
+	u.Put, u.Definitions = f.loaded(slices.Concat(d.Added, slices.Sorted(maps.Keys(d.Changed))), nil)
+	for _, id := range d.Removed {
+		p := before.Parts[id].Pipeline
+		u.Gone = append(u.Gone, history.Loaded{System: p.System, Name: p.Name})
+	}
+	return u
+}
+
+func (f *Force) loaded(ids []string, known map[string]bool) (list []history.Loaded, defs []history.Definition) {
+	for _, id := range ids {
 		p := f.Parts[id]
 		list = append(list, history.Loaded{System: p.Pipeline.System, Name: p.Pipeline.Name, File: p.Pipeline.File, Hash: p.Hash, Since: p.Since})
-		if p.Set == f.Set && !known[p.Hash] {
+		if p.Own == nil && !known[p.Hash] {
 			defs = append(defs, f.Set.Definition(p.Pipeline))
 		}
 	}

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/store"
@@ -19,41 +20,62 @@ type Loaded struct {
 // pipelines that were in that one, Since stays. Their definitions are kept as
 // long as they are in force; defs holds at least those that are new.
 func (h *History) Load(ctx context.Context, list []Loaded, defs []Definition) error {
-	now := present()
 	return h.db.Write(ctx, func(tx *store.Tx) error {
-		for _, d := range defs {
-			if err := keep(tx, d, now); err != nil {
-				return err
-			}
-		}
-		gone := map[[2]string]Loaded{} // by system and name
-		if err := eachLoaded(tx, func(l Loaded) { gone[[2]string{l.System, l.Name}] = l }); err != nil {
-			return err
-		}
+		u := Update{Definitions: defs}
+		same, there := map[Loaded]bool{}, map[[2]string]bool{}
 		for _, l := range list {
-			k := [2]string{l.System, l.Name}
-			before, known := gone[k]
-			delete(gone, k)
-			if known && before.File == l.File && before.Hash == l.Hash {
-				continue
+			there[[2]string{l.System, l.Name}] = true
+		}
+		err := eachLoaded(tx, func(l Loaded) {
+			same[Loaded{System: l.System, Name: l.Name, File: l.File, Hash: l.Hash}] = true
+			if !there[[2]string{l.System, l.Name}] {
+				u.Gone = append(u.Gone, l)
 			}
-			if l.Since.IsZero() {
-				l.Since = now
-			}
-			_, err := tx.Exec(`INSERT INTO loaded (system, name, file, hash, since) VALUES (?, ?, ?, ?, ?)
-				ON CONFLICT (system, name) DO UPDATE SET file = excluded.file, hash = excluded.hash`,
-				l.System, l.Name, l.File, l.Hash, micros(l.Since))
-			if err != nil {
-				return err
+		})
+		for _, l := range list {
+			if !same[Loaded{System: l.System, Name: l.Name, File: l.File, Hash: l.Hash}] {
+				u.Put = append(u.Put, l)
 			}
 		}
-		for k := range gone {
-			if _, err := tx.Exec("DELETE FROM loaded WHERE system = ? AND name = ?", k[0], k[1]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return errors.Join(err, u.write(tx))
 	})
+}
+
+// Update is what differs from the set in force that was recorded last.
+type Update struct {
+	Put         []Loaded     // new or changed
+	Gone        []Loaded     // by system and name
+	Definitions []Definition // at least those of Put that are new
+}
+
+// Update records a difference. It survives a killed process at once; with
+// durable, and by any later Write, a power cut too.
+func (h *History) Update(ctx context.Context, u Update, durable bool) error {
+	if durable {
+		return h.db.Write(ctx, u.write)
+	}
+	return h.db.Fast(ctx, u.write)
+}
+
+func (u *Update) write(tx *store.Tx) error {
+	now := present()
+	var errs []error
+	for _, d := range u.Definitions {
+		errs = append(errs, keep(tx, d, now))
+	}
+	for _, l := range u.Put {
+		if l.Since.IsZero() {
+			l.Since = now
+		}
+		_, err := tx.Exec(`INSERT INTO loaded (system, name, file, hash, since) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (system, name) DO UPDATE SET file = excluded.file, hash = excluded.hash`, l.System, l.Name, l.File, l.Hash, micros(l.Since))
+		errs = append(errs, err)
+	}
+	for _, l := range u.Gone {
+		_, err := tx.Exec("DELETE FROM loaded WHERE system = ? AND name = ?", l.System, l.Name)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // LastLoaded gives the set that was in force last, by system and name.

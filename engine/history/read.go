@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/history/body"
 	"github.com/redundctl/redundctl/engine/history/retention"
 	"github.com/redundctl/redundctl/engine/history/summary"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -315,7 +316,7 @@ func (h *History) Definition(ctx context.Context, hash string) (d Definition, ok
 		return tx.Query("SELECT hash, file, body FROM definitions WHERE hash = ?", func(row store.Row) error {
 			d, ok = Definition{Hash: row.Text(0), File: row.Text(1)}, true
 			var err error
-			d.Body, err = unpack(row.Bytes(2))
+			d.Body, err = body.Unpack(row.Bytes(2))
 			return err
 		}, hash)
 	})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/history/body"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/store"
 )
@@ -103,12 +104,12 @@ func keep(tx *store.Tx, d Definition, at time.Time) error {
 	if there {
 		return nil
 	}
-	body, err := pack(d.Body)
+	packed, err := body.Pack(d.Body)
 	if err != nil {
 		return err
 	}
 	_, err = tx.Exec(`INSERT INTO definitions (hash, file, body, seen) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		d.Hash, d.File, body, micros(at))
+		d.Hash, d.File, packed, micros(at))
 	return err
 }
 

@@ -15,9 +15,36 @@ import (
 	"github.com/redundctl/redundctl/engine/watch"
 )
 
+// Change says what was saved.
+type Change struct {
+	Seen    time.Time // when the first sign of it was
+	Paths   []string  // absolute
+	Any     bool      // other files may differ too
+	Outside bool      // so may what files name: programs, scripts, folders
+}
+
+// Add takes in another change that has not been taken up either.
+func (c *Change) Add(o Change) {
+	if c.Seen.IsZero() {
+		c.Seen = o.Seen
+	}
+	c.Paths = append(c.Paths, o.Paths...)
+	c.Any, c.Outside = c.Any || o.Any, c.Outside || o.Outside
+}
+
+// Of is the change as a load of the project is told of it.
+func (c *Change) Of() config.Change {
+	out := config.Change{Outside: c.Outside}
+	if !c.Any {
+		out.Paths = append([]string{}, c.Paths...)
+	}
+	return out
+}
+
 // Files are the files of a project.
 type Files struct {
-	Log *slog.Logger
+	Log    *slog.Logger
+	Rescan time.Duration // how often all is looked at without any event; 0: as often as watch does
 
 	mu    sync.Mutex
 	now   *watch.Watcher // nil: none yet
@@ -30,7 +57,7 @@ const again = 5 * time.Second
 // Watch calls changed whenever files were saved, and at the beginning of each
 // watch if some may have been after the project in force was read. A watch that
 // breaks is begun again. It ends with ctx. project is the one in force.
-func (f *Files) Watch(ctx context.Context, project func() *config.Project, changed func()) {
+func (f *Files) Watch(ctx context.Context, project func() *config.Project, changed func(Change)) {
 	broken := false
 	for ctx.Err() == nil {
 		err := f.once(ctx, project(), changed)
@@ -52,18 +79,18 @@ func (f *Files) Watch(ctx context.Context, project func() *config.Project, chang
 }
 
 // once is one watch, until it breaks or other files are to be watched.
-func (f *Files) once(ctx context.Context, p *config.Project, changed func()) error {
+func (f *Files) once(ctx context.Context, p *config.Project, changed func(Change)) error {
 	w, err := f.begin(p)
 	if err != nil {
 		return err
 	}
 	defer f.end(w)
 	if w.Since(p.Read) {
-		changed()
+		changed(Change{Seen: time.Now(), Any: true})
 	}
 	return w.Run(ctx, func(c watch.Change) {
 		f.Log.Debug("files were saved", "files", len(c.Paths), "all", c.All)
-		changed()
+		changed(Change{Seen: c.First, Paths: c.Paths, Any: c.All})
 	})
 }
 
@@ -71,10 +98,10 @@ func (f *Files) begin(p *config.Project) (*watch.Watcher, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w, err := watch.New(watch.Options{
-		Paths: paths(p), Log: f.Log, Hold: func() bool { return Held(p) },
+		Paths: p.Watched(), Log: f.Log, Rescan: f.Rescan, Hold: func() bool { return Held(p) },
 		Ignore: func(path string) bool { return path == p.State },
 	})
-	f.now, f.paths = w, paths(p)
+	f.now, f.paths = w, p.Watched()
 	return w, err
 }
 
@@ -89,18 +116,9 @@ func (f *Files) end(w *watch.Watcher) {
 func (f *Files) Follow(p *config.Project) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.now != nil && !slices.Equal(f.paths, paths(p)) {
+	if f.now != nil && !slices.Equal(f.paths, p.Watched()) {
 		f.end(f.now)
 	}
-}
-
-// paths are the files and folders that say what a project is.
-func paths(p *config.Project) []string {
-	out := []string{filepath.Join(p.Root, p.ConfigFile)}
-	for _, x := range p.Config.Pipelines {
-		out = append(out, filepath.Join(p.Root, x))
-	}
-	return out
 }
 
 // Held reports whether git is changing the files of a project.

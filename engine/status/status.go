@@ -32,7 +32,7 @@ func Of(x *Facts) api.Status {
 	f := x.Force
 	out := api.Status{
 		Engine:  x.Engine,
-		Reload:  api.Reload{Generation: f.Generation, Loaded: len(f.Parts), At: api.When(f.At), Rejected: Rejected(f.Rejected), Restart: append([]string{}, x.Restart...)},
+		Reload:  api.Reload{Generation: f.Generation, Loaded: len(f.Parts), At: api.When(f.At), Rejected: Rejected(f.Rejected), Restart: append([]string{}, x.Restart...), Last: f.Save},
 		Systems: make([]api.SystemStatus, 0, len(x.Systems)), Parts: make([]api.Part, 0, len(f.Parts)),
 	}
 	at := map[string]int{}

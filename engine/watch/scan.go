@@ -40,6 +40,7 @@ type snapshot struct {
 	files   map[string]state // that are no folders, by path
 	folders map[string]id
 	wanted  map[id]*want
+	linked  bool  // some file may be reached by two paths
 	newest  int64 // the latest change time of it all, in nanoseconds
 }
 
@@ -135,20 +136,29 @@ func (l *looking) state(path string) (state, bool) {
 	}
 	st := state{}
 	if info.Mode()&fs.ModeSymlink != 0 {
+		l.linked = true
 		st.link, _ = os.Readlink(path)
 		l.way(path, 0)
 		if to, err := os.Stat(path); err == nil {
 			info = to
 		}
 	}
+	st.read(info, l.at)
+	l.newest = max(l.newest, st.changed)
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok && sys.Nlink > 1 && !st.mode.IsDir() {
+		l.linked = true
+	}
+	return st, true
+}
+
+// read takes in what the system says of a file.
+func (st *state) read(info fs.FileInfo, at time.Time) {
 	st.mode, st.size, st.modified = info.Mode(), info.Size(), info.ModTime().UnixNano()
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
 		st.file = id{sys.Dev, sys.Ino}
 		st.changed = sys.Ctim.Nano()
-		l.newest = max(l.newest, st.changed)
 	}
-	st.fresh = l.at.UnixNano()-max(st.modified, st.changed) < int64(margin)
-	return st, true
+	st.fresh = at.UnixNano()-max(st.modified, st.changed) < int64(margin)
 }
 
 // age counts what no change time of files below a path would tell: that it is

@@ -42,8 +42,8 @@ type Change struct {
 	// Paths are the files that are new, gone or different, sorted: as they are
 	// reached from Options.Paths, made absolute.
 	Paths []string
-	// All is set when a folder went, came back as another, or events were lost:
-	// everything is to be looked at.
+	// All is set when a folder went, came back as another, or events may have been
+	// lost. Paths are all that differ nevertheless.
 	All bool
 	// First is when the first sign of it was seen.
 	First time.Time
@@ -145,6 +145,7 @@ func (w *Watcher) Run(ctx context.Context, changed func(Change)) error {
 			}
 		case <-b.deadline.C:
 		case <-next.C:
+			b.names[""] = true // all is looked at, whether there were events or not
 		}
 		if c, ok := w.compare(b); ok {
 			changed(c)
@@ -182,6 +183,12 @@ func (w *Watcher) compare(b *burst) (Change, bool) {
 	if c.First.IsZero() {
 		c.First = time.Now()
 	}
+	if !b.lost && !b.names[""] {
+		if paths, ok := w.glance(b.paths); ok {
+			c.Paths = paths
+			return c, len(paths) > 0
+		}
+	}
 	before := w.last
 	w.last = w.look()
 	c.Paths = before.differ(w.last, b.names)
@@ -213,7 +220,8 @@ type burst struct {
 	quiet, deadline *time.Timer
 	first           time.Time       // zero: nothing
 	names           map[string]bool // the last elements of the files that were written
-	lost            bool
+	paths           map[string]bool // all that something happened to, as the system names it; of those written, true
+	lost            bool            // not all is known
 }
 
 func newBurst(wait time.Duration) *burst {
@@ -228,6 +236,7 @@ func (b *burst) sign(e fsnotify.Event) {
 		b.first = time.Now()
 		b.deadline.Reset(max(patience, b.wait))
 	}
+	b.paths[e.Name] = b.paths[e.Name] || e.Has(fsnotify.Write)
 	if e.Has(fsnotify.Write) {
 		b.names[filepath.Base(e.Name)] = true
 	}
@@ -236,7 +245,7 @@ func (b *burst) sign(e fsnotify.Event) {
 
 func (b *burst) reset() {
 	b.stop()
-	b.first, b.names, b.lost = time.Time{}, map[string]bool{}, false
+	b.first, b.names, b.paths, b.lost = time.Time{}, map[string]bool{}, map[string]bool{}, false
 }
 
 func (b *burst) stop() {

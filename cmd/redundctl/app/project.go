@@ -24,15 +24,26 @@ import (
 
 // Project loads the project, whatever is wrong with it.
 func (a *App) Project(ctx context.Context, paths ...string) (*config.Project, *kind.Set) {
-	return a.Load(ctx, builtin.Kinds(), paths...)
+	o := a.options(builtin.Kinds())
+	o.Paths = paths
+	return load(ctx, o)
 }
 
-// Load is Project for one that is loaded again: with the kinds that there are.
-func (a *App) Load(ctx context.Context, kinds *kind.Set, paths ...string) (*config.Project, *kind.Set) {
-	o := a.options(kinds)
-	o.Paths = paths
+func load(ctx context.Context, o config.Options) (*config.Project, *kind.Set) {
 	p := config.Load(ctx, o)
-	return p, kinds.With(builtin.Plugins(p.Config.Plugins, p.Root, os.Getenv("PATH")))
+	return p, with(p, o.Kinds)
+}
+
+// with are kinds and the plugins that a project names.
+func with(p *config.Project, kinds *kind.Set) *kind.Set {
+	return kinds.With(builtin.Plugins(p.Config.Plugins, p.Root, os.Getenv("PATH")))
+}
+
+// Again is Served for a project that was loaded before: only what has changed is
+// read.
+func (a *App) Again(ctx context.Context, before *config.Project, c config.Change) (*config.Project, *kind.Set) {
+	p := before.Again(ctx, c)
+	return p, with(p, before.Kinds())
 }
 
 // Instead is Project with a text in place of what stands in one of its files.
@@ -68,7 +79,19 @@ func (a *App) Named(ctx context.Context, name string) (*config.Project, *pipelin
 // Usable is Project for commands that need a valid redund.yaml: its problems
 // are shown and end the command.
 func (a *App) Usable(ctx context.Context) (*config.Project, *kind.Set, error) {
-	p, kinds := a.Project(ctx)
+	return a.usable(ctx, a.options(builtin.Kinds()))
+}
+
+// Served is Usable for an engine: with an invalid redund.yaml its last good form
+// holds, where the state directory has one.
+func (a *App) Served(ctx context.Context) (*config.Project, *kind.Set, error) {
+	o := a.options(builtin.Kinds())
+	o.KeepSettings = true
+	return a.usable(ctx, o)
+}
+
+func (a *App) usable(ctx context.Context, o config.Options) (*config.Project, *kind.Set, error) {
+	p, kinds := load(ctx, o)
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err // what was loaded is not all that there is
 	}

@@ -66,6 +66,31 @@ func narrow(st *api.Status, name string) error {
 	return nil
 }
 
+// saved says what became of a save.
+func saved(l *api.Save) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %s seen and %d read", l.Outcome, diag.Count(l.Files, "file"), l.Read)
+	names := func(verb string, list []string) {
+		if len(list) > 3 {
+			list = append(slices.Clone(list[:3]), fmt.Sprintf("and %d more", len(list)-3))
+		}
+		if len(list) > 0 {
+			fmt.Fprintf(&b, "; %s %s", verb, strings.Join(list, ", "))
+		}
+	}
+	var changed []string
+	for _, c := range l.Changed {
+		changed = append(changed, c.Name)
+	}
+	names("added", l.Added)
+	names("removed", l.Removed)
+	names("changed", changed)
+	if l.ForceMS > 0 {
+		fmt.Fprintf(&b, "; done %.1f ms after it was quiet, at %s", l.ForceMS, clock(l.At))
+	}
+	return b.String()
+}
+
 func printStatus(a *app.App, st api.Status) error {
 	fmt.Fprintf(a.Out, "engine %s, process %d, since %s; generation %d with %s, since %s\n", st.Engine.Version, st.Engine.PID,
 		clock(st.Engine.Started), st.Reload.Generation, diag.Count(st.Reload.Loaded, "pipeline"), clock(st.Reload.At))
@@ -74,6 +99,9 @@ func printStatus(a *app.App, st api.Status) error {
 	}
 	for _, r := range st.Reload.Rejected {
 		fmt.Fprintf(a.Out, "rejected: %s:%d:%d: %s\n", r.File, r.Line, r.Column, r.Message)
+	}
+	if l := st.Reload.Last; l != nil {
+		fmt.Fprintf(a.Out, "last save: %s\n", saved(l))
 	}
 	fmt.Fprintln(a.Out)
 	var rows [][]string

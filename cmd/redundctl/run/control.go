@@ -49,7 +49,7 @@ back what redundctl stop did to a system or a pipeline.`,
 
 // start runs the engine in a session of its own and waits until it answers.
 func start(ctx context.Context, a *app.App, drain time.Duration) error {
-	p, _, err := a.Usable(ctx)
+	p, _, err := a.Served(ctx)
 	if err != nil {
 		return err
 	}

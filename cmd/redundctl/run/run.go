@@ -49,7 +49,11 @@ a parameter is wrong, 130 when it was interrupted.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.CompleteNames(),
 		RunE: func(c *cobra.Command, args []string) error {
-			p, kinds, err := a.Usable(c.Context())
+			load := a.Usable
+			if f.detach {
+				load = a.Served // the engine goes on with that form too
+			}
+			p, kinds, err := load(c.Context())
 			if err != nil {
 				return err
 			}

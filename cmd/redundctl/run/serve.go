@@ -17,7 +17,6 @@ import (
 	"github.com/redundctl/redundctl/engine/api/server"
 	"github.com/redundctl/redundctl/engine/cleanup/backups"
 	"github.com/redundctl/redundctl/engine/config"
-	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/proc"
 )
@@ -42,7 +41,7 @@ next engine finds them as interrupted. SIGHUP reads the files at once.`,
   redundctl serve --only pm2,netlify-functions
   redundctl serve --drain 1m --log-level debug`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, kinds, err := a.Usable(c.Context())
+			p, kinds, err := a.Served(c.Context())
 			if err != nil {
 				return err
 			}
@@ -56,7 +55,7 @@ next engine finds them as interrupted. SIGHUP reads the files at once.`,
 				Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.Logger(), Subreaper: true,
 				Serve: engine.Serve{
 					Version: a.Version, Only: only, Drain: drain,
-					Load: func(ctx context.Context) (*config.Project, *kind.Set) { return a.Load(ctx, kinds) },
+					Load: a.Again,
 					Backups: func(ctx context.Context, p *config.Project, s *proc.Spawner) ([]string, error) {
 						return backups.Prune(ctx, p, backups.Options{Proc: s, Env: os.Environ()}, false)
 					},

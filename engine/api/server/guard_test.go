@@ -22,6 +22,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/api/server"
+	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/engine/config"
 )
 
@@ -167,7 +168,7 @@ func TestUnsafeIsRefused(t *testing.T) {
 }
 
 func reloaded(t *testing.T, root string) *config.Project {
-	p, _ := load(root)(t.Context())
+	p := config.Load(t.Context(), config.Options{Dir: root, Kinds: builtin.Kinds()})
 	return p
 }
 

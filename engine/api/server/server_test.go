@@ -119,11 +119,9 @@ func open(t *testing.T, p *config.Project, serve engine.Serve) *engine.Engine {
 	return e
 }
 
-func load(root string) func(ctx context.Context) (*config.Project, *kind.Set) {
-	return func(ctx context.Context) (*config.Project, *kind.Set) {
-		k := builtin.Kinds()
-		return config.Load(ctx, config.Options{Dir: root, Kinds: k}), k
-	}
+// again loads a project after a change.
+func again(ctx context.Context, before *config.Project, c config.Change) (*config.Project, *kind.Set) {
+	return before.Again(ctx, c), before.Kinds()
 }
 
 // start serves a project until the test ends.
@@ -133,7 +131,7 @@ func start(t *testing.T, p *config.Project, l server.Limits) *standing {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	ready := make(chan struct{})
-	s.engine = open(t, p, engine.Serve{Version: "test", Load: load(p.Root), Drain: 10 * time.Second, Ready: func() { close(ready) }})
+	s.engine = open(t, p, engine.Serve{Version: "test", Load: again, Drain: 10 * time.Second, Ready: func() { close(ready) }})
 	go func() { s.ended <- s.engine.Run(ctx) }()
 	select {
 	case <-ready:

@@ -1,4 +1,5 @@
-package history
+// Package body is the definition of a pipeline as it is kept: compressed.
+package body
 
 import (
 	"bytes"
@@ -10,9 +11,9 @@ import (
 // packed begins a body that is kept compressed; JSON never begins so.
 const packed = 0x01
 
-// pack compresses the definition of a pipeline, which repeats itself: of one
+// Pack compresses the definition of a pipeline, which repeats itself: of one
 // with thousands of steps it would be most of the history.
-func pack(body []byte) ([]byte, error) {
+func Pack(body []byte) ([]byte, error) {
 	if len(body) < 1024 {
 		return body, nil
 	}
@@ -31,8 +32,8 @@ func pack(body []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// unpack gives what pack was given.
-func unpack(kept []byte) ([]byte, error) {
+// Unpack gives what Pack was given.
+func Unpack(kept []byte) ([]byte, error) {
 	if len(kept) == 0 || kept[0] != packed {
 		return kept, nil
 	}
