@@ -16,7 +16,7 @@ const (
 	aloneMode  = readMode + "; PRAGMA locking_mode=EXCLUSIVE" // without a file that is shared; others wait
 	fullMode   = "PRAGMA synchronous=FULL"
 	normalMode = "PRAGMA synchronous=NORMAL"
-	writeMode  = "; PRAGMA foreign_keys=1; PRAGMA journal_size_limit=1048576"
+	writeMode  = "; PRAGMA foreign_keys=1; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=1048576" // savepoints would go to files
 )
 
 // patience is how long a lock of another process is waited for.
