@@ -69,9 +69,10 @@ func (a *App) Prepare(c *cobra.Command, _ []string) error {
 	// A reader that has gone, as `head` does, makes a write fail; by itself it
 	// would kill the program, in the middle of a run.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	if os.Getenv("GOGC") == "" && c.Name() != "serve" {
+	if os.Getenv("GOGC") == "" {
 		// A command lives for a moment and loads much at once; collecting
-		// garbage as often as a server does costs a fifth of validate's time.
+		// garbage as often as a server does costs a fifth of validate's time. An
+		// engine goes back to that when it has begun.
 		debug.SetGCPercent(200)
 	}
 	return nil

@@ -32,6 +32,9 @@ func Keep(ctx context.Context) {
 			return
 		case <-t.C:
 		}
+		if !begun && os.Getenv("GOGC") == "" {
+			debug.SetGCPercent(100) // the start had it at more
+		}
 		if !begun || free() > worth {
 			give()
 		}
