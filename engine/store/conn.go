@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -54,6 +55,7 @@ func connect(path, pragmas string) (*conn, error) {
 		_, err = raw.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
 	default:
 		pragmas += writeMode
+		own(path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -65,6 +67,19 @@ func connect(path, pragmas string) (*conn, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+// own makes the files beside the database, so that only we may read them: the
+// driver would let everybody. Where there is no room, it says so itself.
+func own(path string) {
+	for _, name := range []string{path + "-wal", path + "-shm"} {
+		f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+		if err == nil {
+			f.Close()
+		} else if errors.Is(err, os.ErrExist) {
+			_ = os.Chmod(name, 0o600) // one that is another user's cannot be opened either
+		}
+	}
 }
 
 // wait is called while another process holds the lock. The pauses are short

@@ -58,6 +58,7 @@ func (d *DB) migrate(ctx context.Context) error {
 	if err == nil && version == 0 {
 		// To give room back must be asked for before there is a table.
 		err = c.Exec("PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL")
+		own(d.path) // those beside an empty database were made anew
 	}
 	for ; err == nil && version < len(migrations); version++ {
 		err = c.Exec(fmt.Sprintf("BEGIN IMMEDIATE; %s; INSERT INTO schema_version VALUES (%d, %d); COMMIT",

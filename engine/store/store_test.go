@@ -87,6 +87,26 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 	}
 }
 
+// TestOnlyWeMayRead holds that the files beside the database are as private as
+// it is.
+func TestOnlyWeMayRead(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "state")
+	d := open(t, Options{Dir: dir})
+	if err := d.Write(context.Background(), insert("one")); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 4 { // the database, its lock, its log and what is shared
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		if info, err := f.Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", f.Name(), info.Mode(), err)
+		}
+	}
+}
+
 func TestValuesComeBackAsTheyWent(t *testing.T) {
 	t.Parallel()
 	d := open(t, Options{Dir: t.TempDir()})
