@@ -28,12 +28,12 @@ func TestBusy(t *testing.T) {
 			defer close(ended)
 			_ = timer.Run(ctx, func([]Due) { <-stuck }, nil)
 		}()
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) //nolint:forbidigo // of the bubble
 		synctest.Wait()
 		if got := timer.Busy(); got != 0 {
 			t.Errorf("busy for %s while it waits", got)
 		}
-		time.Sleep(30 * time.Second)
+		time.Sleep(30 * time.Second) //nolint:forbidigo // of the bubble
 		if got := timer.Busy(); got < 20*time.Second {
 			t.Errorf("busy for %s, but it is stuck", got)
 		}

@@ -57,7 +57,7 @@ func TestOneWaitForAll(t *testing.T) {
 		if n == len(errs) {
 			break
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 	d.writing <- struct{}{}
 	wg.Wait()
