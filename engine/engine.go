@@ -83,6 +83,7 @@ type Engine struct {
 	current atomic.Pointer[loaded.Set]
 	going   cancel.Runs
 	serving atomic.Pointer[server] // nil: it does not serve
+	left    chan struct{}          // closed when runs are left as they are
 	held    io.Closer              // what keeps others from serving, until all is closed
 	meter   meter.Meter
 	worker  work.Worker
@@ -104,7 +105,7 @@ type Output = work.Output
 // New opens the project's history for writing and all that running needs, and
 // cleans up after processes that died. The Engine must be closed.
 func New(ctx context.Context, o Options) (_ *Engine, err error) {
-	e := &Engine{o: o, host: lookup(o.Environ), log: slog.New(slog.DiscardHandler)}
+	e := &Engine{o: o, host: lookup(o.Environ), log: slog.New(slog.DiscardHandler), left: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Close())
@@ -138,7 +139,7 @@ func (e *Engine) equip() (err error) {
 		return fmt.Errorf("processes cannot be started: %w", err)
 	}
 	e.worker = work.Worker{
-		Host: e.host, History: e.history, Logs: e.logs, Temp: e.temp, Log: e.log, Output: e.o.Output, Going: &e.going, Rescue: e.rescue,
+		Host: e.host, History: e.history, Logs: e.logs, Temp: e.temp, Log: e.log, Output: e.o.Output, Going: &e.going, Rescue: e.rescue, Left: e.left,
 		Failed: func(err error) {
 			if s := e.serving.Load(); s != nil {
 				s.failed("records", err)

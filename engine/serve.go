@@ -168,6 +168,7 @@ func (s *server) place() cleanup.Place {
 // drainRuns gives runs time to end, then ends them. How much may change while
 // it goes by.
 func (s *server) drainRuns() {
+	defer close(s.left)
 	from := time.Now()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

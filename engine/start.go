@@ -10,6 +10,7 @@ import (
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/overdue"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/record"
 	"github.com/redundctl/redundctl/engine/work"
 )
 
@@ -53,7 +54,7 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 		err = s.worker.Recorder(ctx).Finish(ctx, &run)
 	}
 	switch {
-	case errors.Is(err, work.Stopping):
+	case errors.Is(err, work.Stopping), errors.Is(err, record.ErrLeft):
 		return nil
 	case err != nil:
 		s.log.Error("the end of a run could not be recorded", "run", run.ID, "error", err)

@@ -1,5 +1,5 @@
 // Package record brings the records of one run to the history, and keeps them
-// in memory while the disk has no room for them.
+// in memory while they cannot be written.
 package record
 
 import (
@@ -21,6 +21,10 @@ const (
 	lastTries = 10 * time.Second
 )
 
+// ErrLeft is the error of a record that could not be written before the engine
+// left its run.
+var ErrLeft = errors.New("the engine ended before it could be recorded")
+
 // Recorder brings the records of one run to its history.
 type Recorder struct {
 	History *history.History
@@ -30,6 +34,10 @@ type Recorder struct {
 	// could be.
 	Failed func(error)
 	Done   <-chan struct{} // closed when the run is cancelled
+	// Left is closed when an engine that serves leaves its runs as they are: until
+	// then the end of a run is tried again, whatever keeps it from being written.
+	// nil: a run in the foreground, for which somebody waits.
+	Left <-chan struct{}
 }
 
 // StartStep records that a step is about to start.
@@ -42,9 +50,43 @@ func (r *Recorder) EndStep(ctx context.Context, s *pipeline.StepRecord) error {
 	return r.keep(ctx, "the end of step "+s.ID, func(ctx context.Context) error { return r.History.EndStep(ctx, s) })
 }
 
-// Finish records how the run ended, also when ctx is done.
+// Finish records how the run ended, also when ctx is done. The error is ErrLeft
+// when the engine left the run before its end could be written.
 func (r *Recorder) Finish(ctx context.Context, run *pipeline.Run) error {
-	return r.keep(context.WithoutCancel(ctx), fmt.Sprintf("the end of run %d", run.ID), func(ctx context.Context) error { return r.History.Finish(ctx, run) })
+	what, write := fmt.Sprintf("the end of run %d", run.ID), func(ctx context.Context) error { return r.History.Finish(ctx, run) }
+	ctx = context.WithoutCancel(ctx)
+	if r.Left == nil {
+		return r.keep(ctx, what, write)
+	}
+	return r.insist(ctx, what, write)
+}
+
+// insist writes until it is written, another process has the run, or the engine
+// leaves it: nobody else would ever end a run of an engine that lives.
+func (r *Recorder) insist(ctx context.Context, what string, write func(context.Context) error) error {
+	tick := time.NewTicker(tryAgain)
+	defer tick.Stop()
+	for first := true; ; first = false {
+		err := write(ctx)
+		r.tell(ctx, err)
+		if err == nil || errors.Is(err, history.ErrOvertaken) {
+			return err
+		}
+		if first {
+			r.kept(what, err)
+		}
+		select {
+		case <-r.Left:
+			return fmt.Errorf("%w: %s: %w", ErrLeft, what, err)
+		case <-tick.C:
+		}
+	}
+}
+
+// kept says that a record waits.
+func (r *Recorder) kept(what string, err error) {
+	r.Log.Error(what+" is kept in memory until it can be written", "error", err)
+	r.Note("%s is kept in memory until it can be written: %v", what, err)
 }
 
 // Event appends an event, and shows it.
@@ -65,8 +107,7 @@ func (r *Recorder) keep(ctx context.Context, what string, write func(context.Con
 		r.tell(ctx, err)
 		return err
 	}
-	r.Log.Error(what+" is kept in memory until there is room for it", "error", err)
-	r.Note("%s is kept in memory until there is room for it: %v", what, err)
+	r.kept(what, err)
 	r.tell(ctx, err)
 	var last <-chan time.Time
 	cancelled := r.Done

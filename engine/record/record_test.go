@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/store"
 )
 
@@ -47,6 +49,50 @@ func TestKeep(t *testing.T) {
 				err := r.keep(context.WithoutCancel(ctx), "it", func(context.Context) error {
 					if tries++; tries <= c.fails {
 						return c.err
+					}
+					return nil
+				})
+				if !errors.Is(err, c.want) || time.Since(from) != c.took || told > 1 {
+					t.Errorf("%v after %s, told %d times; want %v after %s", err, time.Since(from), told, c.want, c.took)
+				}
+			})
+		})
+	}
+}
+
+// TestFinishInsists holds that an engine tries the end of a run again, whatever
+// keeps it from being written and also after a cancellation, until it is
+// written, another process has the run, or the engine leaves it.
+func TestFinishInsists(t *testing.T) {
+	t.Parallel()
+	busy, full := fmt.Errorf("busy: %w", store.ErrBusy), fmt.Errorf("the disk is full: %w", store.ErrFull)
+	for _, c := range []struct {
+		name  string
+		fails []error // then it is written
+		leave time.Duration
+		want  error
+		took  time.Duration
+	}{
+		{"at once", nil, 0, nil, 0},
+		{"another process writes", []error{busy, busy, busy}, 0, nil, 3 * tryAgain},
+		{"no room for long after a cancellation", slices.Repeat([]error{full}, 90), 0, nil, 90 * tryAgain},
+		{"overtaken", []error{busy, history.ErrOvertaken}, 0, history.ErrOvertaken, tryAgain},
+		{"the engine leaves it", slices.Repeat([]error{busy}, 90), 2500 * time.Millisecond, ErrLeft, 2500 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				left, told, tries := make(chan struct{}), 0, 0
+				if c.leave > 0 {
+					time.AfterFunc(c.leave, func() { close(left) })
+				}
+				r := &Recorder{Log: slog.New(slog.DiscardHandler), Note: func(string, ...any) { told++ }, Done: ctx.Done(), Left: left}
+				from := time.Now()
+				err := r.insist(context.WithoutCancel(ctx), "it", func(context.Context) error {
+					if tries++; tries <= len(c.fails) {
+						return c.fails[tries-1]
 					}
 					return nil
 				})

@@ -45,6 +45,7 @@ type Request struct {
 	above    []string          // the pipelines that called this one, outermost first
 	secrets  map[string]string // the declared ones
 	values   []string          // every secret that may turn up: theirs and those of the callers
+	served   bool              // it is an engine's, which nobody waits for
 	past     *past.Past        // of what had begun before, nil: it begins
 }
 
@@ -75,7 +76,7 @@ type Waited struct {
 // Queued completes what has waited, under the form of its pipeline that is in
 // force now, or that it had begun with.
 func (w *Worker) Queued(set *loaded.Set, p *pipeline.Pipeline, x Waited) (*Request, error) {
-	q := &Request{set: set, pipeline: p, env: x.Env, slot: x.Slot, trigger: x.Trigger, reason: x.Reason, parent: x.Parent, past: x.Past}
+	q := &Request{set: set, pipeline: p, env: x.Env, slot: x.Slot, trigger: x.Trigger, reason: x.Reason, parent: x.Parent, served: true, past: x.Past}
 	return q, w.complete(q, given(x.Params))
 }
 

@@ -46,6 +46,8 @@ type Worker struct {
 	Going   *cancel.Runs
 	// Rescue ends what dead processes left, before a slot of theirs is taken.
 	Rescue func(ctx context.Context) error
+	// Left is closed when the engine leaves its runs as they are.
+	Left <-chan struct{}
 	// Failed is told why a record could not be written, and nil when one could.
 	Failed func(error)
 }
@@ -115,6 +117,9 @@ func (w *Worker) Execute(ctx context.Context, q *Request, run pipeline.Run) (Rep
 	running, end := w.Going.Begin(ctx, run.ID)
 	defer end()
 	rec := w.Recorder(running)
+	if !q.served {
+		rec.Left = nil
+	}
 	result, err := w.inTemp(running, j, rec)
 	if err != nil {
 		result = runner.Result{State: pipeline.Failed, Error: j.Masker.Mask(err.Error())}
@@ -127,12 +132,16 @@ func (w *Worker) Execute(ctx context.Context, q *Request, run pipeline.Run) (Rep
 	run.State, run.Error, run.Finished = result.State, result.Error, time.Now()
 	w.Log.Info("run ended", "run", run.ID, "pipeline", p.ID(), "state", run.State, "error", run.Error)
 	err = rec.Finish(ctx, &run)
+	if errors.Is(err, record.ErrLeft) {
+		err = fmt.Errorf("%w: %w", Stopping, err)
+	}
 	return Report{Run: run, Steps: result.Steps}, err
 }
 
-// Recorder brings the records of a run to the history; ctx is the run's.
+// Recorder brings the records of a run that an engine began to the history; ctx
+// is the run's.
 func (w *Worker) Recorder(ctx context.Context) *record.Recorder {
-	return &record.Recorder{History: w.History, Log: w.Log, Note: w.note, Done: ctx.Done(), Failed: w.Failed}
+	return &record.Recorder{History: w.History, Log: w.Log, Note: w.note, Done: ctx.Done(), Left: w.Left, Failed: w.Failed}
 }
 
 // inTemp runs the job with a directory of its own, and keeps what it left
@@ -239,7 +248,7 @@ func (w *Worker) nested(c called) (*Request, error) {
 	if i := slices.Index(above, found[0].ID()); i >= 0 {
 		return nil, fmt.Errorf("a pipeline runs itself: %s", strings.Join(append(above[i:], found[0].ID()), " -> "))
 	}
-	q := &Request{set: c.by.set, pipeline: found[0], trigger: "pipeline", parent: c.parent, above: above, values: slices.Clone(c.by.values), asked: texts(c.params)}
+	q := &Request{set: c.by.set, pipeline: found[0], trigger: "pipeline", served: c.by.served, parent: c.parent, above: above, values: slices.Clone(c.by.values), asked: texts(c.params)}
 	return q, w.complete(q, c.params)
 }
 
