@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/attempt"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -49,6 +50,11 @@ func (e *Engine) Retry(ctx context.Context, id int64, by string) (pipeline.Run, 
 	}
 	if !w.State.Done() {
 		return pipeline.Run{}, &UsageError{Message: fmt.Sprintf("run %d is %s: only a run that has ended can be run again", id, w.State)}
+	}
+	if attempt.Withheld(w.Params) || attempt.Withheld(w.Env) {
+		return pipeline.Run{}, &UsageError{Message: fmt.Sprintf(
+			"run %d cannot be run again: what it was started with held a secret, or was a list or a map, and is not recorded: start it anew with redundctl run %s/%s",
+			id, w.System, w.Pipeline)}
 	}
 	p, err := s.find(w.System + "/" + w.Pipeline)
 	if err != nil {

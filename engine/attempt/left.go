@@ -94,7 +94,7 @@ func again(ctx context.Context, h *history.History, q *history.Queued, x *Began)
 	why = fmt.Sprintf("run %d does not go on: %s", q.ID, why)
 	handlers := len(x.Pipeline.OnFailure)+len(x.Pipeline.Always) > 0 && !x.Past.Handled(x.Pipeline)
 	switch {
-	case handlers && (withheld(q.Params) || withheld(q.Env)):
+	case handlers && (Withheld(q.Params) || Withheld(q.Env)):
 		handlers, why = false, why+"; nor do its handlers run, since what it was started with held a secret, and was not recorded"
 	case handlers:
 		why += "; its handlers run"
@@ -109,8 +109,9 @@ func again(ctx context.Context, h *history.History, q *history.Queued, x *Began)
 	return err == nil, err
 }
 
-// withheld reports whether something held a secret, and was not recorded.
-func withheld(values map[string]string) bool {
+// Withheld reports whether something that a run was started with held a secret,
+// and was not recorded: nothing can be started with it again.
+func Withheld(values map[string]string) bool {
 	return slices.Contains(slices.Collect(maps.Values(values)), runner.Withheld)
 }
 

@@ -255,7 +255,8 @@ func Retry(a *app.App) *cobra.Command {
 		Use:   "retry RUN",
 		Short: "Run again what has ended",
 		Long: `Let a run that has ended wait for another attempt, with its parameters and its
-slot, under the newest form of its pipeline.`,
+slot, under the newest form of its pipeline. One that was started with a secret
+cannot be run again, since that is not recorded: start it anew.`,
 		Example:           `  redundctl retry 42`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.CompleteRuns(pipeline.Failed, pipeline.TimedOut, pipeline.Cancelled, pipeline.Succeeded),
