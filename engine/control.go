@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redundctl/redundctl/engine/attempt"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -31,10 +30,7 @@ func (e *Engine) Trigger(ctx context.Context, name, by string, r RunRequest) (pi
 	if _, err := s.worker.Request(s.now().SetOf(p), r); err != nil {
 		return pipeline.Run{}, err
 	}
-	return s.ask(ctx, "run by "+by, history.Order{
-		System: p.Pipeline.System, Pipeline: p.Pipeline.Name, Trigger: "api", Reason: "manual", Slot: r.Slot, Priority: history.High,
-		Params: r.Params, Env: r.Env, Definition: p.Definition(),
-	})
+	return s.ask(ctx, "run by "+by, p, history.Order{Trigger: "api", Reason: "manual", Slot: r.Slot, Params: r.Params, Env: r.Env})
 }
 
 // Retry runs again what has ended, as a run of its own under the newest form of
@@ -51,23 +47,21 @@ func (e *Engine) Retry(ctx context.Context, id int64, by string) (pipeline.Run, 
 	if !w.State.Done() {
 		return pipeline.Run{}, &UsageError{Message: fmt.Sprintf("run %d is %s: only a run that has ended can be run again", id, w.State)}
 	}
-	if attempt.Withheld(w.Params) || attempt.Withheld(w.Env) {
-		return pipeline.Run{}, &UsageError{Message: fmt.Sprintf(
-			"run %d cannot be run again: what it was started with held a secret, or was a list or a map, and is not recorded: start it anew with redundctl run %s/%s",
-			id, w.System, w.Pipeline)}
-	}
 	p, err := s.find(w.System + "/" + w.Pipeline)
 	if err != nil {
 		return pipeline.Run{}, err
 	}
-	return s.ask(ctx, fmt.Sprintf("run %d again, by %s", id, by), history.Order{
-		System: w.System, Pipeline: w.Pipeline, Trigger: "retry", Reason: "retry", Slot: w.Slot, Priority: history.High,
-		Attempt: w.Attempt + 1, Params: w.Params, Env: w.Env, Definition: p.Definition(),
+	return s.ask(ctx, fmt.Sprintf("run %d again, by %s", id, by), p, history.Order{
+		Trigger: "retry", Reason: "retry", Slot: w.Slot, Attempt: w.Attempt + 1, Params: w.Params, Env: w.Env,
 	})
 }
 
-// ask lines up a run that somebody asked for.
-func (s *server) ask(ctx context.Context, detail string, o history.Order) (pipeline.Run, error) {
+// ask lines up a run of p that somebody asked for.
+func (s *server) ask(ctx context.Context, detail string, p *force.Part, o history.Order) (pipeline.Run, error) {
+	if err := s.worker.Keepable(s.now().Set, RunRequest{Pipeline: p.Pipeline, Params: o.Params, Env: o.Env}); err != nil {
+		return pipeline.Run{}, err
+	}
+	o.System, o.Pipeline, o.Definition, o.Priority = p.Pipeline.System, p.Pipeline.Name, p.Definition(), history.High
 	run, err := s.history.Enqueue(ctx, o)
 	if err != nil {
 		return run, err

@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -26,20 +24,7 @@ func (e *Engine) Records() *History { return &History{History: e.history, Logs: 
 
 // Token is server.token of redund.yaml after its expressions, "" when there is
 // none.
-func (e *Engine) Token() (string, error) {
-	p := e.Project()
-	if p.Config.Server.Token == "" {
-		return "", nil
-	}
-	token, _, err := loaded.Resolve(p, e.host, p.Config.Server.Token)
-	if err == nil && token == "" {
-		err = errors.New("it is empty: set the secret that it names, or remove the key to have a token made")
-	}
-	if err != nil {
-		return "", fmt.Errorf("server.token: %w", err)
-	}
-	return token, nil
-}
+func (e *Engine) Token() (string, error) { return loaded.Token(e.Project(), e.host) }
 
 // List gives the pipelines in force; none while the engine does not serve.
 func (e *Engine) List() []api.Listed {

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/runner"
+	"github.com/redundctl/redundctl/engine/runner/outputs"
 	"github.com/redundctl/redundctl/engine/runner/past"
 )
 
@@ -94,7 +92,7 @@ func again(ctx context.Context, h *history.History, q *history.Queued, x *Began)
 	why = fmt.Sprintf("run %d does not go on: %s", q.ID, why)
 	handlers := len(x.Pipeline.OnFailure)+len(x.Pipeline.Always) > 0 && !x.Past.Handled(x.Pipeline)
 	switch {
-	case handlers && (Withheld(q.Params) || Withheld(q.Env)):
+	case handlers && (outputs.Lack(q.Params) || outputs.Lack(q.Env)):
 		handlers, why = false, why+"; nor do its handlers run, since what it was started with held a secret, and was not recorded"
 	case handlers:
 		why += "; its handlers run"
@@ -107,12 +105,6 @@ func again(ctx context.Context, h *history.History, q *history.Queued, x *Began)
 		return true, nil
 	}
 	return err == nil, err
-}
-
-// Withheld reports whether something that a run was started with held a secret,
-// and was not recorded: nothing can be started with it again.
-func Withheld(values map[string]string) bool {
-	return slices.Contains(slices.Collect(maps.Values(values)), runner.Withheld)
 }
 
 // pause is how long a run waits that went on so often before.

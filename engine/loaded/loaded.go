@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/expr"
@@ -88,6 +89,28 @@ func (s *Set) Build(uses string, with map[string]any) (pipeline.Action, error) {
 	return k.Build(with, s.deps)
 }
 
+// Secrets are the names of those that the project knows: what its pipelines
+// declare and what redund.yaml reads.
+func (s *Set) Secrets() ([]string, error) {
+	c := &s.Project.Config
+	var names []string
+	for _, p := range s.Project.Pipelines {
+		names = append(names, p.Secrets...)
+	}
+	for _, text := range slices.Concat(c.Notify.Services, []string{c.Health.Ping, c.Server.Token}) {
+		t, err := expr.Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range t.Refs() {
+			if r.Root == "secrets" && len(r.Path) > 0 {
+				names = append(names, r.Path[0])
+			}
+		}
+	}
+	return names, nil
+}
+
 // Resolve is a value of redund.yaml after its expressions, and the secrets that
 // it holds.
 func Resolve(project *config.Project, host func(string) (string, bool), s string) (text string, hidden []string, err error) {
@@ -109,4 +132,20 @@ func Resolve(project *config.Project, host func(string) (string, bool), s string
 	}
 	text, err = t.Text(&expr.Env{Contexts: map[string]any{"secrets": secrets, "vars": project.Config.Vars}})
 	return text, hidden, err
+}
+
+// Token is server.token of redund.yaml after its expressions, "" when there is
+// none.
+func Token(p *config.Project, host func(string) (string, bool)) (string, error) {
+	if p.Config.Server.Token == "" {
+		return "", nil
+	}
+	token, _, err := Resolve(p, host, p.Config.Server.Token)
+	if err == nil && token == "" {
+		err = errors.New("it is empty: set the secret that it names, or remove the key to have a token made")
+	}
+	if err != nil {
+		return "", fmt.Errorf("server.token: %w", err)
+	}
+	return token, nil
 }

@@ -80,6 +80,11 @@ func (w *Worker) Queued(set *loaded.Set, p *pipeline.Pipeline, x Waited) (*Reque
 	return q, w.complete(q, given(x.Params))
 }
 
+// masker knows every secret that may turn up.
+func (q *Request) masker() *secret.Masker {
+	return secret.NewMasker(slices.Concat(q.values, q.set.Hidden)...)
+}
+
 // given are parameters as they are converted.
 func given(texts map[string]string) map[string]any {
 	out := make(map[string]any, len(texts))
@@ -92,14 +97,17 @@ func given(texts map[string]string) map[string]any {
 // complete converts the parameters and reads the secrets.
 func (w *Worker) complete(q *Request, given map[string]any) error {
 	var err error
-	if q.params, err = params.Of(q.pipeline.Params, given); err != nil {
-		return &UsageError{fmt.Sprintf("parameters of %s: %v", q.pipeline.ID(), err)}
+	if q.secrets, err = w.secrets(q.set, q.pipeline); err != nil {
+		return err
 	}
-	q.secrets, err = w.secrets(q.set, q.pipeline)
 	for _, v := range q.secrets {
 		q.values = append(q.values, v)
 	}
-	return err
+	if q.params, err = params.Of(q.pipeline.Params, given); err != nil {
+		// It quotes the value, and stands in the history when the run had waited.
+		return &UsageError{q.masker().Mask(fmt.Sprintf("parameters of %s: %v", q.pipeline.ID(), err))}
+	}
+	return nil
 }
 
 // secrets reads the declared secrets; one that is not set is missing.

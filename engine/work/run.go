@@ -25,7 +25,6 @@ import (
 	"github.com/redundctl/redundctl/engine/runner"
 	"github.com/redundctl/redundctl/engine/runner/outputs"
 	"github.com/redundctl/redundctl/engine/runner/retry"
-	"github.com/redundctl/redundctl/engine/secret"
 	"github.com/redundctl/redundctl/engine/temp"
 )
 
@@ -106,7 +105,7 @@ func kept(q *Request, values map[string]string) map[string]string {
 	if len(values) == 0 {
 		return nil
 	}
-	return outputs.Env(secret.NewMasker(slices.Concat(q.values, q.set.Hidden)...), values)
+	return outputs.Env(q.masker(), values)
 }
 
 // Execute runs what was begun, and records its end.
@@ -180,7 +179,7 @@ func (w *Worker) job(q *Request, run pipeline.Run) runner.Job {
 	return runner.Job{
 		Pipeline: p, Run: run, Past: q.past,
 		Params: q.params, Env: q.env, Host: w.Host, InheritEnv: project.Config.InheritEnv, Vars: project.Config.Vars,
-		Secrets: q.secrets, Masker: secret.NewMasker(slices.Concat(q.values, q.set.Hidden)...),
+		Secrets: q.secrets, Masker: q.masker(),
 		Root: project.Root, State: project.State, Protected: project.Protected(),
 		Action: project.Action, Build: q.set.Build,
 		Call: func(ctx context.Context, name string, params map[string]any) (pipeline.Called, error) {

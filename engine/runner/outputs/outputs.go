@@ -118,6 +118,12 @@ func inTexts(m *secret.Masker, v any) bool {
 	return false
 }
 
+// Lack reports whether a value was not recorded: nothing can be started with
+// these again.
+func Lack(values map[string]string) bool {
+	return slices.Contains(slices.Collect(maps.Values(values)), Withheld)
+}
+
 // Env gives what a step wrote to REDUND_ENV as it is recorded: a value that
 // holds a secret is not.
 func Env(m *secret.Masker, values map[string]string) map[string]string {
