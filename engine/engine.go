@@ -27,6 +27,7 @@ import (
 	"github.com/redundctl/redundctl/engine/logging"
 	"github.com/redundctl/redundctl/engine/logs"
 	"github.com/redundctl/redundctl/engine/meter"
+	"github.com/redundctl/redundctl/engine/overdue"
 	"github.com/redundctl/redundctl/engine/proc"
 	"github.com/redundctl/redundctl/engine/runner"
 	"github.com/redundctl/redundctl/engine/store"
@@ -83,8 +84,9 @@ type Engine struct {
 	current atomic.Pointer[loaded.Set]
 	going   cancel.Runs
 	serving atomic.Pointer[server] // nil: it does not serve
-	left    chan struct{}          // closed when runs are left as they are
-	held    io.Closer              // what keeps others from serving, until all is closed
+	overdue overdue.Runs
+	left    chan struct{} // closed when runs are left as they are
+	held    io.Closer     // what keeps others from serving, until all is closed
 	meter   meter.Meter
 	worker  work.Worker
 }
@@ -139,7 +141,7 @@ func (e *Engine) equip() (err error) {
 		return fmt.Errorf("processes cannot be started: %w", err)
 	}
 	e.worker = work.Worker{
-		Host: e.host, History: e.history, Logs: e.logs, Temp: e.temp, Log: e.log, Output: e.o.Output, Going: &e.going, Rescue: e.rescue, Left: e.left,
+		Host: e.host, History: e.history, Logs: e.logs, Temp: e.temp, Log: e.log, Output: e.o.Output, Going: &e.going, Rescue: e.rescue, Left: e.left, Began: e.overdue.Step,
 		Failed: func(err error) {
 			if s := e.serving.Load(); s != nil {
 				s.failed("records", err)
@@ -157,12 +159,13 @@ func (e *Engine) newSet(p *config.Project, kinds *kind.Set) (*loaded.Set, error)
 	return loaded.New(p, kinds, e.host, kind.Deps{HTTP: e.http, Proc: e.proc, Log: e.log})
 }
 
-// Close ends what New began. No run may be going on.
+// Close ends what New began. No run may be going on, but for those that Run gave
+// up: it waits for them some seconds.
 func (e *Engine) Close() error {
 	var errs []error
 	if e.http != nil {
 		e.http.CloseIdleConnections()
-		errs = append(errs, e.proc.Close())
+		errs = append(errs, e.overdue.Close(e.proc.Close))
 	}
 	if e.history != nil {
 		errs = append(errs, e.history.Close())

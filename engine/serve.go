@@ -17,7 +17,6 @@ import (
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/lock"
-	"github.com/redundctl/redundctl/engine/overdue"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/queue"
 	"github.com/redundctl/redundctl/engine/saved"
@@ -38,7 +37,6 @@ type server struct {
 	files   saved.Files
 	others  []history.Loaded // of systems that an engine served which is not this one
 	parts   *errgroup.Group  // the goroutines
-	overdue overdue.Runs
 	care    care
 	loading chan struct{} // holds a token while the files are read: one does at a time
 	unread  saved.Change  // what was saved and is not in force; who loads has it, and what follows
@@ -64,8 +62,9 @@ func (r *Running) Error() string {
 }
 
 // Run serves: it keeps the schedules of the project until ctx is done, and takes
-// up what is saved in its files. It returns when everything that it started has ended;
-// a *Running says that another engine serves here. It may be called once.
+// up what is saved in its files. It returns when everything that it started has ended, but for
+// runs that do not: those are left as a crash would leave them. A *Running says that
+// another engine serves here. It may be called once.
 func (e *Engine) Run(ctx context.Context) (err error) {
 	held, err := lock.Take(lock.Engine(e.o.Project.State))
 	if by := new(lock.Held); errors.As(err, &by) {
@@ -165,8 +164,8 @@ func (s *server) place() cleanup.Place {
 	return p
 }
 
-// drainRuns gives runs time to end, then ends them. How much may change while
-// it goes by.
+// drainRuns gives runs time to end, then ends them, and leaves those that do not
+// heed it as a crash would. How much may change while it goes by.
 func (s *server) drainRuns() {
 	defer close(s.left)
 	from := time.Now()
@@ -178,6 +177,7 @@ func (s *server) drainRuns() {
 		s.mu.Unlock()
 		if time.Since(from) >= drain {
 			s.queue.CancelAll(work.Stopping)
+			s.overdue.Leave(work.Stopping, func(run int64) { s.log.Warn("a run does not end and is left to the next engine", "run", run) })
 			return
 		}
 		<-tick.C

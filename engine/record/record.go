@@ -33,7 +33,8 @@ type Recorder struct {
 	// Failed is told the error when a record cannot be written, and nil when one
 	// could be.
 	Failed func(error)
-	Done   <-chan struct{} // closed when the run is cancelled
+	Began  func(*pipeline.StepRecord) // told of each step once its start is recorded; nil: nobody is
+	Done   <-chan struct{}            // closed when the run is cancelled
 	// Left is closed when an engine that serves leaves its runs as they are: until
 	// then the end of a run is tried again, whatever keeps it from being written.
 	// nil: a run in the foreground, for which somebody waits.
@@ -42,7 +43,11 @@ type Recorder struct {
 
 // StartStep records that a step is about to start.
 func (r *Recorder) StartStep(ctx context.Context, s *pipeline.StepRecord) error {
-	return r.keep(ctx, "the start of step "+s.ID, func(ctx context.Context) error { return r.History.StartStep(ctx, s) })
+	err := r.keep(ctx, "the start of step "+s.ID, func(ctx context.Context) error { return r.History.StartStep(ctx, s) })
+	if err == nil && r.Began != nil {
+		r.Began(s)
+	}
+	return err
 }
 
 // EndStep records how a step ended.

@@ -45,6 +45,8 @@ type Worker struct {
 	Going   *cancel.Runs
 	// Rescue ends what dead processes left, before a slot of theirs is taken.
 	Rescue func(ctx context.Context) error
+	// Began is told of each step that begins; nil: nobody is.
+	Began func(*pipeline.StepRecord)
 	// Left is closed when the engine leaves its runs as they are.
 	Left <-chan struct{}
 	// Failed is told why a record could not be written, and nil when one could.
@@ -140,7 +142,7 @@ func (w *Worker) Execute(ctx context.Context, q *Request, run pipeline.Run) (Rep
 // Recorder brings the records of a run that an engine began to the history; ctx
 // is the run's.
 func (w *Worker) Recorder(ctx context.Context) *record.Recorder {
-	return &record.Recorder{History: w.History, Log: w.Log, Note: w.note, Done: ctx.Done(), Left: w.Left, Failed: w.Failed}
+	return &record.Recorder{History: w.History, Log: w.Log, Note: w.note, Done: ctx.Done(), Left: w.Left, Failed: w.Failed, Began: w.Began}
 }
 
 // inTemp runs the job with a directory of its own, and keeps what it left

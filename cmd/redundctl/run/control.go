@@ -127,7 +127,8 @@ func Stop(a *app.App) *cobra.Command {
 		Use:   "stop [SYSTEM|PIPELINE]",
 		Short: "Stop the engine, or a part of it",
 		Long: `Without a name, end the engine: no new run begins, those that go on are given
---drain and then ended, and the command returns when the engine has. With a name,
+--drain and then ended, and the command returns when the engine has: whatever a
+step does, some 30 seconds after the drain at most. With a name,
 no run of that system or pipeline begins by itself until redundctl start, whatever
 engine serves; runs that go on may end.`,
 		Example: `  redundctl stop
