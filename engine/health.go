@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,7 +12,6 @@ import (
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/checkup"
 	"github.com/redundctl/redundctl/engine/health"
-	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/news"
@@ -22,11 +19,9 @@ import (
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/reports"
 	"github.com/redundctl/redundctl/engine/secret"
+	"github.com/redundctl/redundctl/engine/seen"
 	"github.com/redundctl/redundctl/engine/status"
 )
-
-// recentMiss is how long slots that passed unserved count.
-const recentMiss = 24 * time.Hour
 
 // mostEvents is how many are kept in memory while they cannot be recorded.
 const mostEvents = 100
@@ -37,17 +32,9 @@ type care struct {
 	ping    *checkup.Ping
 	outbox  *outbox.Outbox
 
-	seen   seen             // by the last check; only the checkup uses it and what follows
+	seen   seen.Seen        // by the last check; only the checkup uses it and what follows
 	woken  bool             // the queue was, since it last moved
 	events []pipeline.Event // that could not be recorded yet
-}
-
-// seen is what was read of the history.
-type seen struct {
-	active map[string]history.Active
-	last   map[string]pipeline.Run
-	missed map[string]int
-	err    error // why not all of it could be read
 }
 
 // newCare opens the outbox and makes the checkup.
@@ -107,17 +94,17 @@ func (e *Engine) Status(ctx context.Context) (api.Status, error) {
 		return api.Status{}, NotServing
 	}
 	x := s.read(ctx)
-	if x.err != nil {
-		return api.Status{}, x.err
+	if x.Err != nil {
+		return api.Status{}, x.Err
 	}
 	return s.status(&x, s.health(&x)), nil
 }
 
-func (s *server) status(x *seen, h api.Health) api.Status {
+func (s *server) status(x *seen.Seen, h api.Health) api.Status {
 	f := s.now()
 	host, _ := os.Hostname() // "" where the system does not say
 	return status.Of(&status.Facts{
-		Now: time.Now(), Force: f, Systems: f.Systems(*s.how()), Stopped: s.stopped(), Active: x.active, Last: x.last, Health: h, Restart: f.Restart(s.o.Project),
+		Now: time.Now(), Force: f, Systems: f.Systems(*s.how()), Stopped: s.stopped(), Active: x.Active, Last: x.Last, Health: h, Restart: f.Restart(s.o.Project),
 		Engine: api.EngineInfo{
 			Version: s.o.Serve.Version, PID: os.Getpid(), Started: api.When(s.started), Environment: api.Present(f.Set.Project.Config.Environment), Host: host,
 		},
@@ -154,16 +141,7 @@ func (e *Engine) CheckHealth(ctx context.Context) (api.Health, error) {
 }
 
 // read reads what is needed of the history.
-func (s *server) read(ctx context.Context) (x seen) {
-	if x.active, x.err = s.history.ActiveRuns(ctx); x.err != nil {
-		return x
-	}
-	if x.last, x.err = s.history.LastRuns(ctx); x.err != nil {
-		return x
-	}
-	x.missed, x.err = s.history.Missed(ctx, time.Now().Add(-recentMiss))
-	return x
-}
+func (s *server) read(ctx context.Context) seen.Seen { return seen.Read(ctx, s.history, s.now()) }
 
 // probe sees whether the history can be written, once in a while.
 func (s *server) probe(ctx context.Context) {
@@ -185,9 +163,9 @@ func (s *server) probe(ctx context.Context) {
 }
 
 // health gathers what the verdict is made of.
-func (s *server) health(seen *seen) api.Health {
+func (s *server) health(seen *seen.Seen) api.Health {
 	f := s.now()
-	x := health.Facts{Now: time.Now(), Failing: s.failing(), Unread: seen.err, Logs: s.logs.Failing()}
+	x := health.Facts{Now: time.Now(), Failing: s.failing(), Unread: seen.Err, Logs: s.logs.Failing()}
 	x.Waiting, x.Oldest = s.queue.Waiting()
 	s.mu.Lock()
 	x.Jump = s.jumped
@@ -201,24 +179,7 @@ func (s *server) health(seen *seen) api.Health {
 	for _, l := range s.overdue.Late(x.Now) {
 		stuck[l.Pipeline] = l.Began
 	}
-	names := f.Systems(*s.how())
-	rejected, at := f.RejectedOf(names), map[string]int{}
-	for i, name := range names {
-		at[name] = i
-		x.Systems = append(x.Systems, health.System{Name: name, Missed: seen.missed[name], Rejected: rejected[name]})
-	}
-	for _, id := range slices.Sorted(maps.Keys(f.Parts)) {
-		p := f.Parts[id]
-		i, ok := at[p.Pipeline.System]
-		if !ok || f.Halted(p, nil) == "disabled" {
-			continue
-		}
-		y := health.Pipeline{ID: id, Stuck: stuck[id]}
-		if l, ok := seen.last[id]; ok {
-			y.Last = &l
-		}
-		x.Systems[i].Pipelines = append(x.Systems[i].Pipelines, y)
-	}
+	x.Systems = seen.Systems(f, f.Systems(*s.how()), stuck)
 	return health.Of(&x)
 }
 
@@ -228,7 +189,7 @@ func (s *server) check(ctx context.Context) (api.Status, api.Health, error) {
 	x := s.read(ctx)
 	s.care.seen = x
 	h := s.health(&x)
-	return s.status(&x, h), h, x.err
+	return s.status(&x, h), h, x.Err
 }
 
 // verdict leaves the trace of one that changed.
@@ -261,7 +222,7 @@ func (s *server) checked(ctx context.Context, st api.Status, h api.Health) {
 		s.care.events = s.care.events[1:]
 	}
 	f := s.now()
-	x := &news.Facts{Now: now, Force: f, Last: s.care.seen.last, Active: s.care.seen.active, Health: h, Rejected: f.Rejected}
+	x := &news.Facts{Force: f, Last: s.care.seen.Ended, Health: h, Rejected: f.Rejected}
 	for _, c := range news.Lasting(x) {
 		s.care.outbox.Raise(ctx, c)
 	}

@@ -55,8 +55,24 @@ type System struct {
 // Pipeline is what is known of one pipeline.
 type Pipeline struct {
 	ID    string
-	Last  *pipeline.Run // nil: it never ran
+	Last  *pipeline.Run // the last that ended, but for one that another attempt follows; nil: there is none
 	Stuck time.Time     // when a run of it began that goes on past its time; zero: none does
+}
+
+// lastWait is how long the next attempt of a run may be in coming, where its
+// pipeline does not say.
+const lastWait = time.Minute
+
+// Final reports whether a run failed and no other attempt of it comes. Next is
+// the highest attempt of the runs of its pipeline that have not ended.
+func Final(r *pipeline.Run, retry pipeline.Retry, next int, now time.Time) bool {
+	switch {
+	case !r.State.Bad():
+		return false
+	case r.Attempt >= max(retry.Attempts, 1):
+		return true
+	}
+	return next != r.Attempt+1 && now.Sub(r.Finished) > max(retry.MaxDelay.Std(), lastWait)
 }
 
 // checks collects the verdicts over one system.

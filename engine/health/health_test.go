@@ -57,3 +57,31 @@ func TestOf(t *testing.T) {
 		t.Errorf("what concerns all and one: %+v", got)
 	}
 }
+
+// TestFinal holds when a failure counts: not while another attempt comes.
+func TestFinal(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2027, 1, 1, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name    string
+		state   pipeline.State
+		attempt int
+		ago     time.Duration
+		next    int
+		want    bool
+	}{
+		{"it failed for good", pipeline.Failed, 2, 0, 0, true},
+		{"it was out of time for good, and runs again", pipeline.TimedOut, 2, 0, 1, true},
+		{"an attempt is left and waits", pipeline.Failed, 1, time.Hour, 2, false},
+		{"an attempt is left and will come", pipeline.Failed, 1, lastWait, 0, false},
+		{"an attempt is left and does not come", pipeline.Failed, 1, lastWait + 1, 0, true},
+		{"an attempt is left and does not come, and another run goes on", pipeline.Failed, 1, time.Hour, 1, true},
+		{"it was cancelled", pipeline.Cancelled, 2, 0, 0, false},
+		{"it succeeded", pipeline.Succeeded, 1, 0, 0, false},
+	} {
+		r := pipeline.Run{State: c.state, Attempt: c.attempt, Finished: now.Add(-c.ago)}
+		if got := Final(&r, pipeline.Retry{Attempts: 2}, c.next, now); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}

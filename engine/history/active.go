@@ -12,6 +12,7 @@ import (
 type Active struct {
 	Running []int64 // their ids, the oldest first
 	Queued  int
+	Attempt int // the highest of them, also of those whose process died
 }
 
 // ActiveRuns counts the runs that have not ended, by system/name. Those whose
@@ -20,10 +21,11 @@ func (h *History) ActiveRuns(ctx context.Context) (map[string]Active, error) {
 	out := map[string]Active{}
 	alive := map[string]bool{}
 	err := h.db.Read(ctx, func(tx *store.Tx) error {
-		return tx.Query(`SELECT system, name, state, id, engine FROM runs INDEXED BY runs_by_state
+		return tx.Query(`SELECT system, name, state, id, engine, attempt FROM runs INDEXED BY runs_by_state
 			WHERE state IN ('queued', 'running') ORDER BY id`, func(row store.Row) error {
 			key := row.Text(0) + "/" + row.Text(1)
 			a := out[key]
+			a.Attempt = max(a.Attempt, int(row.Int(5)))
 			if row.Text(2) == string(pipeline.Queued) {
 				a.Queued++
 			} else if e := row.Text(4); h.lives(alive, e) {
@@ -79,20 +81,36 @@ const newest = `WITH RECURSIVE named (system, name) AS (
 			WHERE r.system = named.system AND r.name = named.name AND r.state = ended.state ORDER BY r.queued DESC LIMIT 1)
 		FROM named, ended)`
 
-// LastRuns gives the newest run of every pipeline that was not skipped, by
-// system/name.
-func (h *History) LastRuns(ctx context.Context) (map[string]pipeline.Run, error) {
-	out := map[string]pipeline.Run{}
-	err := h.db.Read(ctx, func(tx *store.Tx) error {
+// LastRuns gives the newest run of every pipeline that was not skipped, and the
+// newest that has ended, by system/name.
+func (h *History) LastRuns(ctx context.Context) (last, ended map[string]pipeline.Run, err error) {
+	last, ended = map[string]pipeline.Run{}, map[string]pipeline.Run{}
+	err = h.db.Read(ctx, func(tx *store.Tx) error {
 		return tx.Query(newest, func(row store.Row) error {
 			r := readRun(row)
-			if key := r.System + "/" + r.Pipeline; r.ID > out[key].ID {
-				out[key] = r
+			key := r.System + "/" + r.Pipeline
+			if r.ID > last[key].ID {
+				last[key] = r
+			}
+			if r.State.Done() && r.ID > ended[key].ID {
+				ended[key] = r
 			}
 			return nil
 		})
 	})
-	return out, err
+	return last, ended, err
+}
+
+// Before gives the newest run of a pipeline that ended and was begun before the
+// first attempt of another one of it, and false when there is none.
+func (h *History) Before(ctx context.Context, r pipeline.Run) (out pipeline.Run, ok bool, err error) {
+	err = h.db.Read(ctx, func(tx *store.Tx) error {
+		return tx.Query("SELECT "+runColumns+` FROM runs INDEXED BY runs_by_pipeline WHERE system = ?1 AND name = ?2 AND id < (
+				SELECT id FROM runs INDEXED BY runs_by_pipeline WHERE system = ?1 AND name = ?2 AND id <= ?3 AND attempt = 1 ORDER BY id DESC LIMIT 1
+			) AND state IN ('succeeded', 'failed', 'timed-out', 'cancelled') ORDER BY id DESC LIMIT 1`,
+			func(row store.Row) error { out, ok = readRun(row), true; return nil }, r.System, r.Pipeline, r.ID)
+	})
+	return out, ok, err
 }
 
 // Missed counts the slots since a time that passed unserved and were not caught

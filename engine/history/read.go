@@ -331,10 +331,12 @@ func (h *History) Summary(ctx context.Context, since, until time.Time) (summary.
 // Prune removes what is older than it is kept, or with o.Dry counts it. The last
 // run of each pipeline stays, for those who ask how it does.
 func (h *History) Prune(ctx context.Context, o retention.Options) (retention.Pruned, error) {
-	last, err := h.LastRuns(ctx)
+	last, ended, err := h.LastRuns(ctx)
 	if err != nil {
 		return retention.Pruned{}, err
 	}
-	o.Keep = slices.AppendSeq(slices.Clip(o.Keep), maps.Values(last))
+	for _, runs := range []map[string]pipeline.Run{last, ended} {
+		o.Keep = slices.AppendSeq(slices.Clip(o.Keep), maps.Values(runs))
+	}
 	return retention.Prune(ctx, h.db, o)
 }

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/health"
-	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/outbox"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
@@ -24,16 +22,10 @@ const (
 	unhealthy = "unhealthy"
 )
 
-// lastWait is how long the next attempt of a run may be in coming, where its
-// pipeline does not say.
-const lastWait = time.Minute
-
 // Facts are what news are made of.
 type Facts struct {
-	Now      time.Time
 	Force    *force.Force
-	Last     map[string]pipeline.Run   // the newest run of each pipeline that was not skipped
-	Active   map[string]history.Active // by system/name
+	Last     map[string]pipeline.Run // by system/name: the last that ended, but for one that another attempt follows
 	Health   api.Health
 	Rejected []diag.Problem
 }
@@ -55,7 +47,7 @@ func Recovered(r pipeline.Run) (key, text string) {
 func Lasting(f *Facts) []outbox.Condition {
 	var out []outbox.Condition
 	for id, r := range f.Last {
-		if p := f.Force.Parts[id]; p != nil && f.Force.Halted(p, nil) != "disabled" && f.final(p.Pipeline, r) {
+		if p := f.Force.Parts[id]; p != nil && f.Force.Halted(p, nil) != "disabled" && r.State.Bad() {
 			out = append(out, Failed(r))
 		}
 	}
@@ -90,18 +82,6 @@ func Reasons(checks []api.Check) string {
 		}
 	}
 	return strings.Join(out, "; ")
-}
-
-// final reports whether a run failed and no other attempt of it comes.
-func (f *Facts) final(p *pipeline.Pipeline, r pipeline.Run) bool {
-	if !r.State.Bad() {
-		return false
-	}
-	if r.Attempt >= max(p.Retry.Attempts, 1) {
-		return true
-	}
-	a, wait := f.Active[p.ID()], max(p.Retry.MaxDelay.Std(), lastWait)
-	return a.Queued+len(a.Running) == 0 && f.Now.Sub(r.Finished) > wait
 }
 
 // Over says of the key of a condition that was told whether it is over, and

@@ -2,47 +2,40 @@ package news
 
 import (
 	"testing"
-	"time"
 
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/force"
-	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
 func TestLastingAndOver(t *testing.T) {
 	t.Parallel()
-	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
-	run := func(s pipeline.State, attempt int, ago time.Duration) pipeline.Run {
-		return pipeline.Run{ID: 7, System: "pm2", Pipeline: "a", State: s, Attempt: attempt, Finished: now.Add(-ago), Error: "no"}
+	run := func(s pipeline.State) pipeline.Run {
+		return pipeline.Run{ID: 7, System: "pm2", Pipeline: "a", State: s, Error: "no"}
 	}
 	const told = "failure pm2/a"
 	for _, c := range []struct {
 		name    string
 		last    pipeline.Run
-		active  history.Active
 		off     bool
 		lasts   bool
 		over    bool
 		silence bool
 	}{
-		{"it failed for good", run(pipeline.Failed, 2, 0), history.Active{}, false, true, false, false},
-		{"it was out of time for good", run(pipeline.TimedOut, 2, 0), history.Active{}, false, true, false, false},
-		{"an attempt is left and waits", run(pipeline.Failed, 1, time.Hour), history.Active{Queued: 1}, false, false, false, false},
-		{"an attempt is left and will come", run(pipeline.Failed, 1, lastWait), history.Active{}, false, false, false, false},
-		{"an attempt is left and does not come", run(pipeline.Failed, 1, lastWait+1), history.Active{}, false, true, false, false},
-		{"it was cancelled", run(pipeline.Cancelled, 2, 0), history.Active{}, false, false, false, false},
-		{"it runs", run(pipeline.Running, 2, 0), history.Active{Running: []int64{7}}, false, false, false, false},
-		{"it succeeded", run(pipeline.Succeeded, 1, 0), history.Active{}, false, false, true, false},
-		{"it is disabled", run(pipeline.Failed, 2, 0), history.Active{}, true, false, true, true},
+		{"it failed", run(pipeline.Failed), false, true, false, false},
+		{"it was out of time", run(pipeline.TimedOut), false, true, false, false},
+		{"nothing of it counts", pipeline.Run{}, false, false, false, false},
+		{"it was cancelled", run(pipeline.Cancelled), false, false, false, false},
+		{"it succeeded", run(pipeline.Succeeded), false, false, true, false},
+		{"it is disabled", run(pipeline.Failed), true, false, true, true},
 	} {
-		p := &pipeline.Pipeline{System: "pm2", Name: "a", Enabled: !c.off, Retry: pipeline.Retry{Attempts: 2}}
+		p := &pipeline.Pipeline{System: "pm2", Name: "a", Enabled: !c.off}
 		f := &Facts{
-			Now: now, Force: &force.Force{Set: &loaded.Set{Project: &config.Project{}}, Parts: map[string]*force.Part{"pm2/a": {Pipeline: p}}},
-			Last: map[string]pipeline.Run{"pm2/a": c.last}, Active: map[string]history.Active{"pm2/a": c.active},
+			Force: &force.Force{Set: &loaded.Set{Project: &config.Project{}}, Parts: map[string]*force.Part{"pm2/a": {Pipeline: p}}},
+			Last:  map[string]pipeline.Run{"pm2/a": c.last},
 		}
 		list := Lasting(f)
 		if (len(list) == 1) != c.lasts || c.lasts && list[0].Key != told {

@@ -15,9 +15,9 @@ func active(t *testing.T, h *history.History) {
 	got, err := h.ActiveRuns(ctx)
 	check(t, err)
 	equal(t, "active runs of nothing", len(got), 0)
-	last, err := h.LastRuns(ctx)
+	last, ended, err := h.LastRuns(ctx)
 	check(t, err)
-	equal(t, "last runs of nothing", len(last), 0)
+	equal(t, "last runs of nothing", len(last)+len(ended), 0)
 
 	var newest [3]pipeline.Run
 	for i := range 9 {
@@ -35,14 +35,27 @@ func active(t *testing.T, h *history.History) {
 
 	got, err = h.ActiveRuns(ctx)
 	check(t, err)
-	equal(t, "active runs", got, map[string]history.Active{"pm2/p1": {Running: []int64{running.ID}}, "cron/p1": {Queued: 1}})
-	last, err = h.LastRuns(ctx)
+	equal(t, "active runs", got, map[string]history.Active{"pm2/p1": {Running: []int64{running.ID}, Attempt: 1}, "cron/p1": {Queued: 1, Attempt: 1}})
+	last, ended, err = h.LastRuns(ctx)
 	check(t, err)
 	ids := map[string]int64{}
 	for k, r := range last {
 		ids[k] = r.ID
 	}
 	equal(t, "last runs", ids, map[string]int64{"pm2/p0": newest[0].ID, "pm2/p1": running.ID, "pm2/p2": newest[2].ID})
+	equal(t, "the last run that ended", ended["pm2/p1"].ID, newest[1].ID)
+	before, _, err := h.Before(ctx, running)
+	check(t, err)
+	equal(t, "the run before", before.ID, newest[1].ID)
+	next := pipeline.Run{System: "pm2", Pipeline: "p1", Attempt: 2}
+	check(t, h.Begin(ctx, &next, history.Definition{}))
+	before, _, err = h.Before(ctx, next)
+	check(t, err)
+	equal(t, "the run before the first attempt", before.ID, newest[1].ID)
+	check(t, h.Finish(ctx, &pipeline.Run{ID: next.ID, Fence: next.Fence, State: pipeline.Cancelled}))
+	_, ok, err := h.Before(ctx, pipeline.Run{ID: 1, System: "pm2", Pipeline: "p0"})
+	check(t, err)
+	equal(t, "a run before the first one", ok, false)
 	equal(t, "the state of a last run", last["pm2/p2"].State, pipeline.TimedOut)
 
 	missed, err := h.Missed(ctx, time.Now().Add(-time.Minute))

@@ -1,0 +1,72 @@
+package engine_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/redundctl/redundctl/engine"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// TestHealthWhileItRunsAgain holds that a pipeline which failed is no better for
+// running again before that has succeeded, and that a failure which another
+// attempt follows is none yet.
+func TestHealthWhileItRunsAgain(t *testing.T) {
+	t.Parallel()
+	who := newPeople(t)
+	p := project(t, map[string]string{"redund.yaml": who.redund(""), "pipelines/pm2/a.yaml": `
+version: 1
+name: a
+system: pm2
+params: {n: {type: integer, default: 0}}
+steps: [{exec: [sh, -c, "while test -e hold; do sleep 0.01; done; exit $N"], env: {N: "${{ params.n }}"}}]
+`, "pipelines/pm2/neighbour.yaml": "version: 1\nname: neighbour\nsystem: pm2\nsteps: [{exec: [\"true\"]}]\n",
+		"pipelines/netlify-functions/b.yaml": "version: 1\nname: b\nsystem: netlify-functions\nretry: {attempts: 2, delay: 1h}\nsteps: [{exec: [\"false\"]}]\n"})
+	e := serve(t, p)
+	trigger := func(name, n string, state pipeline.State) {
+		t.Helper()
+		ask := engine.RunRequest{}
+		if n != "" {
+			ask.Params = map[string]string{"n": n}
+		}
+		r, err := e.Trigger(t.Context(), name, "a test", ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		until(t, name+" is "+string(state), func() bool {
+			for _, x := range runs(t, p) {
+				if x.ID == r.ID {
+					return x.State == state
+				}
+			}
+			return false
+		})
+	}
+	trigger("a", "3", pipeline.Failed)
+	until(t, "the verdict", is(e, "pm2", "unhealthy", "run: run 1 of pm2/a failed"))
+	until(t, "the message", func() bool { return who.told("system pm2 is unhealthy") })
+	hold := filepath.Join(p.Root, "hold")
+	if err := os.WriteFile(hold, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	trigger("a", "0", pipeline.Running)
+	trigger("neighbour", "", pipeline.Succeeded)
+	if status, reasons := verdict(e, "pm2"); status != "unhealthy" {
+		t.Errorf("while it runs again: %s, %s", status, reasons)
+	}
+	if err := os.Remove(hold); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the recovery", is(e, "pm2", "healthy", "nothing is wrong"))
+	until(t, "its message", func() bool { return who.told("system pm2 is healthy again") })
+
+	trigger("b", "", pipeline.Failed)
+	until(t, "the next attempt", func() bool { return runs(t, p)[0].Attempt == 2 })
+	if status, reasons := verdict(e, "netlify-functions"); status != "healthy" {
+		t.Errorf("before the next attempt: %s, %s", status, reasons)
+	}
+	if n := who.times("is healthy again"); n != 1 || who.told("netlify-functions is unhealthy") || who.told("netlify-functions/b failed") {
+		t.Errorf("told %d times of a recovery: %q", n, who.texts)
+	}
+}
