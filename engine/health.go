@@ -136,8 +136,11 @@ func (e *Engine) CheckHealth(ctx context.Context) (api.Health, error) {
 	if err := ctx.Err(); err != nil {
 		return api.Health{}, err
 	}
-	s.care.checkup.Wake() // what came of it is told and recorded
-	return s.health(&x), nil
+	h := s.health(&x)
+	if last, ok := s.care.checkup.Last(); !ok || health.Differs(&last, &h) {
+		s.care.checkup.Wake() // what came of it is told and recorded
+	}
+	return h, nil
 }
 
 // read reads what is needed of the history.

@@ -3,7 +3,9 @@ package engine_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -68,5 +70,36 @@ steps: [{exec: [sh, -c, "while test -e hold; do sleep 0.01; done; exit $N"], env
 	}
 	if n := who.times("is healthy again"); n != 1 || who.told("netlify-functions is unhealthy") || who.told("netlify-functions/b failed") {
 		t.Errorf("told %d times of a recovery: %q", n, who.texts)
+	}
+}
+
+// TestAskingForHealthWritesNothing holds that who asks over and over is answered
+// with what is so now, and that the reports are left alone while that is what
+// the last check found.
+func TestAskingForHealthWritesNothing(t *testing.T) {
+	t.Parallel()
+	who := newPeople(t)
+	p := project(t, map[string]string{
+		"redund.yaml":          strings.Replace(who.redund(""), "every: 200ms", "every: 1h", 1),
+		"pipelines/pm2/a.yaml": failing,
+	})
+	e := serve(t, p)
+	report := filepath.Join(p.State, "reports/status.json")
+	until(t, "the first check", func() bool { _, err := os.Stat(report); return err == nil && who.pings.Load() > 0 })
+	var was os.FileInfo
+	until(t, "the end of what the start has woken", func() (ok bool) {
+		var err error
+		was, err = os.Stat(report)
+		return err == nil && time.Since(was.ModTime()) > 1200*time.Millisecond
+	})
+	from := time.Now()
+	until(t, "the end of the questions", func() bool {
+		if h, err := e.CheckHealth(t.Context()); err != nil || h.Status != "healthy" {
+			t.Fatalf("%+v, %v", h, err)
+		}
+		return time.Since(from) > 1500*time.Millisecond
+	})
+	if is, err := os.Stat(report); err != nil || !is.ModTime().Equal(was.ModTime()) {
+		t.Errorf("the report was written again: %v", err)
 	}
 }

@@ -150,6 +150,15 @@ func worst(list checks) string {
 	return out
 }
 
+// Differs reports whether two verdicts are not the same, whatever their reasons
+// say: these count seconds, and the room on the disk.
+func Differs(a, b *api.Health) bool {
+	same := func(x, y api.Check) bool { return x.Name == y.Name && x.Status == y.Status }
+	return a.Status != b.Status || !slices.EqualFunc(a.Systems, b.Systems, func(x, y api.SystemHealth) bool {
+		return x.Name == y.Name && x.Status == y.Status && slices.EqualFunc(x.Checks, y.Checks, same)
+	})
+}
+
 // Worse gives the worse of two verdicts.
 func Worse(a, b string) string {
 	order := []string{Healthy, Degraded, Unhealthy}

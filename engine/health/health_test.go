@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/schedule"
@@ -82,6 +83,22 @@ func TestFinal(t *testing.T) {
 		r := pipeline.Run{State: c.state, Attempt: c.attempt, Finished: now.Add(-c.ago)}
 		if got := Final(&r, pipeline.Retry{Attempts: 2}, c.next, now); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+// TestDiffers holds that the reasons make no difference.
+func TestDiffers(t *testing.T) {
+	t.Parallel()
+	of := func(status, check, reason string) *api.Health {
+		return &api.Health{Status: Healthy, Systems: []api.SystemHealth{{Name: "a", Status: status, Checks: []api.Check{{Name: check, Status: status, Reason: reason}}}}}
+	}
+	a := of(Degraded, "disk", "only 5 KiB are free")
+	for b, want := range map[*api.Health]bool{
+		of(Degraded, "disk", "only 4 KiB are free"): false, of(Unhealthy, "disk", ""): true, of(Degraded, "queue", ""): true, {Status: Healthy}: true,
+	} {
+		if got := Differs(a, b); got != want {
+			t.Errorf("%+v: %v", b, got)
 		}
 	}
 }
