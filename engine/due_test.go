@@ -19,6 +19,7 @@ import (
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/queue"
 	"github.com/redundctl/redundctl/engine/schedule"
+	"github.com/redundctl/redundctl/engine/store"
 )
 
 // hourly is a part with a slot at each full hour.
@@ -68,6 +69,34 @@ func TestPutOff(t *testing.T) {
 			t.Errorf("ended after %s: %v", time.Since(from), err)
 		}
 	})
+}
+
+// TestWritesAgain holds that trouble is over when the history can be written
+// again, also where nobody is about to try what failed.
+func TestWritesAgain(t *testing.T) {
+	t.Parallel()
+	db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	s := &server{
+		Engine: &Engine{log: slog.New(slog.DiscardHandler), db: db},
+		care:   care{checkup: checkup.New(checkup.Options{})}, late: map[string]time.Time{"pm2/a": time.Now()}, trouble: map[string]error{},
+	}
+	for _, who := range []string{"probe", "records", "runs", "schedules"} {
+		s.failed(who, errors.New("no room"))
+	}
+	s.probe(t.Context())
+	if len(s.trouble) != 1 || s.trouble["schedules"] == nil {
+		t.Errorf("with slots that are to be given again: %v", s.trouble)
+	}
+	clear(s.late)
+	s.probed = time.Time{}
+	s.probe(t.Context())
+	if len(s.trouble) != 0 {
+		t.Errorf("%v", s.trouble)
+	}
 }
 
 // TestLimitOfWhatIsCaughtUp holds that limits.catch-up of a file that was saved

@@ -160,8 +160,21 @@ func (s *server) probe(ctx context.Context) {
 	if err := s.db.Probe(ctx); ctx.Err() == nil {
 		s.failed("probe", err)
 		if err == nil {
-			s.failed("runs", nil) // the one that could not begin may be gone
+			s.writes()
 		}
+	}
+}
+
+// writes is told that the history can be written. Who could not before may not
+// try again: the run may be gone, or over, and its slots removed.
+func (s *server) writes() {
+	s.failed("runs", nil)
+	s.failed("records", nil)
+	s.mu.Lock()
+	late := len(s.late)
+	s.mu.Unlock()
+	if late == 0 {
+		s.failed("schedules", nil)
 	}
 }
 
