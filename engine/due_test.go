@@ -43,7 +43,7 @@ func TestPutOff(t *testing.T) {
 		g, ctx := errgroup.WithContext(ctx)
 		s := &server{
 			Engine: &Engine{log: slog.New(slog.DiscardHandler)}, timer: schedule.NewTimer(schedule.TimerOptions{}), parts: g,
-			care: care{checkup: checkup.New(checkup.Options{})}, late: map[string]time.Time{}, trouble: map[string]error{}, force: &force.Force{Parts: map[string]*force.Part{"pm2/a": hourly(t)}},
+			care: care{checkup: checkup.New(checkup.Options{})}, late: map[string]time.Time{}, force: &force.Force{Parts: map[string]*force.Part{"pm2/a": hourly(t)}},
 		}
 		given := make(chan []schedule.Due, 1)
 		g.Go(func() error { return ended(ctx, s.timer.Run(ctx, func(d []schedule.Due) { given <- d }, nil)) })
@@ -51,7 +51,7 @@ func TestPutOff(t *testing.T) {
 		list := []schedule.Due{{ID: "pm2/a", Slots: []time.Time{slot}}}
 		s.putOff(ctx, list, errors.New("no room"))
 		s.putOff(ctx, list, errors.New("no room"))
-		if s.failing() == nil {
+		if s.trouble.Writing() == nil {
 			t.Error("nobody is told of it")
 		}
 		d := <-given
@@ -59,7 +59,7 @@ func TestPutOff(t *testing.T) {
 			t.Errorf("after %s: %+v", time.Since(slot), d)
 		}
 		s.failed("schedules", nil)
-		if err := s.failing(); err != nil {
+		if err := s.trouble.Writing(); err != nil {
 			t.Error(err)
 		}
 		s.putOff(ctx, list, errors.New("no room"))
@@ -82,20 +82,20 @@ func TestWritesAgain(t *testing.T) {
 	defer db.Close()
 	s := &server{
 		Engine: &Engine{log: slog.New(slog.DiscardHandler), db: db},
-		care:   care{checkup: checkup.New(checkup.Options{})}, late: map[string]time.Time{"pm2/a": time.Now()}, trouble: map[string]error{},
+		care:   care{checkup: checkup.New(checkup.Options{})}, late: map[string]time.Time{"pm2/a": time.Now()},
 	}
 	for _, who := range []string{"probe", "records", "runs", "schedules"} {
 		s.failed(who, errors.New("no room"))
 	}
 	s.probe(t.Context())
-	if len(s.trouble) != 1 || s.trouble["schedules"] == nil {
-		t.Errorf("with slots that are to be given again: %v", s.trouble)
+	if s.trouble.Writing() == nil {
+		t.Error("over, with slots that are to be given again")
 	}
 	clear(s.late)
 	s.probed = time.Time{}
 	s.probe(t.Context())
-	if len(s.trouble) != 0 {
-		t.Errorf("%v", s.trouble)
+	if err := s.trouble.Writing(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ func (s *server) newCare(ctx context.Context) (err error) {
 		return address, err
 	}, s.log)
 	s.care.checkup = checkup.New(checkup.Options{
-		Every: s.intervals, Check: s.check, Verdict: s.verdict, Checked: s.checked, Failed: func(err error) { s.failed("health", err) },
+		Every: s.intervals, Check: s.check, Verdict: s.verdict, Checked: s.checked,
 		Beat: func(ctx context.Context, h api.Health) {
 			if h.Status != health.Unhealthy {
 				s.parts.Go(func() error { s.care.ping.Send(ctx); return nil })
@@ -144,7 +145,13 @@ func (e *Engine) CheckHealth(ctx context.Context) (api.Health, error) {
 }
 
 // read reads what is needed of the history.
-func (s *server) read(ctx context.Context) seen.Seen { return seen.Read(ctx, s.history, s.now()) }
+func (s *server) read(ctx context.Context) seen.Seen {
+	x := seen.Read(ctx, s.history, s.now())
+	if ctx.Err() == nil {
+		s.failed("health", x.Err)
+	}
+	return x
+}
 
 // probe sees whether the history can be written, once in a while.
 func (s *server) probe(ctx context.Context) {
@@ -181,7 +188,7 @@ func (s *server) writes() {
 // health gathers what the verdict is made of.
 func (s *server) health(seen *seen.Seen) api.Health {
 	f := s.now()
-	x := health.Facts{Now: time.Now(), Failing: s.failing(), Unread: seen.Err, Logs: s.logs.Failing()}
+	x := health.Facts{Now: time.Now(), Failing: s.trouble.Writing(), Unread: cmp.Or(seen.Err, s.trouble.Reading()), Logs: s.logs.Failing()}
 	x.Waiting, x.Oldest = s.queue.Waiting()
 	s.mu.Lock()
 	x.Jump = s.jumped
@@ -200,12 +207,12 @@ func (s *server) health(seen *seen.Seen) api.Health {
 }
 
 // check is one check of the checkup.
-func (s *server) check(ctx context.Context) (api.Status, api.Health, error) {
+func (s *server) check(ctx context.Context) (api.Status, api.Health) {
 	s.probe(ctx)
 	x := s.read(ctx)
 	s.care.seen = x
 	h := s.health(&x)
-	return s.status(&x, h), h, x.Err
+	return s.status(&x, h), h
 }
 
 // verdict leaves the trace of one that changed.
@@ -256,7 +263,7 @@ func (s *server) checked(ctx context.Context, st api.Status, h api.Health) {
 // is not stuck, and its result would be lost.
 func (s *server) mend(ctx context.Context, now time.Time) {
 	for id, l := range s.overdue.Late(now) {
-		if s.failing() != nil || !s.overdue.End(id) {
+		if s.trouble.Writing() != nil || !s.overdue.End(id) {
 			continue
 		}
 		line := fmt.Sprintf("run %d goes on since %s, past its time, and is ended", id, pipeline.Time(l.Began))

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 	"github.com/redundctl/redundctl/engine/queue"
 	"github.com/redundctl/redundctl/engine/saved"
 	"github.com/redundctl/redundctl/engine/schedule"
+	"github.com/redundctl/redundctl/engine/trouble"
 	"github.com/redundctl/redundctl/engine/work"
 )
 
@@ -38,19 +37,19 @@ type server struct {
 	others  []history.Loaded // of systems that an engine served which is not this one
 	parts   *errgroup.Group  // the goroutines
 	care    care
+	trouble trouble.List
 	loading chan struct{} // holds a token while the files are read: one does at a time
 	unread  saved.Change  // what was saved and is not in force; who loads has it, and what follows
 	leaving saved.Leaving
 	again   chan struct{} // of one: something is gone that must be looked for again
 
-	mu      sync.Mutex // guards what follows
-	force   *force.Force
-	halts   map[string]time.Time // systems and pipelines that were stopped by hand; replaced whole
-	drain   time.Duration
-	trouble map[string]error // why the history could not be written or read, by who tried
-	jumped  schedule.Jump
-	probed  time.Time            // when it was last tried whether the history can be written
-	late    map[string]time.Time // slots that are to be given again, and all after them
+	mu     sync.Mutex // guards what follows
+	force  *force.Force
+	halts  map[string]time.Time // systems and pipelines that were stopped by hand; replaced whole
+	drain  time.Duration
+	jumped schedule.Jump
+	probed time.Time            // when it was last tried whether the history can be written
+	late   map[string]time.Time // slots that are to be given again, and all after them
 }
 
 // Running is the error of a second engine on one state directory.
@@ -76,7 +75,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	e.held = held
 	s := &server{
 		Engine: e, started: time.Now(), drain: e.o.Serve.Drain, loading: make(chan struct{}, 1), again: make(chan struct{}, 1), files: saved.Files{Log: e.log},
-		trouble: map[string]error{}, late: map[string]time.Time{},
+		late: map[string]time.Time{},
 	}
 	s.timer = schedule.NewTimer(schedule.TimerOptions{})
 	s.queue = queue.New(e.history, queue.Options{Start: s.start, Failed: func(err error) { s.failed("queue", err) }})
@@ -143,7 +142,7 @@ func (s *server) rescueOthers(ctx context.Context) {
 	// marks it as alive for some milliseconds more, so soon after the start it is
 	// asked again.
 	for wait := lookEvery; work.Pause(ctx, wait); wait = min(4*wait, againEvery) {
-		if s.failing() != nil {
+		if s.trouble.Writing() != nil {
 			s.probe(ctx)
 		}
 		if err := errors.Join(s.rescue(ctx), s.seeToLeft(ctx)); err != nil && ctx.Err() == nil {
@@ -222,35 +221,20 @@ func (s *server) readStopped(ctx context.Context) error {
 	return nil
 }
 
-// failed is told when the history cannot be read or written, and with nil when
-// it can be again; who tells two that try side by side apart.
+// failed is told when the history cannot be read or written, or the reports
+// cannot, and with nil when it can be again; who tells two that try side by side
+// apart.
 func (s *server) failed(who string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := len(s.trouble)
+	what, changed := s.trouble.Set(who, err)
+	if !changed {
+		return
+	}
+	s.care.checkup.Wake()
 	if err != nil {
-		s.trouble[who] = err
+		s.log.Error(what+"; it is tried again until that succeeds", "error", err)
 	} else {
-		delete(s.trouble, who)
+		s.log.Info("it is over that " + what)
 	}
-	switch {
-	case before == 0 && err != nil:
-		s.care.checkup.Wake()
-		s.log.Error("the history cannot be kept; it is tried again until it can", "error", err)
-	case before > 0 && len(s.trouble) == 0:
-		s.care.checkup.Wake()
-		s.log.Info("the history can be kept again")
-	}
-}
-
-// failing is why the history cannot be kept, or nil.
-func (s *server) failing() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, who := range slices.Sorted(maps.Keys(s.trouble)) {
-		return s.trouble[who]
-	}
-	return nil
 }
 
 // look takes up what another process has asked for.

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/store"
 )
 
 // TestHealthWhileItRunsAgain holds that a pipeline which failed is no better for
@@ -102,4 +104,36 @@ func TestAskingForHealthWritesNothing(t *testing.T) {
 	if is, err := os.Stat(report); err != nil || !is.ModTime().Equal(was.ModTime()) {
 		t.Errorf("the report was written again: %v", err)
 	}
+}
+
+// TestHealthOfAHistoryThatCannotBeRead holds that people are told of it, and
+// that it is over.
+func TestHealthOfAHistoryThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	who := newPeople(t)
+	p := project(t, map[string]string{"redund.yaml": who.redund(""), "pipelines/pm2/a.yaml": failing})
+	e := serve(t, p)
+	until(t, "the first check", func() bool { return who.pings.Load() > 0 })
+	db, err := store.Open(t.Context(), store.Options{Dir: p.State})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rename := func(from, to string) {
+		t.Helper()
+		if err := db.Write(context.Background(), func(tx *store.Tx) error {
+			_, err := tx.Exec("ALTER TABLE " + from + " RENAME TO " + to)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rename("runs", "away")
+	until(t, "the message", func() bool { return who.told("system pm2 is unhealthy: ") && who.told("the history cannot be read: ") })
+	if h, err := e.CheckHealth(t.Context()); err != nil || h.Status != "unhealthy" {
+		t.Errorf("%+v, %v", h, err)
+	}
+	rename("away", "runs")
+	until(t, "the recovery", is(e, "pm2", "healthy", "nothing is wrong"))
+	until(t, "its message", func() bool { return who.told("system pm2 is healthy again") })
 }

@@ -32,8 +32,9 @@ type Intervals struct {
 // called one at a time.
 type Options struct {
 	Every func() Intervals // those of now
-	// Check performs a check of everything.
-	Check func(ctx context.Context) (api.Status, api.Health, error)
+	// Check performs a check of everything. What it could not read is part of the
+	// verdict.
+	Check func(ctx context.Context) (api.Status, api.Health)
 	// Verdict is told when the verdict over a system, or over the whole ("")
 	// differs from the one before, which is "" at first.
 	Verdict func(ctx context.Context, v Verdict)
@@ -41,8 +42,6 @@ type Options struct {
 	Checked func(ctx context.Context, s api.Status, h api.Health)
 	// Beat is called at the interval of the whole, after a check.
 	Beat func(ctx context.Context, h api.Health)
-	// Failed is told why a check could not be performed.
-	Failed func(error)
 }
 
 // Verdict is what became of a system, "" for the whole.
@@ -146,11 +145,8 @@ func (c *Checkup) check(ctx context.Context, now time.Time, changed bool) {
 		_, there := every.Systems[name]
 		return name != "" && !there
 	})
-	status, all, err := c.o.Check(ctx)
+	status, all := c.o.Check(ctx)
 	if ctx.Err() != nil {
-		return
-	}
-	if c.o.Failed(err); err != nil {
 		return
 	}
 	all = c.take(all, due)

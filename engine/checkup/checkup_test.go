@@ -33,12 +33,11 @@ func TestIntervals(t *testing.T) {
 		var told []string
 		checks, beats := 0, 0
 		var mu sync.Mutex // guards these
-		var fails error
 		c := New(Options{
 			Every: func() Intervals {
 				return Intervals{All: 2 * time.Minute, Systems: map[string]time.Duration{"fast": time.Minute, "slow": 10 * time.Minute}}
 			},
-			Check: func(context.Context) (api.Status, api.Health, error) {
+			Check: func(context.Context) (api.Status, api.Health) {
 				mu.Lock()
 				defer mu.Unlock()
 				checks++
@@ -46,7 +45,7 @@ func TestIntervals(t *testing.T) {
 				for _, name := range []string{"fast", "slow"} {
 					h.Systems = append(h.Systems, api.SystemHealth{Name: name, Status: is[name]})
 				}
-				return api.Status{}, h, fails
+				return api.Status{}, h
 			},
 			Verdict: func(_ context.Context, v Verdict) {
 				mu.Lock()
@@ -55,7 +54,6 @@ func TestIntervals(t *testing.T) {
 			},
 			Checked: func(context.Context, api.Status, api.Health) {},
 			Beat:    func(context.Context, api.Health) { mu.Lock(); defer mu.Unlock(); beats++ },
-			Failed:  func(error) {},
 		})
 		ended := make(chan struct{})
 		from = time.Now()

@@ -115,7 +115,7 @@ func general(f *Facts) checks {
 		out.say("state", Unhealthy, "the state directory cannot be written: "+f.Failing.Error())
 	}
 	if f.Unread != nil {
-		out.say("history", Unhealthy, f.Unread.Error())
+		out.say("history", Unhealthy, "the history cannot be read: "+f.Unread.Error())
 	}
 	if f.Logs != nil {
 		out.say("logs", Degraded, "what runs print cannot be kept: "+strings.ReplaceAll(f.Logs.Error(), "\n", "; "))
