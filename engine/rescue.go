@@ -44,7 +44,7 @@ func (e *Engine) rescue(ctx context.Context) error {
 func (s *server) seeToLeft(ctx context.Context) error {
 	waits, err := attempt.Left(ctx, s.history, s.how().Serves, s.log)
 	if waits {
-		s.queue.Wake()
+		s.queue.WakeAll()
 	}
 	return err
 }

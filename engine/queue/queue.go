@@ -13,6 +13,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/history"
@@ -66,6 +67,7 @@ type Queue struct {
 	o       Options
 	wake    chan struct{} // holds one token: look at the history
 	look    chan struct{} // holds one token: a worker returned, or the limits changed
+	anew    atomic.Bool   // everything is to be read
 
 	mu     sync.Mutex
 	line   *line
@@ -92,6 +94,13 @@ func New(h *history.History, o Options) *Queue {
 // Wake says that something was enqueued, cancelled or skipped, here or by
 // another process. It never blocks.
 func (q *Queue) Wake() { tell(q.wake) }
+
+// WakeAll is Wake where a run with an old id waits again (history.Again): only
+// who reads everything finds it.
+func (q *Queue) WakeAll() {
+	q.anew.Store(true)
+	tell(q.wake)
+}
 
 func tell(c chan struct{}) {
 	select {
@@ -200,8 +209,10 @@ func (q *Queue) report(ctx context.Context, err error) {
 
 // all replaces what is known of those who wait.
 func (q *Queue) all(ctx context.Context) error {
+	q.anew.Store(false) // before it is read: who asks meanwhile asks for more
 	list, err := q.history.Queue(ctx)
 	if err != nil {
+		q.anew.Store(true)
 		return err
 	}
 	q.mu.Lock()
@@ -216,6 +227,9 @@ func (q *Queue) all(ctx context.Context) error {
 // new adds what was enqueued since. When others wait, or do not, than that
 // explains, everything is read.
 func (q *Queue) new(ctx context.Context) error {
+	if q.anew.Load() {
+		return q.all(ctx)
+	}
 	list, all, err := q.history.QueueAfter(ctx, q.last)
 	if err != nil {
 		return err

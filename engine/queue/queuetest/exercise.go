@@ -35,6 +35,7 @@ func Exercise(t *testing.T, open func(t *testing.T, place string) *history.Histo
 		"end":            end,
 		"tried again":    triedAgain,
 		"from before":    fromBefore,
+		"goes on":        goesOn,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
