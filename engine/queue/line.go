@@ -188,10 +188,11 @@ func (l *line) replace(list []history.Queued, skip func(id int64) bool, now time
 	}
 }
 
-// waiting counts what is due, also what is tried again later.
+// waiting counts what is due, also what is tried again later, but not what
+// another engine is to start.
 func (l *line) waiting(now time.Time) (n int, oldest time.Time) {
 	for _, e := range l.known {
-		if e.Due.After(now) {
+		if e.Due.After(now) || l.limits.System[e.System] < 0 {
 			continue
 		}
 		if n++; n == 1 || e.Due.Before(oldest) {

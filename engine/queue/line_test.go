@@ -169,3 +169,19 @@ func BenchmarkLine(b *testing.B) {
 		l.done(l.next(), false, now)
 	}
 }
+
+// TestWaitingOfOthers holds that runs of a system that is not to be started here
+// are not counted: they wait for another engine.
+func TestWaitingOfOthers(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	l := newLine(Limits{System: map[string]int{"theirs": -1}})
+	l.add(waits(1, "theirs", "a", 0, now.Add(-time.Hour)), now)
+	if n, _ := l.waiting(now); n != 0 {
+		t.Errorf("%d wait", n)
+	}
+	l.add(waits(2, "ours", "a", 0, now.Add(-time.Minute)), now)
+	if n, oldest := l.waiting(now); n != 1 || !oldest.Equal(now.Add(-time.Minute)) {
+		t.Errorf("%d wait, the oldest since %s", n, oldest)
+	}
+}

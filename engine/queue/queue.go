@@ -129,7 +129,8 @@ func (q *Queue) Active() []Active {
 	return all
 }
 
-// Waiting gives how many runs wait that are due, and since when the oldest is.
+// Waiting gives how many runs wait that are due and may start here, and since
+// when the oldest is.
 func (q *Queue) Waiting() (n int, oldest time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -261,7 +261,7 @@ func limits(t *testing.T, b *bench) {
 			on = append(on, s)
 		}
 	}
-	if n, _ := r.Waiting(); len(r.Active()) != 6 || n != 3+2+4+4+1 {
+	if n, _ := r.Waiting(); len(r.Active()) != 6 || n != 3+2+4+1 {
 		t.Errorf("%d go on, %d wait", len(r.Active()), n)
 	}
 	on[0].end <- pipeline.Failed
