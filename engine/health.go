@@ -33,9 +33,10 @@ type care struct {
 	ping    *checkup.Ping
 	outbox  *outbox.Outbox
 
-	seen   seen.Seen        // by the last check; only the checkup uses it and what follows
-	woken  bool             // the queue was, since it last moved
-	events []pipeline.Event // that could not be recorded yet
+	seen     seen.Seen        // by the last check; only the checkup uses it and what follows
+	woken    bool             // the queue was, since it last moved
+	events   []pipeline.Event // that could not be recorded yet
+	verdicts reports.Verdicts
 }
 
 // newCare opens the outbox and makes the checkup.
@@ -223,7 +224,7 @@ func (s *server) verdict(_ context.Context, v checkup.Verdict) {
 	detail := news.Reasons(v.Checks)
 	if v.System == "" {
 		h, _ := s.care.checkup.Last()
-		s.failed("reports", s.reports().WriteHealth(time.Now(), &h))
+		s.care.verdicts.Add(time.Now(), h)
 		s.log.Info("health", "status", v.Is, "was", v.Was)
 		return
 	}
@@ -240,7 +241,7 @@ func (s *server) reports() reports.Dir { return reports.In(s.now().Set.Project.S
 // are told, and what can be mended is.
 func (s *server) checked(ctx context.Context, st api.Status, h api.Health) {
 	now := time.Now()
-	s.failed("reports", s.reports().Write(now, &st, &h))
+	s.failed("reports", errors.Join(s.care.verdicts.Write(s.reports()), s.reports().Write(now, &st, &h)))
 	for len(s.care.events) > 0 && s.history.Event(ctx, s.care.events[0]) == nil {
 		s.care.events = s.care.events[1:]
 	}

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,4 +137,35 @@ func TestHealthOfAHistoryThatCannotBeRead(t *testing.T) {
 	rename("away", "runs")
 	until(t, "the recovery", is(e, "pm2", "healthy", "nothing is wrong"))
 	until(t, "its message", func() bool { return who.told("system pm2 is healthy again") })
+}
+
+// TestReportOfAVerdictWaits holds that the report of a verdict which could not
+// be written is written when that is possible again.
+func TestReportOfAVerdictWaits(t *testing.T) {
+	t.Parallel()
+	who := newPeople(t)
+	p := project(t, map[string]string{"redund.yaml": who.redund(""), "pipelines/pm2/a.yaml": failing})
+	e := serve(t, p)
+	status := filepath.Join(p.State, "reports/status.json")
+	until(t, "the first check", func() bool { _, err := os.Stat(status); return err == nil })
+	dir, away := filepath.Join(p.State, "reports"), filepath.Join(p.State, "away")
+	// Nothing can be written where a file lies in the place of the folder.
+	if err := errors.Join(os.Rename(dir, away), os.WriteFile(dir, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the verdict", is(e, "pm2", "unhealthy", "state: the state directory cannot be written: the reports"))
+	until(t, "the message", func() bool { return who.told("system pm2 is unhealthy") })
+	if err := errors.Join(os.Remove(dir), os.Rename(away, dir)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the recovery", is(e, "pm2", "healthy", ""))
+	until(t, "the report of each verdict", func() bool {
+		all := ""
+		list, _ := filepath.Glob(filepath.Join(dir, "health-*.json"))
+		for _, name := range list {
+			text, _ := os.ReadFile(name)
+			all += string(text)
+		}
+		return strings.Contains(all, `  "status": "unhealthy"`) && strings.Contains(all, "nothing is wrong")
+	})
 }

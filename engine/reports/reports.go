@@ -76,6 +76,36 @@ func (d Dir) WriteHealth(at time.Time, h *api.Health) error {
 	return d.write(healthPrefix+at.UTC().Format(healthTime), Health{*api.When(at), *h})
 }
 
+// mostVerdicts is how many wait to be written.
+const mostVerdicts = 100
+
+// Verdicts are those that changed and whose reports are not written yet.
+type Verdicts struct{ list []verdict }
+
+type verdict struct {
+	at     time.Time
+	health api.Health
+}
+
+// Add lines one up. Of too many the oldest is left out.
+func (v *Verdicts) Add(at time.Time, h api.Health) {
+	if len(v.list) == mostVerdicts {
+		v.list = v.list[1:]
+	}
+	v.list = append(v.list, verdict{at, h})
+}
+
+// Write writes their reports; those that cannot be written stay.
+func (v *Verdicts) Write(d Dir) error {
+	for len(v.list) > 0 {
+		if err := d.WriteHealth(v.list[0].at, &v.list[0].health); err != nil {
+			return err
+		}
+		v.list = v.list[1:]
+	}
+	return nil
+}
+
 // write replaces one file whole: who reads sees the old one or the new one.
 func (d Dir) write(name string, v any) (err error) {
 	text, err := json.MarshalIndent(v, "", "  ")
