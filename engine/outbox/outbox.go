@@ -177,7 +177,8 @@ func (b *Outbox) add(to Audience, m message) {
 		b.last++
 		x.id, x.service = b.last, digest(s)
 		b.waiting = append(b.waiting, &x)
-		b.later("INSERT INTO outbox (id, made, due, attempts, service, what, text) VALUES (?, ?, ?, 0, ?, ?, ?)",
+		// It may stand there already, after a commit of unknown outcome.
+		b.later("INSERT OR REPLACE INTO outbox (id, made, due, attempts, service, what, text) VALUES (?, ?, ?, 0, ?, ?, ?)",
 			x.id, x.made.UnixMicro(), x.due.UnixMicro(), x.service, x.what, x.text)
 	}
 }

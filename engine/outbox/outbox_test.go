@@ -248,3 +248,31 @@ func TestAFullDiskKeepsNobodyUninformed(t *testing.T) {
 		t.Errorf("%d conditions are kept, %d messages waited", len(b.Lasting()), n)
 	}
 }
+
+// TestWhatIsWrittenTwice holds that messages are kept also when some of them
+// stand in the database already, as after a commit of which nobody knows whether
+// it came to pass.
+func TestWhatIsWrittenTwice(t *testing.T) {
+	t.Parallel()
+	dir, f := t.TempDir(), &office{to: Audience{Services: []string{"a"}, On: all()}}
+	db := database(t, dir)
+	defer db.Close()
+	o := f.options()
+	var failed error
+	o.Failed = func(err error) { failed = err }
+	b, err := Open(t.Context(), db, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Raise(t.Context(), Condition{Key: "failure x", What: "failure", Text: "x failed"})
+	b.mu.Lock()
+	b.last-- // what is made next is written as what was made last
+	b.mu.Unlock()
+	b.Raise(t.Context(), Condition{Key: "failure y", What: "failure", Text: "y failed"})
+	if failed != nil {
+		t.Errorf("%v", failed)
+	}
+	if again, err := Open(t.Context(), db, o); err != nil || again.Waiting() != 1 || len(again.Lasting()) != 2 {
+		t.Errorf("%d wait, %q last, %v", again.Waiting(), again.Lasting(), err)
+	}
+}
