@@ -38,9 +38,6 @@ func (s *server) due(ctx context.Context, list []schedule.Due) {
 		if f.Parts[d.ID] == nil {
 			continue // it was removed meanwhile
 		}
-		if d.Skipped > 0 {
-			s.skipped(ctx, d)
-		}
 		var list []history.Decision
 		list, ended[d.ID] = x.Slots(d)
 		decisions = append(decisions, list...)
@@ -56,6 +53,9 @@ func (s *server) due(ctx context.Context, list []schedule.Due) {
 		s.decided(some, runs, ended)
 	}
 	s.failed("schedules", nil)
+	for _, d := range list {
+		s.skipped(ctx, d)
+	}
 }
 
 // decided takes up what was recorded. A run with the ID 0 says that its slot
@@ -80,9 +80,18 @@ func (s *server) decided(list []history.Decision, runs []pipeline.Run, ended map
 	}
 }
 
-// skipped says once that there were more slots than are caught up.
+// skipped says once that there were more slots than are caught up, also those
+// before slots that were put off.
 func (s *server) skipped(ctx context.Context, d schedule.Due) {
-	line := fmt.Sprintf("%d slots before %s passed unserved, more than limits.catch-up", d.Skipped, pipeline.Time(d.Slots[0]))
+	s.mu.Lock()
+	n := d.Skipped + s.untold[d.ID]
+	delete(s.untold, d.ID)
+	known := s.force.Parts[d.ID] != nil
+	s.mu.Unlock()
+	if n == 0 || !known {
+		return
+	}
+	line := fmt.Sprintf("%d slots before %s passed unserved, more than limits.catch-up", n, pipeline.Time(d.Slots[0]))
 	s.log.Warn(line, "pipeline", d.ID)
 	s.event(ctx, pipeline.Event{Pipeline: d.ID, What: "missed", Detail: line})
 }
@@ -97,6 +106,9 @@ func (s *server) putOff(ctx context.Context, list []schedule.Due, err error) {
 	defer s.mu.Unlock()
 	waits := len(s.late) > 0
 	for _, d := range list {
+		if d.Skipped > 0 {
+			s.untold[d.ID] += d.Skipped
+		}
 		if first, ok := s.late[d.ID]; !ok || d.Slots[0].Before(first) {
 			s.late[d.ID] = d.Slots[0]
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/redundctl/redundctl/engine/checkup"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/force"
+	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/logging"
 	"github.com/redundctl/redundctl/engine/logs"
@@ -95,6 +97,61 @@ func TestWritesAgain(t *testing.T) {
 	s.probed = time.Time{}
 	s.probe(t.Context())
 	if err := s.trouble.Writing(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSkippedIsToldOnce holds that what passes unserved beyond limits.catch-up is
+// told when the slots after it are recorded, however often that is tried.
+func TestSkippedIsToldOnce(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	db, err := store.Open(ctx, store.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rename := func(from, to string) {
+		t.Helper()
+		if err := db.Write(ctx, func(tx *store.Tx) error {
+			_, err := tx.Exec("ALTER TABLE " + from + " RENAME TO " + to)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := history.New(db)
+	defer h.Close()
+	s := &server{
+		Engine: &Engine{log: slog.New(slog.DiscardHandler), db: db, history: h}, parts: new(errgroup.Group), queue: queue.New(h, queue.Options{}),
+		care: care{checkup: checkup.New(checkup.Options{})}, late: map[string]time.Time{}, untold: map[string]int{},
+		force: &force.Force{Set: &loaded.Set{Project: &config.Project{}}, Parts: map[string]*force.Part{"pm2/a": hourly(t)}},
+	}
+	told := func() []pipeline.Event {
+		t.Helper()
+		list, err := h.Events(ctx, history.EventFilter{What: "missed"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	list := []schedule.Due{{ID: "pm2/a", Slots: []time.Time{time.Unix(1e9, 0)}, Skipped: 3}}
+	rename("slots", "away")
+	s.due(ctx, list)
+	list[0].Skipped = 1 // a slot that was given before is too many by now
+	s.due(ctx, list)
+	if x := told(); len(x) != 0 {
+		t.Errorf("told while nothing is recorded: %+v", x)
+	}
+	rename("away", "slots")
+	list[0].Skipped = 0
+	s.due(ctx, list)
+	s.due(ctx, list)
+	if x := told(); len(x) != 1 || !strings.HasPrefix(x[0].Detail, "4 slots before ") {
+		t.Errorf("%+v", x)
+	}
+	cancel()
+	if err := s.parts.Wait(); err != nil {
 		t.Error(err)
 	}
 }

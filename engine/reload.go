@@ -279,8 +279,10 @@ func (s *server) reschedule(before, f *force.Force, d force.Difference) {
 	defer s.mu.Unlock()
 	for _, id := range remove {
 		delete(s.late, id)
+		delete(s.untold, id)
 	}
 	for _, e := range set {
+		delete(s.untold, e.ID)
 		delete(s.late, e.ID) // its new schedule has no slots before now
 	}
 	s.timer.Remove(remove...)

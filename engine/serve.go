@@ -50,6 +50,7 @@ type server struct {
 	jumped schedule.Jump
 	probed time.Time            // when it was last tried whether the history can be written
 	late   map[string]time.Time // slots that are to be given again, and all after them
+	untold map[string]int       // how many slots passed unserved before them
 }
 
 // Running is the error of a second engine on one state directory.
@@ -75,7 +76,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	e.held = held
 	s := &server{
 		Engine: e, started: time.Now(), drain: e.o.Serve.Drain, loading: make(chan struct{}, 1), again: make(chan struct{}, 1), files: saved.Files{Log: e.log},
-		late: map[string]time.Time{},
+		late: map[string]time.Time{}, untold: map[string]int{},
 	}
 	s.timer = schedule.NewTimer(schedule.TimerOptions{})
 	s.queue = queue.New(e.history, queue.Options{Start: s.start, Failed: func(err error) { s.failed("queue", err) }})
