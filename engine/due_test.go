@@ -209,7 +209,7 @@ func TestEntries(t *testing.T) {
 		if c.last != 0 {
 			last["pm2/a"] = at(c.last)
 		}
-		got := entries(&force.Force{Parts: map[string]*force.Part{"pm2/a": p}}, last)
+		got := (&force.Force{Parts: map[string]*force.Part{"pm2/a": p}}).Entries(last, time.Now())
 		if len(got) != 1 || !got[0].After.Equal(at(c.want)) {
 			t.Errorf("%s: %+v", c.name, got)
 		}

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/force"
+	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/saved"
@@ -62,13 +62,13 @@ func (s *server) begin(ctx context.Context) error {
 	s.enforce(f)
 	s.queue.Limit(f.Limits(*how))
 	for _, x := range status.Rejected(f.Rejected) {
-		s.rejected(x)
+		trace.Reject(s.log, x)
 	}
 	slots, err := s.history.LastSlots(ctx)
 	if err != nil {
 		return err
 	}
-	s.timer.Set(entries(f, slots)...)
+	s.timer.Set(f.Entries(slots, time.Now())...)
 	return nil
 }
 
@@ -116,10 +116,11 @@ func (s *server) enforce(f *force.Force) {
 	s.timer.Limit(f.Set.Project.Config.Limits.CatchUp)
 }
 
-// changed takes up what was saved.
+// changed takes up what was saved. That it failed is told once, not with each
+// try after that.
 func (s *server) changed(ctx context.Context, c saved.Change) {
-	if err := s.reload(ctx, c); err != nil && ctx.Err() == nil {
-		s.log.Error("what was saved could not be taken up; redundctl validate says more, and a save tries again", "error", err)
+	if err := s.reload(ctx, c); err != nil && ctx.Err() == nil && (c.Any || len(c.Paths) > 0) {
+		s.log.Error("what was saved could not be taken up yet; it is tried again until it can, and redundctl validate may say more", "error", err)
 	}
 }
 
@@ -142,7 +143,8 @@ func (s *server) takeTurn(ctx context.Context) (func(), error) {
 	}
 }
 
-// reload takes up what was saved. What fails is tried again with the next save.
+// reload takes up what was saved. What fails is tried again with the next save,
+// and without one: the watch tells of each only once.
 func (s *server) reload(ctx context.Context, c saved.Change) error {
 	t := trace.Save{Seen: c.Seen, Told: time.Now(), Files: len(c.Paths)}
 	end, err := s.takeTurn(ctx)
@@ -151,6 +153,15 @@ func (s *server) reload(ctx context.Context, c saved.Change) error {
 	}
 	defer end()
 	s.unread.Add(c)
+	if err = s.takeUp(ctx, c, t); err != nil {
+		s.lookIn(againEvery)
+	}
+	return err
+}
+
+// takeUp puts in force what was saved and is not in force yet; c is the news of
+// it. Only who has the turn calls it.
+func (s *server) takeUp(ctx context.Context, c saved.Change, t trace.Save) error {
 	before := s.now()
 	f, err := s.load(ctx, before, s.unread.Of())
 	if err != nil {
@@ -165,16 +176,9 @@ func (s *server) reload(ctx context.Context, c saved.Change) error {
 	if f.Generation, f.At = before.Generation, before.At; !same {
 		f.Generation, f.At = before.Generation+1, time.Now()
 	}
-	keep, err := f.Set.Project.KeepSettings()
-	if err != nil {
-		return err
-	}
 	u := f.Update(before, &d)
-	if !d.Empty() {
-		err = s.history.Update(ctx, u, false)
-	}
-	if err == nil {
-		err = keep() // at once, so that a kill here finds both or none of it
+	if err = s.keep(ctx, f, u); ctx.Err() == nil {
+		s.failed("reload", err)
 	}
 	if err != nil {
 		return err
@@ -193,15 +197,32 @@ func (s *server) reload(ctx context.Context, c saved.Change) error {
 	}
 	s.reschedule(before, f, d)
 	s.files.Follow(f.Set.Project)
-	if !d.Empty() { // it is in force, and held against a power cut from now on
-		err = s.history.Update(ctx, u, true)
+	if !u.Empty() { // it is in force, and held against a power cut from now on
+		if err := s.history.Update(ctx, u, true); err != nil && ctx.Err() == nil {
+			s.log.Warn("what was saved is in force, but a power cut may take it back", "error", err)
+		}
 	}
 	if f.Save != before.Save {
-		s.tell(ctx, before, f)
+		t := trace.Teller{Log: s.log, Began: s.o.Project, Event: func(id, what, detail string) {
+			s.event(ctx, pipeline.Event{Pipeline: id, What: what, Detail: detail})
+		}}
+		t.Tell(before, f)
 	}
 	if !same {
 		s.care.checkup.Wake()
 		s.care.outbox.Wake()
+	}
+	return nil
+}
+
+// keep records what f changes, for the next engine.
+func (s *server) keep(ctx context.Context, f *force.Force, u history.Update) error {
+	settings, err := f.Set.Project.KeepSettings()
+	if err == nil && !u.Empty() {
+		err = s.history.Update(ctx, u, false)
+	}
+	if err == nil {
+		err = settings() // at once, so that a kill here finds both or none of it
 	}
 	return err
 }
@@ -235,10 +256,7 @@ func (s *server) leave(before, f *force.Force) (some, all bool) {
 	if len(stay) == 0 {
 		return false, false
 	}
-	select {
-	case s.again <- struct{}{}:
-	default: // somebody will look already
-	}
+	s.lookIn(saved.Gone)
 	if stay[len(stay)-1] == "" {
 		return true, true
 	}
@@ -246,15 +264,24 @@ func (s *server) leave(before, f *force.Force) (some, all bool) {
 	return true, false
 }
 
-// lookAgain looks for what is gone after a moment, until ctx is done.
+// lookIn has the files looked at after a while, though nobody saves one.
+func (s *server) lookIn(wait time.Duration) {
+	select {
+	case s.again <- wait:
+	default: // somebody will look already
+	}
+}
+
+// lookAgain looks for what is gone, and for what failed, until ctx is done.
 func (s *server) lookAgain(ctx context.Context) {
 	for {
+		var wait time.Duration
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.again:
+		case wait = <-s.again:
 		}
-		if work.Pause(ctx, saved.Gone) {
+		if work.Pause(ctx, wait) {
 			s.changed(ctx, saved.Change{Seen: time.Now()})
 		}
 	}
@@ -287,39 +314,4 @@ func (s *server) reschedule(before, f *force.Force, d force.Difference) {
 	}
 	s.timer.Remove(remove...)
 	s.timer.Set(set...)
-}
-
-// rejected logs a mistake that keeps a file from being in force.
-func (s *server) rejected(x api.Rejected) {
-	s.log.Error("a file is rejected; its last good form stays in force", "file", x.File, "line", x.Line, "problem", x.Message)
-}
-
-// tell leaves the trace of a save in the log and among the events.
-func (s *server) tell(ctx context.Context, before, f *force.Force) {
-	event := func(id, what, detail string) {
-		s.event(ctx, pipeline.Event{Pipeline: id, What: what, Detail: detail})
-	}
-	x := f.Save
-	for _, id := range x.Added {
-		s.log.Info("pipeline added", "pipeline", id)
-		event(id, "added", f.Parts[id].Pipeline.File)
-	}
-	for _, id := range x.Removed {
-		s.log.Info("pipeline removed", "pipeline", id)
-		event(id, "removed", "its file is gone")
-	}
-	for _, c := range x.Changed {
-		s.log.Info("pipeline changed", "pipeline", c.Name, "keys", c.Keys)
-		event(c.Name, "changed", fmt.Sprint(c.Keys))
-	}
-	for _, r := range x.Rejected {
-		s.rejected(r)
-		event("", "reload-rejected", fmt.Sprintf("%s:%d:%d: %s", r.File, r.Line, r.Column, r.Message))
-	}
-	if keys := f.Restart(s.o.Project); len(keys) > len(before.Restart(s.o.Project)) {
-		s.log.Warn("a change of redund.yaml counts from the next start: redundctl restart", "keys", keys)
-		event("", "restart-needed", fmt.Sprint(keys))
-	}
-	s.log.Info("files were saved", trace.Attrs(x, f.Generation)...)
-	event("", "saved", trace.Detail(x))
 }

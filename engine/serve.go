@@ -41,7 +41,7 @@ type server struct {
 	loading chan struct{} // holds a token while the files are read: one does at a time
 	unread  saved.Change  // what was saved and is not in force; who loads has it, and what follows
 	leaving saved.Leaving
-	again   chan struct{} // of one: something is gone that must be looked for again
+	again   chan time.Duration // of one: after which the files must be looked at, though nobody saves one
 
 	mu     sync.Mutex // guards what follows
 	force  *force.Force
@@ -75,7 +75,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	}
 	e.held = held
 	s := &server{
-		Engine: e, started: time.Now(), drain: e.o.Serve.Drain, loading: make(chan struct{}, 1), again: make(chan struct{}, 1), files: saved.Files{Log: e.log},
+		Engine: e, started: time.Now(), drain: e.o.Serve.Drain, loading: make(chan struct{}, 1), again: make(chan time.Duration, 1), files: saved.Files{Log: e.log},
 		late: map[string]time.Time{}, untold: map[string]int{},
 	}
 	s.timer = schedule.NewTimer(schedule.TimerOptions{})
@@ -269,23 +269,5 @@ func (s *server) jump(ctx context.Context, j schedule.Jump) {
 	if err != nil {
 		s.log.Warn("how far the schedules had come could not be read: they go on from now", "error", err)
 	}
-	s.timer.Set(entries(f, last)...)
-}
-
-// entries are what the timer gives the slots of: those after the last one that
-// was decided. A time to come, of a clock that was ahead, holds nothing up.
-func entries(f *force.Force, last map[string]time.Time) []schedule.Entry {
-	now := time.Now()
-	var out []schedule.Entry
-	for id, p := range f.Parts {
-		if len(p.Schedules) == 0 {
-			continue
-		}
-		after := p.Since
-		if l := last[id]; l.After(after) || after.After(now) {
-			after = l
-		}
-		out = append(out, schedule.Entry{ID: id, Schedules: p.Schedules, After: after})
-	}
-	return out
+	s.timer.Set(f.Entries(last, time.Now())...)
 }

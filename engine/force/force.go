@@ -352,6 +352,23 @@ func (f *Force) loaded(ids []string, known map[string]bool) (list []history.Load
 	return list, defs
 }
 
+// Entries are what a timer gives the slots of: those after the last one that was
+// decided. A time to come, of a clock that was ahead, holds nothing up.
+func (f *Force) Entries(last map[string]time.Time, now time.Time) []schedule.Entry {
+	var out []schedule.Entry
+	for id, p := range f.Parts {
+		if len(p.Schedules) == 0 {
+			continue
+		}
+		after := p.Since
+		if l := last[id]; l.After(after) || after.After(now) {
+			after = l
+		}
+		out = append(out, schedule.Entry{ID: id, Schedules: p.Schedules, After: after})
+	}
+	return out
+}
+
 // Find gives the parts that a name means, by their ids: system/name, a name, or
 // the camelCase that other tools' users write. More than one: it is ambiguous.
 func (f *Force) Find(name string) []*Part {

@@ -48,6 +48,9 @@ type Update struct {
 	Definitions []Definition // at least those of Put that are new
 }
 
+// Empty reports whether it changes nothing.
+func (u *Update) Empty() bool { return len(u.Put) == 0 && len(u.Gone) == 0 }
+
 // Update records a difference. It survives a killed process at once; with
 // durable, and by any later Write, a power cut too.
 func (h *History) Update(ctx context.Context, u Update, durable bool) error {

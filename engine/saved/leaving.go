@@ -26,12 +26,12 @@ func (l *Leaving) Of(gone []string, now time.Time, held func() bool) (stay []str
 		if !ok {
 			first = now
 		}
+		l.since[id] = first // also of what does not stay: when that fails, it has not come back
 		age := now.Sub(first)
 		if age >= Gone && age < goneMost && !known {
 			holds, known = held(), true
 		}
 		if age < Gone || age < goneMost && holds {
-			l.since[id] = first
 			stay = append(stay, id)
 		}
 	}

@@ -101,6 +101,10 @@ func TestLeaving(t *testing.T) {
 		if got := l.Of([]string{"a", "b"}, begin.Add(c.after), held); slices.Contains(got, "a") != c.stays || !slices.Contains(got, "b") {
 			t.Errorf("%s: %v stay", c.what, got)
 		}
+		// What could not be taken up is told again as gone.
+		if got := l.Of([]string{"a", "b"}, begin.Add(c.after+time.Millisecond), held); slices.Contains(got, "a") != c.stays {
+			t.Errorf("%s: a moment later %v stay", c.what, got)
+		}
 		l.Of([]string{"b"}, begin.Add(c.after), held) // it came back
 		if got := l.Of([]string{"a"}, begin.Add(c.after), held); !slices.Contains(got, "a") {
 			t.Errorf("%s: what came back is gone at once when it goes again", c.what)

@@ -1,0 +1,45 @@
+package engine_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSaveThatCannotBeRecorded holds that a save waits for what keeps it from
+// being recorded, is told of meanwhile, and then holds without another save; a
+// removal too.
+func TestSaveThatCannotBeRecorded(t *testing.T) {
+	t.Parallel()
+	f := watched(t, map[string]string{
+		"redund.yaml": "version: 1\n", "pipelines/pm2/a.yaml": form("a", "x"), "pipelines/pm2/b.yaml": form("b", "x"),
+	})
+	state, err := filepath.Rel(f.p.Root, f.p.State)
+	f.must(err)
+	inTheWay := filepath.Join(state, "redund.yaml.good.new")
+	f.write(filepath.Join(inTheWay, "file"), "")
+	f.write("redund.yaml", "version: 1\nconcurrency: 7\n")
+	f.write("pipelines/pm2/a.yaml", form("a", "y"))
+	f.remove("pipelines/pm2/b.yaml")
+	until(t, "the verdict", is(f.e, "pm2", "unhealthy", "state: the state directory cannot be written"))
+	gone := time.Now()
+	until(t, "a look at the removal", func() bool { return time.Since(gone) > 1500*time.Millisecond })
+	if f.category("a") != "x" || f.category("b") != "x" {
+		t.Error("what could not be recorded is in force")
+	}
+	f.remove(inTheWay)
+	f.holds("a", "y")
+	until(t, "the removal", func() bool { return f.category("b") == "" })
+	until(t, "the recovery", is(f.e, "pm2", "healthy", ""))
+	if l := f.events("removed"); len(l) != 1 || !strings.Contains(l[0].Pipeline, "pm2/b") {
+		t.Errorf("%+v", l)
+	}
+	// Without a removal nothing else has the files looked at.
+	f.write(filepath.Join(inTheWay, "file"), "")
+	f.write("redund.yaml", "version: 1\nconcurrency: 8\n")
+	f.write("pipelines/pm2/a.yaml", form("a", "z"))
+	until(t, "the verdict", is(f.e, "pm2", "unhealthy", "state: the state directory cannot be written"))
+	f.remove(inTheWay)
+	f.holds("a", "z")
+}
