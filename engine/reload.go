@@ -231,6 +231,7 @@ func (s *server) keep(ctx context.Context, f *force.Force, u history.Update) err
 // project file that is broken all stays as it is, but for what is told of it.
 func (s *server) load(ctx context.Context, before *force.Force, c config.Change) (*force.Force, error) {
 	p, kinds := s.o.Serve.Load(ctx, before.Set.Project, c)
+	p.State = s.o.Project.State // where the database, the logs and the socket are
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,9 @@
 package engine_test
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -42,4 +45,37 @@ func TestSaveThatCannotBeRecorded(t *testing.T) {
 	until(t, "the verdict", is(f.e, "pm2", "unhealthy", "state: the state directory cannot be written"))
 	f.remove(inTheWay)
 	f.holds("a", "z")
+}
+
+// TestStateMoves holds that an engine stays in the state directory that it began
+// with, and goes on with what is saved.
+func TestStateMoves(t *testing.T) {
+	t.Parallel()
+	f := watched(t, map[string]string{"redund.yaml": "version: 1\n", "pipelines/pm2/a.yaml": form("a", "x")})
+	restart := func() string { return strings.Join(f.reload().Restart, " ") }
+	moved := func(more string) {
+		t.Helper()
+		f.write("redund.yaml", "version: 1\nstate: elsewhere\nconcurrency: 7\n"+more)
+	}
+	moved("")
+	until(t, "the word of it", func() bool { return restart() == "state" && len(f.events("restart-needed")) == 1 })
+	f.write("pipelines/pm2/a.yaml", form("a", "y"))
+	f.holds("a", "y")
+	if _, err := os.Stat(f.at("elsewhere")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it was made: %v", err)
+	}
+	f.write("elsewhere/file", "")
+	f.must(os.RemoveAll(filepath.Join(f.p.State, "reports")))
+	moved("observe: true\n")
+	f.write("pipelines/pm2/a.yaml", form("a", "z"))
+	f.holds("a", "z")
+	until(t, "the reports", func() bool {
+		_, err := os.Stat(filepath.Join(f.p.State, "reports", "status.json"))
+		return err == nil
+	})
+	if list, err := os.ReadDir(f.at("elsewhere")); err != nil || len(list) != 1 {
+		t.Errorf("%v, %v", list, err)
+	}
+	f.write("redund.yaml", "version: 1\nstate: ./.redund\n")
+	until(t, "the end of it", func() bool { return restart() == "" })
 }

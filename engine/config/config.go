@@ -54,7 +54,7 @@ type Options struct {
 // Project is what was loaded. It is never changed and may be shared.
 type Project struct {
 	Root       string // absolute
-	State      string // absolute
+	State      string // absolute; who serves stays in that which it began with
 	ConfigFile string // redund.yaml, relative to Root
 	Config     Config
 	// ConfigInvalid is set when redund.yaml has errors; Config then holds
@@ -197,14 +197,21 @@ func (p *Project) Secrets(env func(string) (string, bool)) *secret.Sources {
 }
 
 // Protected are the absolute paths that no git kind cleans, saves or shows:
-// the state directory and the env files.
+// the state directory, the one that it moves to, and the env files.
 func (p *Project) Protected() []string {
 	out := []string{p.State}
+	if p.Moves() {
+		out = append(out, p.abs(p.Config.State))
+	}
 	for _, f := range p.Config.Secrets.EnvFiles {
 		out = append(out, p.abs(f))
 	}
 	return out
 }
+
+// Moves reports whether redund.yaml names another state directory than that which
+// is used.
+func (p *Project) Moves() bool { return p.abs(p.Config.State) != p.State }
 
 // abs is a path of redund.yaml, which is relative to the project root.
 func (p *Project) abs(path string) string { return files.Under(p.Root, path) }

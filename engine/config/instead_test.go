@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,5 +61,25 @@ func TestPluginsOfTheProject(t *testing.T) {
 		if found := len(p.Problems) == 0; found != (dir == outside) {
 			t.Errorf("PATH=%s: %v", dir, p.Problems)
 		}
+	}
+}
+
+// TestMovedState holds what a project says of a state directory that its file
+// moves to, while another is used.
+func TestMovedState(t *testing.T) {
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "redund.yaml"), []byte("version: 1\nstate: b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := config.Load(t.Context(), config.Options{Dir: root, Kinds: builtin.Kinds()})
+	if p.Moves() || !slices.Equal(p.Protected(), []string{filepath.Join(root, "b"), filepath.Join(root, ".env")}) {
+		t.Error(p.Protected())
+	}
+	p.State = filepath.Join(root, "a")
+	if !p.Moves() || !slices.Equal(p.Protected(), []string{filepath.Join(root, "a"), filepath.Join(root, "b"), filepath.Join(root, ".env")}) {
+		t.Error(p.Protected())
+	}
+	if n := p.Again(t.Context(), config.Change{Paths: []string{}}); n.State != p.State {
+		t.Error(n.State)
 	}
 }

@@ -38,7 +38,8 @@ func (p *Project) fallBack(broken, good *settings.File) *settings.File {
 // function that it gives does it in one step.
 func (p *Project) KeepSettings() (func() error, error) {
 	nothing := func() error { return nil }
-	if p.ConfigInvalid || p.ConfigKept {
+	// A form that names another state directory is none to begin with in this one.
+	if p.ConfigInvalid || p.ConfigKept || p.Moves() {
 		return nothing, nil
 	}
 	text := []byte("version: 1\n") // what no file means

@@ -14,7 +14,7 @@ func (f *Force) Restart(began *config.Project) []string {
 	if !reflect.DeepEqual(began.Config.Server, f.Set.Project.Config.Server) {
 		out = append(out, "server")
 	}
-	if began.State != f.Set.Project.State {
+	if f.Set.Project.Moves() {
 		out = append(out, "state")
 	}
 	return out

@@ -36,7 +36,11 @@ func (t Teller) Tell(before, f *force.Force) {
 		t.Event("", "reload-rejected", fmt.Sprintf("%s:%d:%d: %s", r.File, r.Line, r.Column, r.Message))
 	}
 	if keys := f.Restart(t.Began); len(keys) > len(before.Restart(t.Began)) {
-		t.Log.Warn("a change of redund.yaml counts from the next start: redundctl restart", "keys", keys)
+		line := "a change of redund.yaml counts from the next start: redundctl restart"
+		if f.Set.Project.Moves() { // where that command would look for the engine
+			line = "a change of redund.yaml counts from the next start; commands find this engine only with the old state: end it with that, or with SIGTERM"
+		}
+		t.Log.Warn(line, "keys", keys)
 		t.Event("", "restart-needed", fmt.Sprint(keys))
 	}
 	t.Log.Info("files were saved", Attrs(x, f.Generation)...)
