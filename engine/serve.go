@@ -258,7 +258,6 @@ func (s *server) jump(ctx context.Context, j schedule.Jump) {
 	s.log.Warn("the clock jumped", "from", j.From.UTC().Format(time.RFC3339), "to", j.To.UTC().Format(time.RFC3339))
 	s.mu.Lock()
 	s.jumped = j
-	f := s.force
 	s.mu.Unlock()
 	s.care.checkup.Wake()
 	s.event(ctx, pipeline.Event{What: "clock-jumped", Detail: fmt.Sprintf("from %s to %s", pipeline.Time(j.From), pipeline.Time(j.To))})
@@ -269,5 +268,7 @@ func (s *server) jump(ctx context.Context, j schedule.Jump) {
 	if err != nil {
 		s.log.Warn("how far the schedules had come could not be read: they go on from now", "error", err)
 	}
-	s.timer.Set(f.Entries(last, time.Now())...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timer.Set(s.force.Entries(last, time.Now())...) // what a save has put in force meanwhile too
 }
