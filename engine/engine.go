@@ -61,6 +61,8 @@ type Serve struct {
 	Only []string
 	// Drain is how long runs that go on may take to end when the engine stops.
 	Drain time.Duration
+	// Environment is that which the command line names; "": none.
+	Environment string
 	// Backups removes the git backups that the retention of a project no longer
 	// keeps, and names them; nil: they go when the next one is made.
 	Backups func(context.Context, *config.Project, *proc.Spawner) ([]string, error)

@@ -109,6 +109,7 @@ func (s *server) status(x *seen.Seen, h api.Health) api.Status {
 		Now: time.Now(), Force: f, Systems: f.Systems(*s.how()), Stopped: s.stopped(), Active: x.Active, Last: x.Last, Health: h, Restart: f.Restart(s.o.Project),
 		Engine: api.EngineInfo{
 			Version: s.o.Serve.Version, PID: os.Getpid(), Started: api.When(s.started), Environment: api.Present(f.Set.Project.Config.Environment), Host: host,
+			Given: api.Given{Only: append([]string{}, s.o.Serve.Only...), Drain: s.o.Serve.Drain.String(), Environment: api.Present(s.o.Serve.Environment)},
 		},
 	})
 }

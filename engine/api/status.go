@@ -15,6 +15,15 @@ type EngineInfo struct {
 	Started     *string `json:"started"`
 	Environment *string `json:"environment"`
 	Host        string  `json:"host"`
+	Given       Given   `json:"given"`
+}
+
+// Given is what the engine was told when it was started: Only are the systems
+// that it serves, none: all; Environment is null where redund.yaml names it.
+type Given struct {
+	Only        []string `json:"only"`
+	Drain       string   `json:"drain"`
+	Environment *string  `json:"environment"`
 }
 
 // Reload says what is in force: Generation grows with every set that was put

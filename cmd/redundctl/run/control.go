@@ -40,15 +40,16 @@ back what redundctl stop did to a system or a pipeline.`,
 			if len(args) == 1 {
 				return turn(c.Context(), a, args[0], (*client.Client).StartPart)
 			}
-			return start(c.Context(), a, drain)
+			return start(c.Context(), a, api.Given{Drain: drain.String()})
 		},
 	}
 	c.Flags().DurationVar(&drain, "drain", 5*time.Second, "how long runs that go on may take when the engine stops")
 	return c
 }
 
-// start runs the engine in a session of its own and waits until it answers.
-func start(ctx context.Context, a *app.App, drain time.Duration) error {
+// start runs the engine in a session of its own, told as given but for the
+// environment, and waits until it answers.
+func start(ctx context.Context, a *app.App, given api.Given) error {
 	p, _, err := a.Served(ctx)
 	if err != nil {
 		return err
@@ -65,7 +66,10 @@ func start(ctx context.Context, a *app.App, drain time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("finding this program: %w", err)
 	}
-	args := []string{"-C", p.Root, "serve", "--log-level", "error", "--drain", drain.String()}
+	args := []string{"-C", p.Root, "serve", "--log-level", "error", "--drain", given.Drain}
+	if len(given.Only) > 0 {
+		args = append(args, "--only", strings.Join(given.Only, ","))
+	}
 	if a.Environment != "" {
 		args = append(args, "--environment", a.Environment)
 	}
@@ -140,7 +144,8 @@ engine serves; runs that go on may end.`,
 			if len(args) == 1 {
 				return turn(c.Context(), a, args[0], (*client.Client).StopPart)
 			}
-			return f.stop(c, a)
+			_, err := f.stop(c, a)
+			return err
 		},
 	}
 	f.add(c)
@@ -153,6 +158,9 @@ func Restart(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "restart [SYSTEM|PIPELINE]",
 		Short: "Restart the engine, or a part of it",
+		Long: `Without a name, end the engine and start another one in the background, for the
+same systems, with the same drain and --environment as it was started with. With
+a name, stop and start that system or pipeline; runs that go on are not touched.`,
 		Example: `  redundctl restart
   redundctl restart pm2`,
 		Args:              cobra.MaximumNArgs(1),
@@ -161,10 +169,14 @@ func Restart(a *app.App) *cobra.Command {
 			if len(args) == 1 {
 				return turn(c.Context(), a, args[0], (*client.Client).RestartPart)
 			}
-			if err := f.stop(c, a); err != nil {
+			was, err := f.stop(c, a)
+			if err != nil {
 				return err
 			}
-			return start(c.Context(), a, 5*time.Second)
+			if a.Environment == "" && was.Given.Environment != nil {
+				a.Environment = *was.Given.Environment
+			}
+			return start(c.Context(), a, was.Given)
 		},
 	}
 	f.add(c)
@@ -182,10 +194,11 @@ func (f *stopFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.force, "force", false, "end them at once")
 }
 
-func (f *stopFlags) stop(c *cobra.Command, a *app.App) error {
+// stop ends the engine, and says which it was.
+func (f *stopFlags) stop(c *cobra.Command, a *app.App) (was api.EngineInfo, err error) {
 	e, err := a.Engine()
 	if err != nil {
-		return err
+		return was, err
 	}
 	defer e.Close()
 	r := api.StopRequest{Force: f.force}
@@ -193,15 +206,14 @@ func (f *stopFlags) stop(c *cobra.Command, a *app.App) error {
 		s := f.drain.String()
 		r.Drain = &s
 	}
-	info, err := e.StopEngine(c.Context(), r)
-	if err != nil {
-		return err
+	if was, err = e.StopEngine(c.Context(), r); err != nil {
+		return was, err
 	}
 	if err := e.Gone(c.Context()); err != nil {
-		return err
+		return was, err
 	}
-	fmt.Fprintf(a.Out, "the engine has ended, process %d\n", info.PID)
-	return nil
+	fmt.Fprintf(a.Out, "the engine has ended, process %d\n", was.PID)
+	return was, nil
 }
 
 // turn starts, stops or restarts a part of the engine.

@@ -54,7 +54,7 @@ next engine finds them as interrupted. SIGHUP reads the files at once.`,
 			opening := engine.Options{
 				Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.Logger(), Subreaper: true,
 				Serve: engine.Serve{
-					Version: a.Version, Only: only, Drain: drain,
+					Version: a.Version, Only: only, Drain: drain, Environment: a.Environment,
 					Load: a.Again,
 					Backups: func(ctx context.Context, p *config.Project, s *proc.Spawner) ([]string, error) {
 						return backups.Prune(ctx, p, backups.Options{Proc: s, Env: os.Environ()}, false)
