@@ -287,3 +287,43 @@ func TestUnit(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSighupAtTheEdges holds that SIGHUP ends no engine that is about to serve,
+// and that systemd does not take one that ends for one that is ready.
+func TestSighupAtTheEdges(t *testing.T) {
+	t.Parallel()
+	cmd, root := served(t, "version: 1\nname: tick\nschedule: {every: 1s}\nsteps:\n  - run: 'echo > ran; sleep 3'\n", "redundctl", "serve", "--drain", "20s")
+	at := filepath.Join(root, "notify")
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: at, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+at)
+	begin(t, cmd)
+	b := make([]byte, 4096)
+	next := func(within time.Duration) string {
+		_ = c.SetReadDeadline(time.Now().Add(within))
+		n, _ := c.Read(b)
+		return string(b[:n])
+	}
+	waitFor(t, "the beginning", func() bool { _, err := os.Stat(filepath.Join(root, ".redund")); return err == nil })
+	waitFor(t, "an engine that is ready", func() bool {
+		_ = cmd.Process.Signal(syscall.SIGHUP)
+		return next(time.Millisecond) == "READY=1"
+	})
+	waitFor(t, "a run", func() bool { _, err := os.Stat(filepath.Join(root, "ran")); return err == nil })
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the word of its end", func() bool { return next(time.Second) == "STOPPING=1" })
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if got := next(10 * time.Millisecond); got != "" {
+		t.Errorf("%q after STOPPING=1", got)
+	}
+}

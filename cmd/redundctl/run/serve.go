@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -36,11 +37,15 @@ What is logged to the terminal is what logs.level in redund.yaml says, also when
 that is changed; --log-level has the last word.
 
 On SIGTERM no new run begins; those that go on are given --drain, then ended. The
-next engine finds them as interrupted. SIGHUP reads the files at once.`,
+next engine goes on with them where it may, and else runs their handlers. SIGHUP
+reads the files at once.`,
 		Example: `  redundctl serve
   redundctl serve --only pm2,netlify-functions
   redundctl serve --drain 1m --log-level debug`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			hup := make(chan os.Signal, 1) // from the first moment on: nobody who sends it ends the engine
+			signal.Notify(hup, syscall.SIGHUP)
+			defer signal.Stop(hup)
 			p, kinds, err := a.Served(c.Context())
 			if err != nil {
 				return err
@@ -64,7 +69,7 @@ next engine finds them as interrupted. SIGHUP reads the files at once.`,
 			if !c.Flags().Changed("log-level") {
 				opening.Level = a.Level() // as logs.level of the project says
 			}
-			return serve(c.Context(), a, opening)
+			return serve(c.Context(), a, opening, hup)
 		},
 	}
 	c.Flags().StringSliceVar(&only, "only", nil, "serve these `systems` only")
@@ -74,7 +79,7 @@ next engine finds them as interrupted. SIGHUP reads the files at once.`,
 
 // serve lets an engine serve with its socket, until ctx is done or somebody
 // asks it to stop.
-func serve(ctx context.Context, a *app.App, o engine.Options) (err error) {
+func serve(ctx context.Context, a *app.App, o engine.Options, hup <-chan os.Signal) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ready := make(chan struct{})
@@ -90,6 +95,8 @@ func serve(ctx context.Context, a *app.App, o engine.Options) (err error) {
 	}
 	// The socket stays until the engine has ended: who waits for that sees it go.
 	open, closeSocket := context.WithCancel(context.WithoutCancel(ctx))
+	var beside sync.WaitGroup // what uses the engine, which is closed after that
+	defer beside.Wait()
 	defer closeSocket()
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx) }()
@@ -106,27 +113,28 @@ func serve(ctx context.Context, a *app.App, o engine.Options) (err error) {
 		}
 		listening <- err
 	}()
-	go signals(open, a, e)
-	go watchdog(open, a, e)
-	go spare.Keep(open)
 	notify(a, daemon.SdNotifyReady)
-	defer context.AfterFunc(ctx, func() { notify(a, daemon.SdNotifyStopping) })() // runs go on for a while yet
+	beside.Go(func() { signals(ctx, a, e, hup) })
+	beside.Go(func() { watchdog(open, a, e) })
+	go spare.Keep(open)
 	err = <-ended
+	stop()
 	closeSocket()
 	return errors.Join(err, <-listening)
 }
 
 // signals takes up the files on SIGHUP until ctx is done, and tells systemd of
-// it.
-func signals(ctx context.Context, a *app.App, e *engine.Engine) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+// both: of the end last, though runs go on for a while yet.
+func signals(ctx context.Context, a *app.App, e *engine.Engine, hup <-chan os.Signal) {
+	defer notify(a, daemon.SdNotifyStopping)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hup:
+			if ctx.Err() != nil {
+				return
+			}
 			notify(a, daemon.SdNotifyReloading+"\n"+daemon.SdNotifyMonotonicUsec())
 			if err := e.Reload(ctx); err != nil && ctx.Err() == nil {
 				a.Logger().Error("the files could not be read again", "error", err)
