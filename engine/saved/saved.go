@@ -23,12 +23,13 @@ type Change struct {
 	Outside bool      // so may what files name: programs, scripts, folders
 }
 
-// Add takes in another change that has not been taken up either.
+// Add takes in another change that has not been taken up either. Each path stands
+// there once, however often it is saved.
 func (c *Change) Add(o Change) {
 	if c.Seen.IsZero() {
 		c.Seen = o.Seen
 	}
-	c.Paths = append(c.Paths, o.Paths...)
+	c.Paths = slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.Paths, o.Paths))))
 	c.Any, c.Outside = c.Any || o.Any, c.Outside || o.Outside
 }
 

@@ -111,3 +111,20 @@ func TestLeaving(t *testing.T) {
 		}
 	}
 }
+
+// TestAddNamesEachOnce holds that a file which is saved over and over, while
+// nothing can be taken up, takes room once.
+func TestAddNamesEachOnce(t *testing.T) {
+	t.Parallel()
+	var c saved.Change
+	for range 100 {
+		news := saved.Change{Paths: []string{"/b", "/a"}}
+		c.Add(news)
+		if news.Paths[0] != "/b" {
+			t.Fatal("the news was changed")
+		}
+	}
+	if !slices.Equal(c.Paths, []string{"/a", "/b"}) {
+		t.Errorf("%d paths", len(c.Paths))
+	}
+}
