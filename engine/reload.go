@@ -29,6 +29,7 @@ func (s *server) begin(ctx context.Context) error {
 	}
 	how, set := s.how(), s.current.Load()
 	before, known := map[string]*force.Part{}, map[string]bool{}
+	var others []history.Loaded // of systems that an engine served which is not this one
 	good := map[string]bool{}
 	for _, p := range set.Project.Pipelines {
 		good[p.ID()] = true
@@ -40,7 +41,7 @@ func (s *server) begin(ctx context.Context) error {
 		id := p.Pipeline.ID()
 		switch {
 		case !how.Serves(l.System):
-			s.others = append(s.others, l)
+			others = append(others, l)
 			continue
 		case !good[id] && (!broken(id, l.File) || !s.restore(ctx, p)):
 			continue
@@ -49,7 +50,7 @@ func (s *server) begin(ctx context.Context) error {
 	}
 	f := force.Join(set, before, *how)
 	list, defs := f.Loaded(known)
-	if err := s.history.Load(ctx, append(list, s.others...), defs); err != nil {
+	if err := s.history.Load(ctx, append(list, others...), defs); err != nil {
 		return err
 	}
 	keep, err := set.Project.KeepSettings()

@@ -13,7 +13,6 @@ import (
 	"github.com/redundctl/redundctl/engine/cleanup"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/force"
-	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/lock"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/queue"
@@ -34,8 +33,7 @@ type server struct {
 	queue   *queue.Queue
 	zones   schedule.Zones
 	files   saved.Files
-	others  []history.Loaded // of systems that an engine served which is not this one
-	parts   *errgroup.Group  // the goroutines
+	parts   *errgroup.Group // the goroutines
 	care    care
 	trouble trouble.List
 	loading chan struct{} // holds a token while the files are read: one does at a time
