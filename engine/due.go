@@ -50,7 +50,7 @@ func (s *server) due(ctx context.Context, list []schedule.Due) {
 			s.putOff(ctx, list, err) // what was decided already stays so
 			return
 		}
-		s.decided(some, runs, ended)
+		s.decided(ctx, some, runs, ended)
 	}
 	s.failed("schedules", nil)
 	for _, d := range list {
@@ -60,7 +60,7 @@ func (s *server) due(ctx context.Context, list []schedule.Due) {
 
 // decided takes up what was recorded. A run with the ID 0 says that its slot
 // was decided before.
-func (s *server) decided(list []history.Decision, runs []pipeline.Run, ended map[string][]int64) {
+func (s *server) decided(ctx context.Context, list []history.Decision, runs []pipeline.Run, ended map[string][]int64) {
 	wake := false
 	for i, r := range runs {
 		if r.ID == 0 {
@@ -72,6 +72,10 @@ func (s *server) decided(list []history.Decision, runs []pipeline.Run, ended map
 		}
 		wake = true
 		for _, id := range ended[r.System+"/"+r.Pipeline] {
+			// It stands in the history too: the next engine must not go on with it.
+			if _, err := s.Cancel(ctx, id, "by the slot "+pipeline.Time(r.Slot)); err != nil {
+				s.log.Warn("that a run is cancelled could not be recorded", "run", id, "error", err)
+			}
 			s.queue.Cancel(id)
 		}
 	}

@@ -243,6 +243,43 @@ always: [{idempotent: true, run: 'echo h >> told; HANG'}]
 `,
 		told: "a,h,h", state: pipeline.Failed, attempts: 1, resumed: 1,
 	},
+	{
+		name: "out of time, in a handler",
+		yaml: `
+timeout: 500ms
+steps:
+  - {id: a, run: 'echo a >> told; exec sleep 100'}
+  - {id: b, idempotent: true, run: 'echo b >> told'}
+on-success: [{run: 'echo well >> told'}]
+on-failure:
+  - {run: 'echo f1 >> told; HANG'}
+  - {run: 'echo "f2 $S" >> told', env: {S: '${{ run.state }}'}}
+always: [{run: 'echo always >> told'}]
+`,
+		told: "a,f1,f2 timed-out,always", state: pipeline.TimedOut, attempts: 1, resumed: 1,
+	},
+	{
+		name: "out of time, in an idempotent handler, and tried again",
+		yaml: `
+timeout: 500ms
+retry: {attempts: 2, delay: 1ms}
+steps:
+  - {id: a, idempotent: true, run: 'echo a >> told; [ $REDUND_ATTEMPT = 2 ] || exec sleep 100'}
+on-success: [{run: 'echo well >> told'}]
+always: [{idempotent: true, run: 'echo always >> told; HANG'}]
+`,
+		told: "a,always,always,a,well,always", state: pipeline.Succeeded, attempts: 2, resumed: 1,
+	},
+	{
+		name: "out of time before a power cut", cut: true,
+		yaml: `
+timeout: 500ms
+steps:
+  - {id: a, run: 'echo a >> told; exec sleep 100'}
+always: [{idempotent: true, run: 'echo always >> told; HANG'}]
+`,
+		told: "a,always,always", state: pipeline.TimedOut, attempts: 1, resumed: 1,
+	},
 }
 
 // TestResume leaves runs as a crash would, in the middle of a step, and holds

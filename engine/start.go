@@ -89,8 +89,8 @@ func (s *server) work(ctx context.Context, p *force.Part, w work.Waited, run pip
 	if err != nil {
 		// What was asked for cannot be run any more, as after a change of its params.
 		run.State, run.Error, run.Finished = pipeline.Failed, err.Error(), time.Now()
-		if w.Owed == history.Handled {
-			run.Error = history.Interrupted
+		if o := w.Past.Ended(); o.State.Done() && o.State != pipeline.Succeeded {
+			run.State, run.Error = o.State, o.Error
 		}
 		return run, s.worker.Recorder(ctx).Finish(ctx, &run)
 	}

@@ -30,7 +30,7 @@ func Next(ctx context.Context, h *history.History, r pipeline.Retry, w Ended) (b
 	if !w.State.Bad() {
 		return false, nil
 	}
-	if w.Attempt >= most || w.Cancelled || theirs(&w.Queued) {
+	if w.Attempt >= most || w.Cancelled || w.Outcome == pipeline.Cancelled || theirs(&w.Queued) {
 		return false, h.Settled(ctx, w.ID)
 	}
 	next, wait := retry.Delays(r), time.Duration(0)

@@ -10,6 +10,7 @@ import (
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/handlers"
 	"github.com/redundctl/redundctl/engine/runner/outputs"
 	"github.com/redundctl/redundctl/engine/runner/past"
 )
@@ -70,12 +71,9 @@ func again(ctx context.Context, h *history.History, q *history.Queued, x *Began)
 	if x.Past.Cut {
 		as = history.ResumedCut
 	}
-	switch {
-	case q.Cancelled:
-		why = "it was to be cancelled"
-	case theirs(q):
-		why = "no engine had begun it"
-	default:
+	if theirs(q) {
+		why = "it was not an engine's own"
+	} else {
 		why = x.Past.Blocked(x.Pipeline)
 	}
 	if why == "" {
@@ -90,14 +88,15 @@ func again(ctx context.Context, h *history.History, q *history.Queued, x *Began)
 		why = taken.Error()
 	}
 	why = fmt.Sprintf("run %d does not go on: %s", q.ID, why)
-	handlers := len(x.Pipeline.OnFailure)+len(x.Pipeline.Always) > 0 && !x.Past.Handled(x.Pipeline)
+	o := over(x)
+	runs := len(handlers.After(x.Pipeline, o.State, o.Error)) > 0 && !x.Past.Handled(x.Pipeline)
 	switch {
-	case handlers && (outputs.Lack(q.Params) || outputs.Lack(q.Env)):
-		handlers, why = false, why+"; nor do its handlers run, since what it was started with held a secret, and was not recorded"
-	case handlers:
+	case runs && (outputs.Lack(q.Params) || outputs.Lack(q.Env)):
+		runs, why = false, why+"; nor do its handlers run, since what it was started with held a secret, and was not recorded"
+	case runs:
 		why += "; its handlers run"
 	}
-	if err := h.Event(ctx, pipeline.Event{Run: q.ID, Pipeline: q.System + "/" + q.Pipeline, What: "interrupted", Detail: why}); err != nil || !handlers {
+	if err := h.Event(ctx, pipeline.Event{Run: q.ID, Pipeline: q.System + "/" + q.Pipeline, What: "interrupted", Detail: why}); err != nil || !runs {
 		return false, err
 	}
 	err := h.Again(ctx, q.ID, history.Handled, time.Now())
@@ -105,6 +104,14 @@ func again(ctx context.Context, h *history.History, q *history.Queued, x *Began)
 		return true, nil
 	}
 	return err == nil, err
+}
+
+// over is how a graph that does not go on has ended.
+func over(x *Began) past.Outcome {
+	if o := x.Past.Outcome; o.State != "" {
+		return o
+	}
+	return past.Outcome{State: pipeline.Failed, Error: history.Interrupted}
 }
 
 // pause is how long a run waits that went on so often before.
@@ -136,7 +143,7 @@ func Resume(ctx context.Context, h *history.History, q *history.Queued) (*Began,
 	}
 	e := pipeline.Event{Run: q.ID, Pipeline: q.System + "/" + q.Pipeline, What: "resumed", Detail: fmt.Sprintf("run %d goes on where it was", q.ID)}
 	if q.Owed == history.Handled {
-		x.Past.Interrupted = history.Interrupted
+		x.Past.Outcome, x.Past.Once = over(x), true
 		e.What, e.Detail = "handlers", fmt.Sprintf("the handlers of run %d run, which was interrupted", q.ID)
 	}
 	return x, h.Event(ctx, e)
@@ -169,6 +176,13 @@ func restore(ctx context.Context, h *history.History, q *history.Queued) (*Began
 		if s := &x.Past.Steps[i]; s.State == pipeline.Failed && s.Error == history.Interrupted {
 			s.State = pipeline.Running // it had begun, and nobody knows how it ended
 		}
+	}
+	x.Past.Outcome = past.Outcome{State: q.Outcome, Error: q.OutcomeError}
+	if q.Outcome == "" {
+		x.Past.Outcome = x.Past.Short(x.Pipeline)
+	}
+	if q.Cancelled && x.Past.Outcome.State == "" {
+		x.Past.Outcome = past.Outcome{State: pipeline.Cancelled, Error: "cancelled"}
 	}
 	return x, err
 }

@@ -56,6 +56,9 @@ type Queued struct {
 	Params, Env map[string]string
 	Owed        Owed
 	Cancelled   bool // somebody has asked for that
+	// Outcome is how its graph ended, and OutcomeError why, when it has.
+	Outcome      pipeline.State
+	OutcomeError string
 }
 
 // Enqueue records a run that waits. The error is a *SlotTaken when o.Slot is
@@ -131,10 +134,11 @@ func text(m map[string]string) (any, error) {
 	return string(b), err
 }
 
-const queuedColumns = runColumns + ", priority, due, params, env, owed, cancel"
+const queuedColumns = runColumns + ", priority, due, params, env, owed, cancel, outcome, outcome_error"
 
 func readQueued(row store.Row) (Queued, error) {
 	q := Queued{Run: readRun(row), Priority: int(row.Int(16)), Due: fromMicros(row.Int(17)), Owed: Owed(row.Int(20)), Cancelled: !row.Null(21)}
+	q.Outcome, q.OutcomeError = pipeline.State(row.Text(22)), row.Text(23)
 	for i, into := range []*map[string]string{&q.Params, &q.Env} {
 		if row.Null(18 + i) {
 			continue

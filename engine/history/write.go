@@ -160,6 +160,19 @@ func (h *History) Finish(ctx context.Context, r *pipeline.Run) error {
 	return err
 }
 
+// Settle records how the graph of a run ended, before its handlers begin.
+func (h *History) Settle(ctx context.Context, run int64, state pipeline.State, reason string) error {
+	engine, fence, _ := h.claim(run)
+	return h.db.Fast(ctx, func(tx *store.Tx) error {
+		n, err := tx.Exec("UPDATE runs SET outcome = ?, outcome_error = ? WHERE id = ? AND engine = ? AND fence = ? AND state = 'running'",
+			string(state), orNull(reason), run, engine, fence)
+		if err == nil && n == 0 {
+			err = ErrOvertaken
+		}
+		return err
+	})
+}
+
 // finishedAlready is nil when the end of r, as it is, was written before.
 func finishedAlready(tx *store.Tx, r *pipeline.Run, engine string) error {
 	written := false
@@ -226,7 +239,7 @@ const writeStep = `INSERT INTO steps
 	(run, idx, id, matrix, uses, state, continued, attempts, exit_code, signal, started, finished, outputs, truncated, error, env)
 	SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM runs
 	WHERE id = ? AND engine = ? AND fence = ? AND state = 'running'
-	ON CONFLICT (run, idx) DO UPDATE SET state = excluded.state, continued = excluded.continued, attempts = excluded.attempts,
+	ON CONFLICT (run, idx) DO UPDATE SET id = excluded.id, uses = excluded.uses, state = excluded.state, continued = excluded.continued, attempts = excluded.attempts,
 		exit_code = excluded.exit_code, signal = excluded.signal, started = excluded.started, finished = excluded.finished,
 		outputs = excluded.outputs, truncated = excluded.truncated, error = excluded.error, env = excluded.env`
 

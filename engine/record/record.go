@@ -55,6 +55,13 @@ func (r *Recorder) EndStep(ctx context.Context, s *pipeline.StepRecord) error {
 	return r.keep(ctx, "the end of step "+s.ID, func(ctx context.Context) error { return r.History.EndStep(ctx, s) })
 }
 
+// Settle records how the graph of a run ended.
+func (r *Recorder) Settle(ctx context.Context, run int64, state pipeline.State, reason string) error {
+	return r.keep(ctx, fmt.Sprintf("how the steps of run %d ended", run), func(ctx context.Context) error {
+		return r.History.Settle(ctx, run, state, reason)
+	})
+}
+
 // Finish records how the run ended, also when ctx is done. The error is ErrLeft
 // when the engine left the run before its end could be written.
 func (r *Recorder) Finish(ctx context.Context, run *pipeline.Run) error {

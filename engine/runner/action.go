@@ -62,11 +62,11 @@ func (a *fileAction) Run(ctx context.Context, _ *pipeline.Scope) (pipeline.Outpu
 		return pipeline.Outputs{}, err
 	}
 	g.finish(ctx)
-	state, failure := g.verdict(ctx)
+	o := g.verdict(ctx)
 	out := pipeline.Outputs{Env: g.everything()}
 	out.Values, err = a.outputs(g)
-	if state != pipeline.Succeeded {
-		return out, errors.New(failure)
+	if o.State != pipeline.Succeeded {
+		return out, errors.New(o.Error)
 	}
 	return out, err
 }

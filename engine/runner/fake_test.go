@@ -154,6 +154,9 @@ func (f *fake) Run(ctx context.Context, s *pipeline.Scope) (out pipeline.Outputs
 				return out, context.Cause(ctx)
 			case <-time.After(d):
 			}
+		case word == "stubborn": // does not heed the end of its context
+			d, _ := time.ParseDuration(arg)
+			time.Sleep(d)
 		case word == "env":
 			k, v, _ := strings.Cut(arg, "=")
 			if out.Env == nil {

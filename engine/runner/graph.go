@@ -13,6 +13,7 @@ import (
 	"github.com/redundctl/redundctl/engine/runner/environ"
 	"github.com/redundctl/redundctl/engine/runner/eval"
 	"github.com/redundctl/redundctl/engine/runner/order"
+	"github.com/redundctl/redundctl/engine/runner/past"
 )
 
 // graph is a list of steps on its way to its end: a pipeline's, an action's or
@@ -234,9 +235,9 @@ func (g *graph) blame(k int) string {
 
 func leftOut(ctx context.Context) string {
 	if outOfTime(ctx) {
-		return "out of time before it started"
+		return past.OutOfTime
 	}
-	return "cancelled before it started"
+	return past.Cancelled
 }
 
 // outOfTime reports whether a context ended because a time limit passed: then

@@ -10,9 +10,10 @@ import (
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/environ"
 	"github.com/redundctl/redundctl/engine/runner/matrix"
+	"github.com/redundctl/redundctl/engine/runner/past"
 )
 
-var errSibling = errors.New("another combination failed")
+var errSibling = errors.New(past.Sibling)
 
 // matrix does the step once for each combination.
 func (t *task) matrix() ending {

@@ -15,7 +15,7 @@ func left(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrLe
 // had begun there has failed, unless it may begin again.
 func (g *graph) recalled(i int) (ending, bool) {
 	past, s := g.run.job.Past, &g.steps[i]
-	rec, ok := past.At(g.index[i])
+	rec, ok := past.At(g.index[i], s.ID)
 	switch {
 	case ok && s.Matrix != nil && rec.Matrix != "":
 		return ending{}, false // each combination asks for itself
@@ -33,7 +33,7 @@ func (g *graph) recalled(i int) (ending, bool) {
 
 // recalled is how the combination ended in an earlier process, if it did.
 func (u *unit) recalled() (ending, bool) {
-	rec, ok := u.run.job.Past.At(u.rec.Index)
+	rec, ok := u.run.job.Past.At(u.rec.Index, u.rec.ID)
 	if !ok || !rec.State.Done() {
 		return ending{}, false
 	}

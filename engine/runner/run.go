@@ -17,6 +17,7 @@ import (
 	"github.com/redundctl/redundctl/engine/runner/eval"
 	"github.com/redundctl/redundctl/engine/runner/handlers"
 	"github.com/redundctl/redundctl/engine/runner/matrix"
+	"github.com/redundctl/redundctl/engine/runner/past"
 	"github.com/redundctl/redundctl/engine/runner/paths"
 	"github.com/redundctl/redundctl/engine/secret"
 )
@@ -27,7 +28,10 @@ type run struct {
 	rec   Recorder
 	mask  func(string) string
 	info  pipeline.RunInfo
-	width chan struct{} // one element for each step that runs; nil: no limit
+	width chan struct{}   // one element for each step that runs; nil: no limit
+	graph context.Context // while the graph runs: it ends when that is cut short
+
+	ends past.Ends
 
 	mu    sync.Mutex
 	steps []pipeline.StepRecord
@@ -72,19 +76,47 @@ func (r *run) all(ctx context.Context) (pipeline.State, string) {
 	if limit := r.job.Pipeline.Timeout.Std(); limit > 0 {
 		limited, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w (timeout: %s)", ErrTimeout, r.job.Pipeline.Timeout))
 	}
-	if past := r.job.Past; past != nil && past.Interrupted != "" {
+	if o := r.job.Past.Ended(); o.State != "" {
 		cancel()
 		g.recallAll()
-		if !past.After(next) { // none of the handlers has begun
-			r.handlers(ctx, g, next, outcome{pipeline.Failed, past.Interrupted})
+		if !r.job.Past.Once || !r.job.Past.After(next) {
+			r.handlers(ctx, g, next, o)
 		}
-		return pipeline.Failed, past.Interrupted
+		return o.State, o.Error
 	}
+	r.graph = limited
 	g.finish(limited)
-	state, failure := g.verdict(limited)
+	o := g.verdict(limited)
+	r.graph = nil
 	cancel()
-	r.handlers(ctx, g, next, outcome{state, failure})
-	return state, failure
+	if len(handlers.After(r.job.Pipeline, o.State, o.Error)) > 0 && !left(ctx) {
+		r.settle(o)
+	}
+	r.handlers(ctx, g, next, o)
+	return o.State, o.Error
+}
+
+// cut records how the graph ends once its context has ended: who goes on with
+// the run must know it from the first record on that this explains.
+func (r *run) cut(state pipeline.State) {
+	if (state == pipeline.Cancelled || state == pipeline.Skipped) && r.graph != nil && r.graph.Err() != nil && !left(r.graph) {
+		r.settle(r.short(r.graph))
+	}
+}
+
+// short is how a graph ends that its context has cut short.
+func (r *run) short(ctx context.Context) past.Outcome {
+	if outOfTime(ctx) {
+		return past.Outcome{State: pipeline.TimedOut, Error: r.line(context.Cause(ctx).Error())}
+	}
+	return past.Outcome{State: pipeline.Cancelled, Error: "cancelled"}
+}
+
+// settle records how the graph ended, before what comes after.
+func (r *run) settle(o past.Outcome) {
+	if err := r.ends.Settle(r.job.Settle, o); err != nil {
+		r.event("record", "how the steps ended could not be recorded: "+err.Error())
+	}
 }
 
 // place is what the steps of the pipeline share.
@@ -137,23 +169,15 @@ func (g *graph) number(first int) int {
 	return first
 }
 
-// outcome is how a graph ended.
-type outcome struct {
-	state pipeline.State
-	err   string
-}
-
 // verdict is how the graph ended.
-func (g *graph) verdict(ctx context.Context) (pipeline.State, string) {
+func (g *graph) verdict(ctx context.Context) past.Outcome {
 	switch {
-	case g.cut && outOfTime(ctx):
-		return pipeline.TimedOut, g.run.line(context.Cause(ctx).Error())
 	case g.cut && ctx.Err() != nil:
-		return pipeline.Cancelled, "cancelled"
+		return g.run.short(ctx)
 	case g.failed != "":
-		return pipeline.Failed, "step " + g.failed + ": " + g.ends[g.position(g.failed)].err
+		return past.Outcome{State: pipeline.Failed, Error: "step " + g.failed + ": " + g.ends[g.position(g.failed)].err}
 	}
-	return pipeline.Succeeded, ""
+	return past.Outcome{State: pipeline.Succeeded}
 }
 
 func (g *graph) position(id string) int {
@@ -181,11 +205,11 @@ func bounded(ctx context.Context, what string) (context.Context, context.CancelF
 }
 
 // handlers runs the list that the outcome asks for, then `always`.
-func (r *run) handlers(ctx context.Context, g *graph, next int, o outcome) {
+func (r *run) handlers(ctx context.Context, g *graph, next int, o past.Outcome) {
 	place := *g.place
 	place.contexts = maps.Clone(place.contexts)
-	place.contexts["run"] = eval.Run(&r.job.Run, o.state, o.err)
-	for _, list := range handlers.After(r.job.Pipeline, o.state, o.err) {
+	place.contexts["run"] = eval.Run(&r.job.Run, o.State, o.Error)
+	for _, list := range handlers.After(r.job.Pipeline, o.State, o.Error) {
 		if left(ctx) {
 			return
 		}

@@ -78,6 +78,10 @@ type Job struct {
 	// already.
 	Open func(step string) io.WriteCloser
 
+	// Settle records how the graph ended, before any handler begins and before the
+	// first record that is owed to its being cut short; nil: nobody does.
+	Settle func(ctx context.Context, o past.Outcome) error
+
 	Call     func(ctx context.Context, name string, params map[string]any) (pipeline.Called, error)
 	PlanCall func(ctx context.Context, name string, params map[string]any) ([]pipeline.Effect, error)
 }

@@ -111,6 +111,7 @@ func (g *graph) due(ctx context.Context, i int) (*task, ending) {
 	}
 	if status.Cancelled && g.handlers == nil {
 		g.cut = true
+		g.run.cut(pipeline.Cancelled)
 		t.ctx = g.after(ctx)
 	}
 	return t, ending{}

@@ -218,6 +218,7 @@ func (u *unit) end(v verdict, out pipeline.Outputs) ending {
 	rec.State, rec.Error, rec.ExitCode, rec.Signal, rec.Continued = v.state, v.err, v.exit, v.signal, e.continued
 	rec.Outputs, rec.Truncated = outputs.Record(u.run.job.Masker, e.outputs), out.Truncated || cut
 	rec.Finished = time.Now()
+	u.run.cut(v.state)
 	if err := u.run.rec.EndStep(context.WithoutCancel(u.ctx), rec); err != nil {
 		if rec.State == pipeline.Succeeded {
 			rec.State, rec.Error = pipeline.Failed, u.run.line("it succeeded, but that could not be recorded: "+err.Error())

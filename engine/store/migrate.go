@@ -20,11 +20,13 @@ var (
 	fourth string
 	//go:embed migrations/0005.sql
 	fifth string
+	//go:embed migrations/0006.sql
+	sixth string
 )
 
 // migrations is how the tables came to be, step by step; one is never changed
 // once it was released.
-var migrations = [...]string{first, second, third, fourth, fifth}
+var migrations = [...]string{first, second, third, fourth, fifth, sixth}
 
 // lockPath is the file whose lock is held by who makes the database or changes
 // its tables.

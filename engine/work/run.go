@@ -24,6 +24,7 @@ import (
 	"github.com/redundctl/redundctl/engine/record"
 	"github.com/redundctl/redundctl/engine/runner"
 	"github.com/redundctl/redundctl/engine/runner/outputs"
+	"github.com/redundctl/redundctl/engine/runner/past"
 	"github.com/redundctl/redundctl/engine/runner/retry"
 	"github.com/redundctl/redundctl/engine/temp"
 )
@@ -121,6 +122,7 @@ func (w *Worker) Execute(ctx context.Context, q *Request, run pipeline.Run) (Rep
 	if !q.served {
 		rec.Left = nil
 	}
+	j.Settle = func(ctx context.Context, o past.Outcome) error { return rec.Settle(ctx, run.ID, o.State, o.Error) }
 	result, err := w.inTemp(running, j, rec)
 	if err != nil {
 		result = runner.Result{State: pipeline.Failed, Error: j.Masker.Mask(err.Error())}

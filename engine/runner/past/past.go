@@ -3,9 +3,11 @@
 package past
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner/eval"
@@ -23,11 +25,75 @@ type Past struct {
 	// Cut is set when records may be missing: what is not recorded as ended
 	// counts as begun.
 	Cut bool
-	// Interrupted is why the graph does not go on: it ends as failed with that
-	// error, and only handlers run. "": it goes on.
-	Interrupted string
+	// Outcome is how the graph ended: it does not go on, and only handlers run.
+	// The zero Outcome: it goes on.
+	Outcome Outcome
+	// Once keeps handlers from running when one of them has begun.
+	Once bool
 	// Again lets handlers that had begun begin once more, if they are idempotent.
 	Again bool
+}
+
+// Outcome is how a graph ended.
+type Outcome struct {
+	State pipeline.State
+	Error string // one line, masked
+}
+
+// Ends has the end of one graph recorded.
+type Ends struct {
+	mu    sync.Mutex
+	known Outcome // what is recorded
+}
+
+// Settle has o recorded, unless it is already; who needs it recorded waits for
+// that. record may be nil.
+func (e *Ends) Settle(record func(context.Context, Outcome) error, o Outcome) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if record == nil || e.known == o {
+		return nil
+	}
+	err := record(context.Background(), o)
+	if err == nil {
+		e.known = o
+	}
+	return err
+}
+
+// Why steps of a graph that was cut short were left out, or ended early.
+const (
+	OutOfTime = "out of time before it started"
+	Cancelled = "cancelled before it started"
+	Sibling   = "another combination failed" // that alone cuts no graph short
+)
+
+// Ended is how the graph ended, or the zero Outcome when it goes on.
+func (p *Past) Ended() Outcome {
+	if p == nil {
+		return Outcome{}
+	}
+	return p.Outcome
+}
+
+// Short is how a graph ended of which a record says that it was cut short, or
+// the zero Outcome. A record of how it ended may be missing.
+func (p *Past) Short(of *pipeline.Pipeline) Outcome {
+	end := 0
+	for i := range of.Steps {
+		end += matrix.Room(&of.Steps[i])
+	}
+	for _, r := range p.Of(0, end) {
+		switch {
+		case r.State == pipeline.Skipped && r.Error == OutOfTime,
+			r.State == pipeline.Cancelled && strings.Contains(r.Error, "out of time"):
+			return Outcome{pipeline.TimedOut, "the run is out of time"}
+		case r.State == pipeline.Skipped && r.Error == Cancelled,
+			r.State == pipeline.Cancelled && !strings.Contains(r.Error, Sibling):
+			return Outcome{pipeline.Cancelled, "cancelled"}
+		}
+	}
+	return Outcome{}
 }
 
 // Of gives the records from a position on, as many positions as a step takes.
@@ -42,9 +108,10 @@ func (p *Past) Of(first, room int) []pipeline.StepRecord {
 	return p.Steps[at(first):at(first+room)]
 }
 
-// At gives the record at one position.
-func (p *Past) At(i int) (rec pipeline.StepRecord, ok bool) {
-	if list := p.Of(i, 1); len(list) == 1 {
+// At gives the record of a step at its position: that of a handler may be
+// another list's.
+func (p *Past) At(i int, id string) (rec pipeline.StepRecord, ok bool) {
+	if list := p.Of(i, 1); len(list) == 1 && list[0].ID == id {
 		return list[0], true
 	}
 	return rec, false
@@ -66,8 +133,12 @@ func (p *Past) Handled(of *pipeline.Pipeline) bool {
 
 // Blocked says why a run cannot go on under p, or "": a step that had begun and
 // not ended may not run twice, or what a step needs is not recorded because it
-// holds a secret. Handlers keep no run from going on.
+// holds a secret. Handlers keep no run from going on, nor do the steps of a
+// graph that has ended.
 func (p *Past) Blocked(of *pipeline.Pipeline) string {
+	if p.Outcome.State != "" {
+		return p.withheld(of, nil)
+	}
 	var left []int // steps of the graph that have not ended
 	first := 0
 	for i := range of.Steps {

@@ -100,20 +100,49 @@ func TestBlocked(t *testing.T) {
 	}
 }
 
+func TestShort(t *testing.T) {
+	t.Parallel()
+	of := &pipeline.Pipeline{Steps: []pipeline.Step{{ID: "a"}, {ID: "b"}}}
+	for name, c := range map[string]struct {
+		state pipeline.State
+		err   string
+		want  pipeline.State
+	}{
+		"ended in time":         {pipeline.Succeeded, "", ""},
+		"left out by its if":    {pipeline.Skipped, "its if is false", ""},
+		"between two steps":     {pipeline.Skipped, OutOfTime, pipeline.TimedOut},
+		"cancelled between":     {pipeline.Skipped, Cancelled, pipeline.Cancelled},
+		"in a step":             {pipeline.Cancelled, "cancelled: the run is out of time (timeout: 1s)", pipeline.TimedOut},
+		"cancelled in a step":   {pipeline.Cancelled, "cancelled", pipeline.Cancelled},
+		"a combination, by one": {pipeline.Cancelled, "cancelled: " + Sibling, ""},
+	} {
+		x := &Past{Steps: []pipeline.StepRecord{{Index: 0, ID: "a", State: pipeline.Succeeded}, {Index: 1, ID: "b", State: c.state, Error: c.err}}}
+		if got := x.Short(of); got.State != c.want {
+			t.Errorf("%s: %+v, want %s", name, got, c.want)
+		}
+	}
+	if got := (&Past{Steps: records("2 on-failure.1 cancelled")}).Short(of); got.State != "" {
+		t.Errorf("a handler: %+v", got)
+	}
+}
+
 func TestOf(t *testing.T) {
 	t.Parallel()
 	var none *Past
-	if _, ok := none.At(0); ok || none.After(0) || len(none.Of(0, 5)) > 0 {
+	if _, ok := none.At(0, "a"); ok || none.After(0) || len(none.Of(0, 5)) > 0 {
 		t.Error("a run that begins has a past")
 	}
 	x := &Past{Steps: records("0 a succeeded;2 b/n=1 succeeded;3 b/n=2 failed;7 c running")}
 	if got := x.Of(1, 4); len(got) != 2 || got[1].Matrix != "n=2" {
 		t.Errorf("%+v", got)
 	}
-	if _, ok := x.At(1); ok {
+	if _, ok := x.At(1, "b"); ok {
 		t.Error("there is nothing at 1")
 	}
-	if r, ok := x.At(7); !ok || r.ID != "c" || !x.After(7) || x.After(8) {
+	if _, ok := x.At(7, "d"); ok {
+		t.Error("at 7 is another step")
+	}
+	if r, ok := x.At(7, "c"); !ok || r.ID != "c" || !x.After(7) || x.After(8) {
 		t.Errorf("%+v", r)
 	}
 }
