@@ -20,9 +20,10 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 	f := s.now()
 	p := f.Parts[w.System+"/"+w.Pipeline]
 	x := work.Waited{Queued: w}
+	var b *attempt.Began // nil: it begins
+	var err error
 	if w.Begun() {
-		b, err := attempt.Resume(ctx, s.history, &w)
-		if err != nil {
+		if b, err = attempt.Resume(ctx, s.history, &w); err != nil {
 			s.log.Error("a run that was interrupted does not go on", "run", w.ID, "error", err)
 			return err
 		}
@@ -44,8 +45,10 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 	if err != nil {
 		return err
 	}
-	if x.Past == nil {
+	if b == nil {
 		s.meter.Started(run.Slot, run.Started)
+	} else if err := b.GoesOn(ctx, s.history, &w); err != nil {
+		s.log.Warn("what was asked of a run that goes on could not be read, or the event left", "run", run.ID, "error", err)
 	}
 	run, givenUp, err := s.overdue.Do(ctx, overdue.Run{Run: run, Of: p.Pipeline, Do: func(ctx context.Context) (pipeline.Run, error) {
 		return s.work(ctx, p, x, run)

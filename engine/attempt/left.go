@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/history"
@@ -130,24 +131,35 @@ type Began struct {
 	before     int // how often it went on
 }
 
-// Resume gives how a run that waits and had begun before goes on, and leaves
-// the event that says so. One that cannot, because too little is kept of it,
-// waits no more: the error is history.ErrNotQueued then.
+// Resume gives how a run that waits and had begun before goes on. One that
+// cannot, because too little is kept of it, waits no more: the error is
+// history.ErrNotQueued then.
 func Resume(ctx context.Context, h *history.History, q *history.Queued) (*Began, error) {
 	x, err := restore(ctx, h, q)
 	if unfit := new(unfit); errors.As(err, &unfit) {
 		return nil, errors.Join(history.ErrNotQueued, err, h.Skip(ctx, q.ID, ""))
 	}
-	if err != nil {
-		return nil, err
+	return x, err
+}
+
+// GoesOn is called when such a run is claimed. It leaves the event that says so,
+// and takes up that somebody asked to cancel it while it waited: then its graph
+// does not go on.
+func (x *Began) GoesOn(ctx context.Context, h *history.History, q *history.Queued) error {
+	ids, err := h.CancelAsked(ctx)
+	if slices.Contains(ids, q.ID) && x.Past.Outcome.State == "" {
+		x.Past.Outcome = asked
 	}
 	e := pipeline.Event{Run: q.ID, Pipeline: q.System + "/" + q.Pipeline, What: "resumed", Detail: fmt.Sprintf("run %d goes on where it was", q.ID)}
 	if q.Owed == history.Handled {
 		x.Past.Outcome, x.Past.Once = over(x), true
 		e.What, e.Detail = "handlers", fmt.Sprintf("the handlers of run %d run, which was interrupted", q.ID)
 	}
-	return x, h.Event(ctx, e)
+	return errors.Join(err, h.Event(ctx, e))
 }
+
+// asked is how a graph ends that somebody asked to cancel.
+var asked = past.Outcome{State: pipeline.Cancelled, Error: "cancelled"}
 
 func restore(ctx context.Context, h *history.History, q *history.Queued) (*Began, error) {
 	if q.Hash == "" {
@@ -182,7 +194,7 @@ func restore(ctx context.Context, h *history.History, q *history.Queued) (*Began
 		x.Past.Outcome = x.Past.Short(x.Pipeline)
 	}
 	if q.Cancelled && x.Past.Outcome.State == "" {
-		x.Past.Outcome = past.Outcome{State: pipeline.Cancelled, Error: "cancelled"}
+		x.Past.Outcome = asked
 	}
 	return x, err
 }

@@ -160,6 +160,93 @@ func TestOneGoesOn(t *testing.T) {
 	}
 }
 
+// dead is a run whose engine died, and a history of the next one.
+func dead(t *testing.T, body string) (*history.History, history.Queued) {
+	t.Helper()
+	db, h, run := claimed(t, body, time.Unix(1e9, 0))
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	next := history.New(db)
+	t.Cleanup(func() { _ = next.Close() })
+	if _, err := next.Rescue(t.Context(), func(string) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if waits, err := Left(t.Context(), next, every, slog.New(slog.DiscardHandler)); err != nil || !waits {
+		t.Fatalf("waits %v, %v", waits, err)
+	}
+	list := waiting(t, next)
+	if len(list) != 1 || list[0].ID != run.ID {
+		t.Fatalf("%+v", list)
+	}
+	return next, list[0]
+}
+
+const handled = `{"version":1,"name":"a","system":"pm2","retry":{"attempts":2,"delay":"1ms"},"steps":[{"id":"x","exec":["true"]}],` +
+	`"on-failure":[{"exec":["true"]}],"on-cancel":[{"exec":["true"]}]}`
+
+// TestCancelledWhileItWaitsToGoOn: its handlers are still to run, so it waits
+// for its turn, and its graph does not go on.
+func TestCancelledWhileItWaitsToGoOn(t *testing.T) {
+	t.Parallel()
+	for _, late := range []bool{false, true} {
+		h, q := dead(t, handled)
+		cancel := func() {
+			if state, err := h.Cancel(t.Context(), q.ID, "a test"); err != nil || state.Done() {
+				t.Fatalf("%s, %v", state, err)
+			}
+		}
+		if !late {
+			cancel()
+		}
+		x, err := Resume(t.Context(), h, &q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if late {
+			cancel()
+		}
+		if _, err := h.Claim(t.Context(), q.ID, history.Definition{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.GoesOn(t.Context(), h, &q); err != nil || x.Past.Outcome.State != pipeline.Cancelled {
+			t.Errorf("late %v: %+v, %v", late, x.Past.Outcome, err)
+		}
+	}
+}
+
+// TestSkippedWhileItWaitsToGoOn: a run whose slot another one serves by now is
+// still owed its handlers.
+func TestSkippedWhileItWaitsToGoOn(t *testing.T) {
+	t.Parallel()
+	h, q := dead(t, handled)
+	if err := h.Skip(t.Context(), q.ID, "superseded"); err != nil {
+		t.Fatal(err)
+	}
+	r := pipeline.Run{System: "pm2", Pipeline: "a", Trigger: "manual", Slot: q.Slot}
+	if err := h.Begin(t.Context(), &r, history.Definition{}); err != nil {
+		t.Fatal(err)
+	}
+	if waits, err := Left(t.Context(), h, every, slog.New(slog.DiscardHandler)); err != nil || !waits {
+		t.Errorf("waits %v, %v", waits, err)
+	}
+	if list := waiting(t, h); len(list) != 1 || list[0].ID != q.ID || list[0].Owed != history.Handled {
+		t.Errorf("%+v", list)
+	}
+}
+
+// TestGoingOnIsToldOnce: the event comes with the claim, not with each try.
+func TestGoingOnIsToldOnce(t *testing.T) {
+	t.Parallel()
+	h, q := dead(t, handled)
+	for range 3 {
+		x, err := Resume(t.Context(), h, &q)
+		if err != nil || x.before != 0 {
+			t.Errorf("went on %d times before, %v", x.before, err)
+		}
+	}
+}
+
 // TestBrokenDefinition: what cannot be read is told once, and left.
 func TestBrokenDefinition(t *testing.T) {
 	t.Parallel()

@@ -9,8 +9,9 @@ import (
 )
 
 // Cancel asks that a run end, and gives its state: one that waited is cancelled
-// at once, one that runs is marked for the process that runs it, and one that
-// had ended stays as it is. by says who asks, for people. The error is ErrNoRun
+// at once, one that runs is marked for the process that runs it, one that waits
+// to go on for the process that will, since its handlers are still to run, and
+// one that had ended stays as it is. by says who asks, for people. The error is ErrNoRun
 // when there is no such run.
 func (h *History) Cancel(ctx context.Context, id int64, by string) (state pipeline.State, err error) {
 	err = h.db.Write(ctx, func(tx *store.Tx) error {
@@ -20,12 +21,12 @@ func (h *History) Cancel(ctx context.Context, id int64, by string) (state pipeli
 		}
 		state = r.State
 		now := present()
-		switch state {
-		case pipeline.Queued:
+		switch {
+		case state == pipeline.Queued && r.Started.IsZero():
 			state = pipeline.Cancelled
 			_, err = tx.Exec("UPDATE runs SET state = 'cancelled', finished = ?1, cancel = ?1, error = ?2 WHERE id = ?3",
 				micros(now), "cancelled while it waited", id)
-		case pipeline.Running:
+		case !state.Done():
 			var n int64
 			if n, err = tx.Exec("UPDATE runs SET cancel = ? WHERE id = ? AND cancel IS NULL", micros(now), id); n == 0 {
 				return err // it was asked before

@@ -249,8 +249,8 @@ func waiting(tx *store.Tx, id int64) (r Queued, err error) {
 
 // Skip ends the wait of a run that will not run, for a reason such as
 // "overlap", "stopped" or "removed"; one that had begun before ends as
-// interrupted, and nothing more is done about it. The error is ErrNotQueued when it does not
-// wait any more.
+// interrupted and is owed what it was. The error is ErrNotQueued when it does
+// not wait any more.
 func (h *History) Skip(ctx context.Context, id int64, reason string) error {
 	return h.db.Write(ctx, func(tx *store.Tx) error {
 		r, err := waiting(tx, id)
@@ -259,7 +259,7 @@ func (h *History) Skip(ctx context.Context, id int64, reason string) error {
 		}
 		now := micros(present())
 		if r.Begun() {
-			_, err = tx.Exec("UPDATE runs SET state = 'failed', error = ?, finished = ?, owed = NULL WHERE id = ?", Interrupted, now, id)
+			_, err = tx.Exec("UPDATE runs SET state = 'failed', error = ?, finished = ?, owed = CASE owed WHEN 4 THEN 2 WHEN 5 THEN 3 ELSE owed END WHERE id = ?", Interrupted, now, id)
 			return err
 		}
 		if _, err = tx.Exec("UPDATE runs SET state = 'skipped', reason = ?, finished = ? WHERE id = ?", reason, now, id); err != nil || r.Slot.IsZero() {
