@@ -1,85 +1,68 @@
 package engine_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
-// TestCancelledStaysCancelled lets the engine die in the handlers of a run that
-// somebody has cancelled.
-func TestCancelledStaysCancelled(t *testing.T) {
+// TestKilledInItsHandlers kills an engine in the handlers of a run that was out
+// of time, or that somebody or the next slot of its pipeline has ended.
+func TestKilledInItsHandlers(t *testing.T) {
 	t.Parallel()
-	p := project(t, map[string]string{"pipelines/pm2/it.yaml": `
-version: 1
-name: it
-system: pm2
-retry: {attempts: 2, delay: 1ms}
-steps:
-  - {id: a, run: 'echo a >> told; echo >> begun; exec sleep 100'}
-  - {id: b, idempotent: true, run: 'echo b >> told'}
-on-success: [{run: 'echo well >> told'}]
-on-failure: [{run: 'echo failed >> told'}]
-on-cancel:
-  - {run: 'echo c1 >> told; echo >> reached; exec sleep 100'}
-  - {run: 'echo "c2 $S" >> told', env: {S: '${{ run.state }}'}}
-always: [{run: 'echo always >> told'}]
-`})
-	e, stop := serveUntil(t, p)
-	run, err := e.Trigger(t.Context(), "it", "a test", engine.RunRequest{Slot: served()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	until(t, "the step", func() bool { return there(p, "begun") })
-	if _, err := e.Cancel(t.Context(), run.ID, "a test"); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "the handler", func() bool { return there(p, "reached") })
-	stop()
-	e = serve(t, p)
-	until(t, "the end", func() bool { return runs(t, p)[0].State.Done() && len(owed(t, e)) == 0 })
-	if list := runs(t, p); len(list) != 1 || list[0].State != pipeline.Cancelled || list[0].Error != "cancelled" {
-		t.Errorf("%+v", list)
-	}
-	if got := told(t, p); got != "a,c1,c2 cancelled,always" {
-		t.Errorf("told %q", got)
-	}
-}
-
-// TestCancelRunningStaysCancelled lets the engine die in the handlers of a run
-// that the next slot of its pipeline has ended.
-func TestCancelRunningStaysCancelled(t *testing.T) {
-	t.Parallel()
-	p := project(t, map[string]string{"pipelines/pm2/it.yaml": `
+	for name, c := range map[string]struct {
+		yaml, told string
+		cancels    bool
+		state      pipeline.State
+	}{
+		"out of time": {
+			yaml: "overlap: skip\ntimeout: 300ms\non-failure", told: "a,h1,h2 timed-out", state: pipeline.TimedOut,
+		},
+		"cancelled":      {yaml: "overlap: skip\nretry: {attempts: 2, delay: 1ms}\non-cancel", told: "a,h1,h2 cancelled", cancels: true, state: pipeline.Cancelled},
+		"cancel-running": {yaml: "overlap: cancel-running\non-cancel", told: "a,h1,h2 cancelled", state: pipeline.Cancelled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := project(t, map[string]string{"pipelines/pm2/it.yaml": `
 version: 1
 name: it
 system: pm2
 schedule: {every: 1s}
-overlap: cancel-running
 missed: skip
 steps: [{id: a, idempotent: true, run: 'if mkdir first; then echo a >> told; exec sleep 100; fi'}]
-on-cancel: [{run: 'echo c1 >> told; echo >> reached; exec sleep 100'}, {run: 'echo c2 >> told'}]
+` + c.yaml + `:
+  - {run: 'echo h1 >> told; echo >> reached; exec sleep 100'}
+  - {run: 'echo "h2 $S" >> told', env: {S: '${{ run.state }}'}}
 `})
-	_, stop := serveUntil(t, p)
-	until(t, "the handler", func() bool { return there(p, "reached") })
-	stop()
-	first := runs(t, p)
-	id := first[len(first)-1].ID
-	serve(t, p)
-	of := func() pipeline.Run {
-		for _, r := range runs(t, p) {
-			if r.ID == id {
-				return r
+			kill := child(t, p)
+			defer kill()
+			if c.cancels {
+				until(t, "the step", func() bool { return there(p, "first") })
+				other, _ := opened(t, engine.Options{Project: p, Environ: environ(t)})
+				defer other.Close()
+				list := runs(t, p)
+				if _, err := other.Cancel(t.Context(), list[len(list)-1].ID, "a test"); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		return pipeline.Run{}
-	}
-	until(t, "the end", func() bool { s := of().State; return s == pipeline.Cancelled || s == pipeline.Succeeded })
-	if r := of(); r.State != pipeline.Cancelled {
-		t.Errorf("%+v", r)
-	}
-	if got := told(t, p); got != "a,c1,c2" {
-		t.Errorf("told %q", got)
+			until(t, "the handler", func() bool { return there(p, "reached") })
+			kill()
+			serve(t, p)
+			first := func() pipeline.Run { list := runs(t, p); return list[len(list)-1] }
+			until(t, "the end", func() bool {
+				text, err := os.ReadFile(filepath.Join(p.Root, "told"))
+				return err == nil && strings.Contains(string(text), "h2") && first().State.Done()
+			})
+			if r := first(); r.State != c.state {
+				t.Errorf("%+v", r)
+			}
+			if got := told(t, p); got != c.told {
+				t.Errorf("told %q, want %q", got, c.told)
+			}
+		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/past"
 	"github.com/redundctl/redundctl/engine/store"
 )
 
@@ -184,6 +185,39 @@ func dead(t *testing.T, body string) (*history.History, history.Queued) {
 
 const handled = `{"version":1,"name":"a","system":"pm2","retry":{"attempts":2,"delay":"1ms"},"steps":[{"id":"x","exec":["true"]}],` +
 	`"on-failure":[{"exec":["true"]}],"on-cancel":[{"exec":["true"]}]}`
+
+// TestOutOfTimeBetweenTwoSteps: no step was ended, one was left out, and that
+// is how the run ended, whether its process came to record it or not.
+func TestOutOfTimeBetweenTwoSteps(t *testing.T) {
+	t.Parallel()
+	for _, settled := range []bool{true, false} {
+		db, h, run := claimed(t, handled, time.Unix(1e9, 0))
+		if settled {
+			if err := h.Settle(t.Context(), run.ID, pipeline.TimedOut, "the run is out of time"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := h.EndStep(t.Context(), &pipeline.StepRecord{Run: run.ID, ID: "x", Uses: "exec", State: pipeline.Skipped, Error: past.OutOfTime}); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		next := history.New(db)
+		defer next.Close()
+		if _, err := next.Rescue(t.Context(), func(string) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if waits, err := Left(t.Context(), next, every, slog.New(slog.DiscardHandler)); err != nil || !waits {
+			t.Fatalf("waits %v, %v", waits, err)
+		}
+		q := waiting(t, next)[0]
+		x, err := Resume(t.Context(), next, &q)
+		if err != nil || x.Past.Outcome != (past.Outcome{State: pipeline.TimedOut, Error: "the run is out of time"}) {
+			t.Errorf("settled %v: %+v, %v", settled, x.Past.Outcome, err)
+		}
+	}
+}
 
 // TestCancelledWhileItWaitsToGoOn: its handlers are still to run, so it waits
 // for its turn, and its graph does not go on.
