@@ -7,6 +7,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/history/priority"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/schedule"
 )
@@ -34,7 +35,7 @@ func (x *Facts) Slots(d schedule.Due) (list []history.Decision, ended []int64) {
 	for i, slot := range d.Slots {
 		y := history.Decision{
 			System: p.Pipeline.System, Name: p.Pipeline.Name, Slot: slot, Trigger: "schedule", Reason: why,
-			Priority: history.Priority(p.Pipeline.Priority), Definition: p.Definition(),
+			Priority: priority.Of(p.Pipeline.Priority), Definition: p.Definition(),
 		}
 		switch {
 		case why != "":

@@ -94,12 +94,10 @@ func (h *History) Follow(ctx context.Context, every time.Duration, failed func(e
 		err := h.Changed(ctx, every, f)
 		for err != nil && ctx.Err() == nil {
 			failed(err)
-			wait := time.NewTimer(followAgain)
 			select {
 			case <-ctx.Done():
-				wait.Stop()
 				return
-			case <-wait.C:
+			case <-time.After(followAgain):
 			}
 			if _, err = h.db.Changed(ctx); err == nil {
 				failed(nil)

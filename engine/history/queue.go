@@ -18,20 +18,6 @@ const (
 	Critical
 )
 
-// Priority is the number of a priority as it is written in a pipeline; what is
-// none of them is normal.
-func Priority(word string) int {
-	switch word {
-	case "low":
-		return Low
-	case "high":
-		return High
-	case "critical":
-		return Critical
-	}
-	return Normal
-}
-
 // Order asks for a run that waits for its turn.
 type Order struct {
 	System, Pipeline string

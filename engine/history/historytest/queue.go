@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/history/priority"
 	"github.com/redundctl/redundctl/engine/history/retention"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
@@ -83,7 +84,7 @@ func queue(t *testing.T, h *history.History) {
 		t.Errorf("%d runs are queued", len(runs))
 	}
 	for word, want := range map[string]int{"critical": 3, "high": 2, "normal": 1, "": 1, "low": 0} {
-		equal(t, word, history.Priority(word), want)
+		equal(t, word, priority.Of(word), want)
 	}
 }
 
