@@ -403,8 +403,13 @@ func TestTrace(t *testing.T) {
 		details = append(details, x.Detail)
 	}
 	all := strings.Join(details, "\n")
-	log, err := os.ReadFile(filepath.Join(f.p.State, "logs", "engine.log"))
-	f.must(err)
+	var log []byte
+	until(t, "the last line of the log", func() bool { // lines are written a moment later
+		var err error
+		log, err = os.ReadFile(filepath.Join(f.p.State, "logs", "engine.log"))
+		f.must(err)
+		return strings.Contains(string(log), "outcome=rejected")
+	})
 	for in, want := range map[string][]string{
 		all:         {"in-force: changed pm2/a (category description); 1 files seen, 1 read", "unchanged: 1 files seen", "rejected: rejected redund.yaml:2:1;"},
 		string(log): {"files were saved", "outcome=in-force", "outcome=rejected", "quiet-ms=", "force-ms=", "redund.yaml"},

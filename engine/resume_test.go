@@ -342,10 +342,16 @@ func owed(t *testing.T, e *engine.Engine) []history.Queued {
 func searchFor(t *testing.T, dir, text string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil // a report that is replaced meanwhile
+		}
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
 		b, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
 		if strings.Contains(string(b), text) {
 			t.Errorf("%s holds a secret", path)
 		}
