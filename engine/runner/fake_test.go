@@ -156,7 +156,7 @@ func (f *fake) Run(ctx context.Context, s *pipeline.Scope) (out pipeline.Outputs
 			}
 		case word == "stubborn": // does not heed the end of its context
 			d, _ := time.ParseDuration(arg)
-			time.Sleep(d)
+			<-time.After(d)
 		case word == "env":
 			k, v, _ := strings.Cut(arg, "=")
 			if out.Env == nil {

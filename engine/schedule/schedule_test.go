@@ -178,7 +178,7 @@ func TestEvery(t *testing.T) {
 	}
 }
 
-func TestTimezone(t *testing.T) {
+func TestD20Timezone(t *testing.T) {
 	t.Parallel()
 	z := &Zones{}
 	for name, hint := range map[string]string{"Berlin": "Europe/Berlin", "europe/berlin": "Europe/Berlin", "new york": "America/New_York", "Mars/Olympus": "IANA", "Local": "IANA", "../etc/passwd": "IANA", " ": "IANA"} {

@@ -279,7 +279,7 @@ func me(t *testing.T) string {
 	return u.Username
 }
 
-func TestControl(t *testing.T) {
+func TestD8ControlFromAnotherShell(t *testing.T) {
 	s := start(t, project(t, t.TempDir(), map[string]string{"pipelines/quick.yaml": quick, "pipelines/slow.yaml": slow}), server.Limits{})
 	c, ctx := s.client(), t.Context()
 	st, err := c.Status(ctx)
