@@ -112,6 +112,15 @@ func (e *Engine) StartPart(ctx context.Context, name, by string) error {
 	return e.turn(ctx, name, by, e.history.Start)
 }
 
+// RestartPart stops a system or a pipeline and starts it again. Runs that go on are
+// not touched; what the files say of it is in force already.
+func (e *Engine) RestartPart(ctx context.Context, name, by string) error {
+	if err := e.StopPart(ctx, name, by); err != nil {
+		return err
+	}
+	return e.StartPart(ctx, name, by)
+}
+
 // StopSystem is StopPart for a system; a name of anything else is wrong.
 func (e *Engine) StopSystem(ctx context.Context, name, by string) error {
 	return e.system(name, func() error { return e.StopPart(ctx, name, by) })
@@ -122,15 +131,9 @@ func (e *Engine) StartSystem(ctx context.Context, name, by string) error {
 	return e.system(name, func() error { return e.StartPart(ctx, name, by) })
 }
 
-// RestartSystem stops a system and starts it again. Runs that go on are not
-// touched; what the files say of the system is in force already.
+// RestartSystem is RestartPart for a system.
 func (e *Engine) RestartSystem(ctx context.Context, name, by string) error {
-	return e.system(name, func() error {
-		if err := e.StopPart(ctx, name, by); err != nil {
-			return err
-		}
-		return e.StartPart(ctx, name, by)
-	})
+	return e.system(name, func() error { return e.RestartPart(ctx, name, by) })
 }
 
 func (e *Engine) system(name string, do func() error) error {

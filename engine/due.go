@@ -8,8 +8,8 @@ import (
 	"github.com/redundctl/redundctl/engine/decide"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/retry"
 	"github.com/redundctl/redundctl/engine/schedule"
-	"github.com/redundctl/redundctl/engine/work"
 )
 
 // portion is how many decisions go in one transaction at most: after a long
@@ -75,8 +75,8 @@ func (s *server) decided(ctx context.Context, list []history.Decision, runs []pi
 			// It stands in the history too: the next engine must not go on with it.
 			if _, err := s.Cancel(ctx, id, "by the slot "+pipeline.Time(r.Slot)); err != nil {
 				s.log.Warn("that a run is cancelled could not be recorded", "run", id, "error", err)
+				s.queue.Cancel(id) // it is ended all the same
 			}
-			s.queue.Cancel(id)
 		}
 	}
 	if wake {
@@ -121,7 +121,7 @@ func (s *server) putOff(ctx context.Context, list []schedule.Due, err error) {
 		return // somebody is about to give them again
 	}
 	s.parts.Go(func() error {
-		if work.Pause(ctx, againEvery) {
+		if retry.Wait(ctx, againEvery) {
 			s.giveAgain()
 		}
 		return nil

@@ -2,9 +2,10 @@
 // plans them. Each part knows one thing (a step graph, a history, a process, a
 // secret) and none of the others; here they meet, and nothing else happens.
 //
-// Start with New and Engine.RunNow, or Engine.Run to serve; package work is the life of one run. An engine that
-// serves begins in serve.go: due.go decides slots, start.go runs what waits,
-// reload.go takes up files, control.go and reach.go are for those who ask.
+// Start with New and Engine.RunNow, or Engine.Run to serve; package work is the
+// life of one run. An engine that serves begins in serve.go: due.go decides slots,
+// start.go runs what waits, reload.go takes up files, health.go looks after it,
+// control.go and reach.go are for those who ask.
 package engine
 
 import (

@@ -8,8 +8,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/checkup"
 	"github.com/redundctl/redundctl/engine/health"
@@ -22,6 +20,7 @@ import (
 	"github.com/redundctl/redundctl/engine/secret"
 	"github.com/redundctl/redundctl/engine/seen"
 	"github.com/redundctl/redundctl/engine/status"
+	"github.com/redundctl/redundctl/engine/store"
 )
 
 // mostEvents is how many are kept in memory while they cannot be recorded.
@@ -195,9 +194,7 @@ func (s *server) health(seen *seen.Seen) api.Health {
 	s.mu.Lock()
 	x.Jump = s.jumped
 	s.mu.Unlock()
-	var fs unix.Statfs_t
-	if err := unix.Statfs(f.Set.Project.State, &fs); err == nil {
-		free := fs.Bavail * uint64(fs.Bsize)
+	if free, err := store.Free(f.Set.Project.State); err == nil {
 		x.Free = &free
 	}
 	stuck := map[string]time.Time{}

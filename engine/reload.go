@@ -13,11 +13,11 @@ import (
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/runner/retry"
 	"github.com/redundctl/redundctl/engine/saved"
 	"github.com/redundctl/redundctl/engine/schedule"
 	"github.com/redundctl/redundctl/engine/status"
 	"github.com/redundctl/redundctl/engine/trace"
-	"github.com/redundctl/redundctl/engine/work"
 )
 
 // begin puts in force what was loaded, and what was in force before of files
@@ -283,7 +283,7 @@ func (s *server) lookAgain(ctx context.Context) {
 			return
 		case wait = <-s.again:
 		}
-		if work.Pause(ctx, wait) {
+		if retry.Wait(ctx, wait) {
 			s.changed(ctx, saved.Change{Seen: time.Now()})
 		}
 	}

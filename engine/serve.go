@@ -16,6 +16,7 @@ import (
 	"github.com/redundctl/redundctl/engine/lock"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/queue"
+	"github.com/redundctl/redundctl/engine/runner/retry"
 	"github.com/redundctl/redundctl/engine/saved"
 	"github.com/redundctl/redundctl/engine/schedule"
 	"github.com/redundctl/redundctl/engine/trouble"
@@ -60,9 +61,9 @@ func (r *Running) Error() string {
 }
 
 // Run serves: it keeps the schedules of the project until ctx is done, and takes
-// up what is saved in its files. It returns when everything that it started has ended, but for
-// runs that do not: those are left as a crash would leave them. A *Running says that
-// another engine serves here. It may be called once.
+// up what is saved in its files. It returns when everything that it started has
+// ended, but for runs that do not: those are left as a crash would leave them. A
+// *Running says that another engine serves here. It may be called once.
 func (e *Engine) Run(ctx context.Context) (err error) {
 	held, err := lock.Take(lock.Engine(e.o.Project.State))
 	if by := new(lock.Held); errors.As(err, &by) {
@@ -140,7 +141,7 @@ func (s *server) rescueOthers(ctx context.Context) {
 	// The children that a process was about to start when it was killed hold what
 	// marks it as alive for some milliseconds more, so soon after the start it is
 	// asked again.
-	for wait := lookEvery; work.Pause(ctx, wait); wait = min(4*wait, againEvery) {
+	for wait := lookEvery; retry.Wait(ctx, wait); wait = min(4*wait, againEvery) {
 		if s.trouble.Writing() != nil {
 			s.probe(ctx)
 		}

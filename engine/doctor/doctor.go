@@ -20,8 +20,10 @@ import (
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/health"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/store"
 )
 
 // Finding is one line of `doctor`. A bad one keeps redundctl from working, a
@@ -114,15 +116,15 @@ func space(dir string) Finding {
 		}
 		dir = filepath.Dir(dir)
 	}
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
+	free, err := store.Free(dir)
+	if err != nil {
 		return Finding{"disk", "warn", err.Error()}
 	}
-	free := int64(st.Bavail) * st.Bsize >> 20
-	if free < 16 {
-		return Finding{"disk", "bad", fmt.Sprintf("%d MiB are free where the state directory lies", free)}
+	verdict := "ok"
+	if free < health.LittleDisk {
+		verdict = "bad"
 	}
-	return Finding{"disk", "ok", fmt.Sprintf("%d MiB are free where the state directory lies", free)}
+	return Finding{"disk", verdict, fmt.Sprintf("%d MiB are free where the state directory lies", free>>20)}
 }
 
 // database reads what was recorded last.

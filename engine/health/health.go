@@ -24,9 +24,11 @@ const (
 // OldQueue is how long a run that is due may wait.
 const OldQueue = 5 * time.Minute
 
+// LittleDisk is how many bytes must be free where the state directory lies.
+const LittleDisk = 16 << 20
+
 // What makes an engine degraded besides, as the reference says.
 const (
-	littleDisk = 16 << 20 // bytes
 	longJump   = 30 * time.Second
 	recentJump = time.Hour
 )
@@ -120,7 +122,7 @@ func general(f *Facts) checks {
 	if f.Logs != nil {
 		out.say("logs", Degraded, "what runs print cannot be kept: "+strings.ReplaceAll(f.Logs.Error(), "\n", "; "))
 	}
-	if f.Free != nil && *f.Free < littleDisk {
+	if f.Free != nil && *f.Free < LittleDisk {
 		out.say("disk", Degraded, fmt.Sprintf("only %d KiB are free where the state directory lies: free some space there", *f.Free>>10))
 	}
 	if wait := f.Now.Sub(f.Oldest); f.Waiting > 0 && wait > OldQueue {

@@ -60,7 +60,7 @@ func (d Dir) Write(at time.Time, s *api.Status, h *api.Health) error {
 		}
 		errs = append(errs, d.write(name(x.Name), r))
 	}
-	return first(errs)
+	return cmp.Or(errs...)
 }
 
 // name is the file of a system, which may be called as another report.
@@ -132,15 +132,6 @@ func (d Dir) write(name string, v any) (err error) {
 		return fmt.Errorf("the report %s cannot be written: the disk that holds it is full: free some space there", path)
 	case err != nil:
 		return fmt.Errorf("the report %s cannot be written: %w", path, err)
-	}
-	return nil
-}
-
-func first(errs []error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (u *unit) attempts() (pipeline.Outputs, verdict) {
 		}
 		wait := max(delay(), v.again)
 		u.run.event("retry", fmt.Sprintf("step %s: attempt %d of %d in %s", u.name(), n+1, most, wait))
-		if !sleep(u.ctx, wait) {
+		if !retry.Wait(u.ctx, wait) {
 			return out, u.stopped(fmt.Sprintf("while it waited for attempt %d, after: %s", n+1, v.err))
 		}
 	}
@@ -51,18 +51,6 @@ func (u *unit) tell(n, most int, v verdict) {
 		how += ": " + v.err
 	}
 	u.run.event("attempt", fmt.Sprintf("step %s: attempt %d of %d %s", u.name(), n, most, how))
-}
-
-// sleep waits; false: ctx ended before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return ctx.Err() == nil
-	}
 }
 
 // attempt tries the unit once.

@@ -81,6 +81,15 @@ func ignore(path string) error {
 	return nil
 }
 
+// Free is how many bytes we may still write where dir lies.
+func Free(dir string) (uint64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, err
+	}
+	return s.Bavail * uint64(s.Bsize), nil
+}
+
 // networkOf gives the name of the network file system that dir is on, or "".
 func networkOf(dir string) (string, error) {
 	var s unix.Statfs_t

@@ -76,7 +76,7 @@ func (w *Worker) Run(ctx context.Context, q *Request) (Report, error) {
 		if err != nil {
 			w.Log.Warn("a retry could not be recorded", "run", rep.Run.ID, "error", err)
 		}
-		if !Pause(ctx, wait) {
+		if !retry.Wait(ctx, wait) {
 			return rep, nil
 		}
 	}
@@ -274,16 +274,4 @@ func (w *Worker) planCall(ctx context.Context, c called) ([]pipeline.Effect, err
 		}
 	}
 	return out, err
-}
-
-// Pause waits, and reports whether ctx was not done before.
-func Pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/redundctl/redundctl/cmd/redundctl/monitor/screen"
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/api/client"
+	"github.com/redundctl/redundctl/engine/runner/retry"
 )
 
 // How often and how much is asked for.
@@ -109,18 +110,6 @@ func (f *feed) hurry() {
 	}
 }
 
-// pause waits, and reports whether to go on.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
-}
-
 // events follows the engine's events, and looks for another engine when it is
 // gone.
 func (f *feed) events(ctx context.Context) {
@@ -151,7 +140,7 @@ func (f *feed) events(ctx context.Context) {
 			return
 		}
 		f.send(func(s *screen.Screen) { s.Lost(short(err)) })
-		if !pause(ctx, retryEvery) {
+		if !retry.Wait(ctx, retryEvery) {
 			return
 		}
 	}
@@ -171,7 +160,7 @@ func (f *feed) poll(ctx context.Context) {
 		if c := f.client(); c != nil {
 			f.ask(ctx, c)
 		}
-		if !pause(ctx, pollRest) {
+		if !retry.Wait(ctx, pollRest) {
 			return
 		}
 		t := time.NewTimer(pollEvery)
@@ -271,7 +260,7 @@ func (f *feed) logs(ctx context.Context) {
 		if of == "" {
 			<-log.Done()
 		} else if log.Err() == nil {
-			pause(log, retryEvery)
+			retry.Wait(log, retryEvery)
 		}
 	}
 }

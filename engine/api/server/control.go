@@ -96,26 +96,23 @@ func (s *Server) postPart(w http.ResponseWriter, r *http.Request) (int, any, err
 	if pipe := r.PathValue("name"); pipe != "" {
 		name += "/" + pipe
 	}
-	var steps []func(context.Context, string, string) error
+	var turn func(ctx context.Context, name, by string) error
 	switch action := r.PathValue("action"); action {
 	case "stop":
-		steps = append(steps, s.e.StopPart)
+		turn = s.e.StopPart
 	case "start":
-		steps = append(steps, s.e.StartPart)
+		turn = s.e.StartPart
 	case "restart":
-		steps = append(steps, s.e.StopPart, s.e.StartPart)
+		turn = s.e.RestartPart
 	default:
 		return 0, nil, &refusal{http.StatusNotFound, "a part cannot be told " + brief(action), "the actions are start, stop and restart"}
 	}
-	for _, step := range steps {
-		err := step(ctx, name, by(r))
-		var usage *engine.UsageError
-		if errors.As(err, &usage) {
-			return 0, nil, &refusal{http.StatusNotFound, usage.Message, "redundctl status lists what there is"}
-		}
-		if err != nil {
-			return 0, nil, err
-		}
+	err = turn(ctx, name, by(r))
+	if usage := new(engine.UsageError); errors.As(err, &usage) {
+		return 0, nil, &refusal{http.StatusNotFound, usage.Message, "redundctl status lists what there is"}
+	}
+	if err != nil {
+		return 0, nil, err
 	}
 	out, err := s.turned(ctx, name)
 	return http.StatusOK, out, err

@@ -69,17 +69,29 @@ func size(v any) int {
 
 // Record gives the outputs as they are recorded: one that holds a secret is not.
 func Record(m *secret.Masker, values map[string]any) map[string]any {
-	var out map[string]any
+	return without(m, values, func(v any) bool { return holds(m, v) }, Withheld)
+}
+
+// Env gives what a step wrote to REDUND_ENV as it is recorded: a value that
+// holds a secret is not.
+func Env(m *secret.Masker, values map[string]string) map[string]string {
+	return without(m, values, m.Holds, Withheld)
+}
+
+// without gives the values with another one in place of each that holds a secret,
+// or whose name does.
+func without[V any](m *secret.Masker, values map[string]V, holds func(V) bool, instead V) map[string]V {
+	var out map[string]V
 	for k, v := range values {
 		key := m.Mask(k)
-		if key == k && !holds(m, v) {
+		if key == k && !holds(v) {
 			continue
 		}
 		if out == nil {
 			out = maps.Clone(values)
 		}
 		delete(out, k)
-		out[key] = Withheld
+		out[key] = instead
 	}
 	if out == nil {
 		return values
@@ -122,25 +134,4 @@ func inTexts(m *secret.Masker, v any) bool {
 // these again.
 func Lack(values map[string]string) bool {
 	return slices.Contains(slices.Collect(maps.Values(values)), Withheld)
-}
-
-// Env gives what a step wrote to REDUND_ENV as it is recorded: a value that
-// holds a secret is not.
-func Env(m *secret.Masker, values map[string]string) map[string]string {
-	var out map[string]string
-	for k, v := range values {
-		key := m.Mask(k)
-		if key == k && !m.Holds(v) {
-			continue
-		}
-		if out == nil {
-			out = maps.Clone(values)
-		}
-		delete(out, k)
-		out[key] = Withheld
-	}
-	if out == nil {
-		return values
-	}
-	return out
 }

@@ -1,7 +1,8 @@
-// Package retry says how long to wait between attempts.
+// Package retry says how long to wait between attempts, and waits.
 package retry
 
 import (
+	"context"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -31,4 +32,16 @@ func Delays(r pipeline.Retry) func() time.Duration {
 	b := &backoff.ExponentialBackOff{InitialInterval: first, Multiplier: 2, MaxInterval: most}
 	b.Reset()
 	return b.NextBackOff
+}
+
+// Wait waits, and reports whether ctx was not done before.
+func Wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return ctx.Err() == nil
+	}
 }
