@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -116,9 +117,13 @@ func (f *field) events(what string) (list []pipeline.Event) {
 	return list
 }
 
+// typed is what is given to a program once it has shown something since the
+// last of it: a program that still draws may drop keys that come too early.
+type typed struct{ shown, keys string }
+
 // terminal gives keys to a program on a terminal of its own, and waits for its
 // end.
-func (f *field) terminal(keys string, name string, args ...string) {
+func (f *field) terminal(keys []typed, name string, args ...string) {
 	f.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Dir = f.p.Root
@@ -126,24 +131,35 @@ func (f *field) terminal(keys string, name string, args ...string) {
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
 	f.must(err)
 	defer tty.Close()
-	shown := make(chan struct{}, 1000)
+	var mu sync.Mutex
+	var shown strings.Builder
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
 		buf := make([]byte, 4096)
 		for {
-			if _, err := tty.Read(buf); err != nil {
+			n, err := tty.Read(buf)
+			if err != nil {
 				return
 			}
-			select {
-			case shown <- struct{}{}:
-			default:
-			}
+			mu.Lock()
+			shown.Write(buf[:n])
+			mu.Unlock()
 		}
 	}()
-	<-shown // it has begun to draw
-	_, err = io.WriteString(tty, keys)
-	f.must(err)
+	for _, k := range keys {
+		until(f.T, fmt.Sprintf("%s, that shows %q,", name, k.shown), func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if shown.Len() == 0 || !strings.Contains(shown.String(), k.shown) {
+				return false
+			}
+			shown.Reset()
+			return true
+		})
+		_, err = io.WriteString(tty, k.keys)
+		f.must(err)
+	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
 	select {
@@ -159,6 +175,15 @@ func (f *field) terminal(keys string, name string, args ...string) {
 	}
 }
 
+// nano puts another text in the place of one, everywhere, and saves.
+func (f *field) nano(was, to string, args ...string) {
+	f.Helper()
+	f.terminal([]typed{
+		{"", "\x1c"}, {"Search (to replace)", was + "\r"}, {"Replace with", to + "\r"}, {"instance", "A"},
+		{"occurrence", "\x0f"}, {"to Write", "\r"}, {"rote", "\x18"},
+	}, "nano", args...)
+}
+
 // TestWaysOfSaving holds that one save is one generation and nothing else,
 // however a program writes. Programs that this machine does not have are not
 // driven: their way of writing is played here for each all the same.
@@ -167,7 +192,8 @@ func TestWaysOfSaving(t *testing.T) {
 	const name = "pipelines/pm2/a.yaml"
 	vim := func(more string) func(string, string) {
 		return func(_, to string) {
-			f.terminal(fmt.Sprintf(":%%s/\\(category\\|description\\): .*/\\1: \"%s\"/\r:wq\r", to), "vim", "-u", "NONE", "-N", "--cmd", "set "+more, name)
+			keys := fmt.Sprintf(":%%s/\\(category\\|description\\): .*/\\1: \"%s\"/\r:wq\r", to)
+			f.terminal([]typed{{"", keys}}, "vim", "-u", "NONE", "-N", "--cmd", "set "+more, name)
 		}
 	}
 	ways := []struct {
@@ -210,10 +236,10 @@ func TestWaysOfSaving(t *testing.T) {
 		{"vim with backupcopy=yes", "vim", vim("backup backupcopy=yes")},
 		{"nano", "nano", func(_, to string) {
 			// Search and replace: all after "category" of both lines is one text.
-			f.terminal("\x1c"+f.category("a")+"\r"+to+"\rA\x0f\r\x18", "nano", "--ignorercfiles", name)
+			f.nano(f.category("a"), to, "--ignorercfiles", name)
 		}},
 		{"nano with a backup", "nano", func(_, to string) {
-			f.terminal("\x1c"+f.category("a")+"\r"+to+"\rA\x0f\r\x18", "nano", "--ignorercfiles", "--backup", name)
+			f.nano(f.category("a"), to, "--ignorercfiles", "--backup", name)
 		}},
 		{"cp", "cp", func(text, _ string) { f.write("new", text); f.command("cp", "new", name) }},
 		{"mv", "mv", func(text, _ string) { f.write("new", text); f.command("mv", "new", name) }},

@@ -47,7 +47,7 @@ func again(ctx context.Context, before *config.Project, c config.Change) (*confi
 // until asks again and again until it is so.
 func until(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); {
 		if so() {
 			return
 		}
