@@ -91,10 +91,59 @@ func Define[C, T any](name string, fragment []byte, build func(C, Deps) (T, erro
 // Action is a kind of step.
 type Action = Kind[pipeline.Action]
 
-// Primary is a kind of primary: for now its name and the schema of its keys.
+// Primary is one word that `primary:` may hold.
 type Primary struct {
 	Name     string
-	Fragment []byte
+	Fragment []byte // the JSON Schema of its keys, as that of a step kind
+	// Usual is how late this kind of primary usually may be: a shorter grace
+	// gets a warning. 0: nobody knows.
+	Usual time.Duration
+	// Build makes the probe of one pipeline of its keys, whose expressions have
+	// been evaluated, which have passed the Fragment and hold its defaults. The
+	// error says what is wrong with the values, in one line. nil: it is not
+	// built yet, and such a primary is never known.
+	Build func(with map[string]any, d PrimaryDeps) (pipeline.Probe, error)
+}
+
+// PrimaryDeps are what a probe may use. They are safe for concurrent use.
+type PrimaryDeps struct {
+	Deps
+	Pipeline *pipeline.Pipeline
+	Root     string // the project root, absolute
+	// Env is the environment of processes, KEY=VALUE: the engine's own names and
+	// what the pipeline inherits and sets.
+	Env []string
+	// Host is the environment of the engine itself.
+	Host func(name string) (string, bool)
+	// Secret gives the value of a secret that the pipeline declares.
+	Secret func(name string) (value string, ok bool)
+	// Heartbeats gives those of this pipeline since then, in order.
+	Heartbeats func(ctx context.Context, since time.Time) ([]pipeline.Heartbeat, error)
+	// Shared keeps what several probes have in common, as the answers of one
+	// repository: the first who asks for a key has it made.
+	Shared *Shared
+}
+
+// Shared keeps values by key for as long as an engine serves. The zero value
+// holds none.
+type Shared struct {
+	mu     sync.Mutex
+	values map[string]any
+}
+
+// Get gives the value of a key, which make makes once.
+func (s *Shared) Get(key string, make func() any) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, ok := s.values[key]
+	if !ok {
+		v = make()
+		if s.values == nil {
+			s.values = map[string]any{}
+		}
+		s.values[key] = v
+	}
+	return v
 }
 
 // Set is the kinds that an engine knows. The zero value knows none. It is not
