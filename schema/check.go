@@ -54,17 +54,27 @@ func (s *Set) Config(v any) []Issue { return s.document(docConfig, v) }
 // evaluated, so a text that holds ${{ is a text like any other.
 func (s *Set) With(uses string, with map[string]any) []Issue {
 	d := s.step(uses)
-	if d == nil {
-		if free(uses) {
-			return nil
-		}
+	switch {
+	case d == nil && free(uses):
+		return nil
+	case d == nil:
 		return []Issue{s.unknownKind(nil, uses)}
-	}
-	if with == nil {
+	case with == nil:
 		with = map[string]any{}
 	}
 	w := walker{set: s, evaluated: true}
 	w.fragment(d, with, nil)
+	return sorted(w.issues)
+}
+
+// Primary is With for the keys of one kind of primary, and fills their defaults
+// in before, as FillPipeline does.
+func (s *Set) Primary(kind string, keys map[string]any) []Issue {
+	w := walker{set: s, evaluated: true}
+	if open, ok := s.primaries[kind]; ok {
+		s.fill(open().root, keys)
+		w.fragment(open(), keys, nil)
+	}
 	return sorted(w.issues)
 }
 
@@ -191,7 +201,7 @@ func (w *walker) object(n *node, v map[string]any, in expression, p *place) {
 		case own:
 			continue
 		case child != nil:
-		case n.dispatch == "primary" && w.set.isPrimary(key):
+		case n.dispatch == "primary" && w.set.primaries[key] != nil:
 			continue
 		case n.closed:
 			unknown = append(unknown, key)

@@ -60,11 +60,6 @@ func (s *Set) replacement(uses string) string {
 	return ""
 }
 
-func (s *Set) isPrimary(kind string) bool {
-	_, ok := slices.BinarySearch(s.kinds, kind)
-	return ok
-}
-
 // primary checks that a primary is of exactly one kind, and its keys.
 func (w *walker) primary(n *node, v map[string]any, unknown []string, p *place) {
 	var have []string

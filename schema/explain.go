@@ -111,7 +111,7 @@ func (s *Set) below(n *node, key string) (*node, bool) {
 	if child, ok := n.props[key]; ok {
 		return child, true
 	}
-	if n.dispatch == "primary" && s.isPrimary(key) {
+	if n.dispatch == "primary" && s.primaries[key] != nil {
 		return s.primaries[key]().root, true
 	}
 	return nil, false

@@ -89,6 +89,9 @@ func (s *Set) Build(uses string, with map[string]any) (pipeline.Action, error) {
 	return k.Build(with, s.deps)
 }
 
+// Deps are what kinds work with.
+func (s *Set) Deps() kind.Deps { return s.deps }
+
 // Secrets are the names of those that the project knows: what its pipelines
 // declare and what redund.yaml reads.
 func (s *Set) Secrets() ([]string, error) {
