@@ -53,7 +53,7 @@ func decide(tx *store.Tx, d *Decision, now time.Time) (pipeline.Run, error) {
 	if !d.Run {
 		decision, r.State, r.Finished = "skip", pipeline.Skipped, now
 	}
-	if err := keep(tx, d.Definition, now); err != nil {
+	if err := Keep(tx, d.Definition, now); err != nil {
 		return r, err
 	}
 	n, err := tx.Exec(`INSERT INTO slots (system, name, slot, fence, run, decision, reason, decided, hash, planned)
@@ -66,7 +66,7 @@ func decide(tx *store.Tx, d *Decision, now time.Time) (pipeline.Run, error) {
 		_, err := tx.Exec("UPDATE slots SET planned = 1 WHERE system = ? AND name = ? AND slot = ? AND planned IS NULL", d.System, d.Name, micros(r.Slot))
 		return pipeline.Run{}, err
 	}
-	if err := insert(tx, &r, Order{Priority: d.Priority, Due: d.Due}); err != nil {
+	if err := Line(tx, &r, Order{Priority: d.Priority, Due: d.Due}); err != nil {
 		return r, err
 	}
 	if _, err := tx.Exec("UPDATE slots SET run = ? WHERE system = ? AND name = ? AND slot = ?", r.ID, d.System, d.Name, micros(r.Slot)); err != nil {

@@ -150,20 +150,9 @@ func (h *History) slotTaken(tx *store.Tx, r *pipeline.Run) (taken *SlotTaken, er
 	return taken, err
 }
 
-// micros is how a time is stored: microseconds, null for none.
-func micros(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.UnixMicro()
-}
+func micros(t time.Time) any { return store.Micros(t) }
 
-func fromMicros(n int64) time.Time {
-	if n == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(n).UTC()
-}
+func fromMicros(n int64) time.Time { return store.Time(n) }
 
 // stored is a time as it reads when it was stored.
 func stored(t time.Time) time.Time {
@@ -173,14 +162,6 @@ func stored(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// present is the time as it can be stored.
-func present() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+func present() time.Time { return store.Present() }
 
-// orNull stores the zero value as nothing.
-func orNull[T comparable](v T) any {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return v
-}
+func orNull[T comparable](v T) any { return store.OrNull(v) }

@@ -64,7 +64,7 @@ func (u *Update) write(tx *store.Tx) error {
 	now := present()
 	var errs []error
 	for _, d := range u.Definitions {
-		errs = append(errs, keep(tx, d, now))
+		errs = append(errs, Keep(tx, d, now))
 	}
 	for _, l := range u.Put {
 		if l.Since.IsZero() {

@@ -56,7 +56,7 @@ func (h *History) Enqueue(ctx context.Context, o Order) (pipeline.Run, error) {
 		Attempt: max(o.Attempt, 1), Parent: o.Parent, Hash: o.Definition.Hash, Queued: present(),
 	}
 	err := h.db.Write(ctx, func(tx *store.Tx) error {
-		if err := keep(tx, o.Definition, r.Queued); err != nil {
+		if err := Keep(tx, o.Definition, r.Queued); err != nil {
 			return err
 		}
 		if o.After != 0 {
@@ -65,7 +65,7 @@ func (h *History) Enqueue(ctx context.Context, o Order) (pipeline.Run, error) {
 			}
 		}
 		if r.Slot.IsZero() {
-			return insert(tx, &r, o)
+			return Line(tx, &r, o)
 		}
 		r.ID = 0
 		if taken, err := h.slotTaken(tx, &r); err != nil || taken != nil {
@@ -74,7 +74,7 @@ func (h *History) Enqueue(ctx context.Context, o Order) (pipeline.Run, error) {
 			}
 			return err
 		}
-		if err := insert(tx, &r, o); err != nil {
+		if err := Line(tx, &r, o); err != nil {
 			return err
 		}
 		_, err := tx.Exec(`INSERT INTO slots (system, name, slot, fence, run, decision, reason, decided, hash) VALUES (?, ?, ?, 0, ?, 'run', ?, ?, ?)
@@ -89,8 +89,8 @@ func (h *History) Enqueue(ctx context.Context, o Order) (pipeline.Run, error) {
 	return r, nil
 }
 
-// insert writes the row of a run that was not begun, and sets its ID.
-func insert(tx *store.Tx, r *pipeline.Run, o Order) error {
+// Line writes the row of a run that was not begun, and sets its ID.
+func Line(tx *store.Tx, r *pipeline.Run, o Order) error {
 	params, err := text(o.Params)
 	if err != nil {
 		return err

@@ -88,12 +88,12 @@ func register(tx *store.Tx, engine string, r *pipeline.Run, d Definition) error 
 	if err != nil {
 		return err
 	}
-	return keep(tx, d, r.Started)
+	return Keep(tx, d, r.Started)
 }
 
-// keep makes sure that a definition is there. What is there already costs no
+// Keep makes sure that a definition is there. What is there already costs no
 // compression.
-func keep(tx *store.Tx, d Definition, at time.Time) error {
+func Keep(tx *store.Tx, d Definition, at time.Time) error {
 	there := d.Hash == ""
 	if !there {
 		err := tx.Query("SELECT 1 FROM definitions WHERE hash = ?", func(store.Row) error { there = true; return nil }, d.Hash)

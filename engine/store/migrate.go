@@ -22,11 +22,13 @@ var (
 	fifth string
 	//go:embed migrations/0006.sql
 	sixth string
+	//go:embed migrations/0007.sql
+	seventh string
 )
 
 // migrations is how the tables came to be, step by step; one is never changed
 // once it was released.
-var migrations = [...]string{first, second, third, fourth, fifth, sixth}
+var migrations = [...]string{first, second, third, fourth, fifth, sixth, seventh}
 
 // lockPath is the file whose lock is held by who makes the database or changes
 // its tables.

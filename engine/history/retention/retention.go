@@ -263,8 +263,7 @@ func (x *pruning) heartbeats(ctx context.Context) error {
 			return err
 		}
 		err = x.remove(ctx, func(tx *store.Tx) error {
-			_, err := tx.Exec(`DELETE FROM heartbeats WHERE (system, name, rid, state) IN
-				(SELECT system, name, rid, state FROM heartbeats WHERE at < ? LIMIT ?)`, x.limit, several)
+			_, err := tx.Exec(`DELETE FROM heartbeats WHERE id IN (SELECT id FROM heartbeats WHERE at < ? LIMIT ?)`, x.limit, several)
 			return err
 		})
 		if err != nil {

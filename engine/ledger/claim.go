@@ -1,0 +1,80 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/store"
+)
+
+// Ask is the question of a primary whether its run may still serve a slot.
+type Ask struct {
+	System, Name string
+	Slot, Next   time.Time
+	Run          string        // its own id of the run
+	For          time.Duration // how long it may take
+}
+
+// Grant is the answer.
+type Grant struct {
+	Granted bool
+	Fence   int64
+	Until   time.Time // zero: not granted
+	Why     string    // in one line for people
+}
+
+// Claim grants a slot to its primary, unless a run of the backup has begun with
+// it or somebody has delivered it; the same question gets the same answer. A
+// run of the backup that only waits goes on waiting. It is on the disk when
+// Claim returns.
+func (l *Ledger) Claim(ctx context.Context, a Ask) (g Grant, err error) {
+	err = l.db.Write(ctx, func(tx *store.Tx) error {
+		g, err = claim(tx, &a, store.Present())
+		return err
+	})
+	return g, err
+}
+
+func claim(tx *store.Tx, a *Ask, now time.Time) (Grant, error) {
+	s, ok, err := slot(tx, a.System, a.Name, a.Slot)
+	if err != nil {
+		return Grant{}, err
+	}
+	if ok {
+		why, err := taken(tx, &s, a, now)
+		if err != nil || why != "" {
+			return Grant{Why: why, Fence: s.Fence}, err
+		}
+		if now.Before(s.Lease) && s.Claimed == a.Run {
+			return Grant{Granted: true, Fence: s.Fence, Until: s.Lease, Why: "it has this slot already"}, nil
+		}
+	}
+	g := Grant{Granted: true, Until: now.Add(a.For), Why: "the backup has not begun with it"}
+	err = tx.Query(`INSERT INTO slots (system, name, slot, fence, run, decision, reason, decided, planned, next, claimed, lease, seen) VALUES (?, ?, ?, 1, 0, '', '', ?, NULL, ?, ?, ?, ?)
+		ON CONFLICT (system, name, slot) DO UPDATE SET fence = fence + 1, claimed = excluded.claimed, lease = excluded.lease, seen = coalesce(seen, excluded.seen) RETURNING fence`,
+		func(row store.Row) error { g.Fence = row.Int(0); return nil },
+		a.System, a.Name, store.Micros(a.Slot), store.Micros(now), store.Micros(a.Next), a.Run, store.Micros(g.Until), store.Micros(now))
+	if err != nil {
+		return Grant{}, err
+	}
+	detail := "granted to the primary until " + pipeline.Time(g.Until)
+	if a.Run != "" {
+		detail = "granted to run " + a.Run + " of the primary until " + pipeline.Time(g.Until)
+	}
+	return g, tell(tx, Line{Slot: a.Slot, Event: pipeline.Event{At: now, Pipeline: a.System + "/" + a.Name, What: "claim", Detail: detail}})
+}
+
+// taken says why a slot is not granted, or "".
+func taken(tx *store.Tx, s *Slot, a *Ask, now time.Time) (string, error) {
+	if now.Before(s.Lease) && s.Claimed != a.Run {
+		return "another run of the primary has it", nil
+	}
+	if s.Decision == "skip" && (s.Reason == "primary-succeeded" || s.Reason == "claimed-by-primary" || s.Reason == "dispatched" || s.Reason == "superseded") {
+		return "it was delivered: " + s.Reason, nil
+	}
+	why := ""
+	err := tx.Query(`SELECT state FROM runs WHERE system = ? AND name = ? AND slot = ? AND state IN ('running', 'succeeded') LIMIT 1`,
+		func(row store.Row) error { why = "the backup's run of it is " + row.Text(0); return nil }, s.System, s.Name, store.Micros(s.At))
+	return why, err
+}

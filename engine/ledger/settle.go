@@ -1,0 +1,177 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/store"
+)
+
+// Settled is how an open slot is decided.
+type Settled struct {
+	Slot       Slot // with the reading that it was decided by
+	Run        bool // else it is skipped
+	Reason     string
+	Detail     string // the decision in one line for people
+	Priority   int
+	Definition history.Definition
+	// Since has it settle every older open slot too, as superseded.
+	Since bool
+}
+
+// Settle records a decision with the run that it gives, one that waits or one
+// that was skipped. The run has the ID 0 when somebody had decided the slot
+// before. It is on the disk when Settle returns.
+func (l *Ledger) Settle(ctx context.Context, d Settled) (run pipeline.Run, err error) {
+	err = l.db.Write(ctx, func(tx *store.Tx) error {
+		run, err = settle(tx, &d)
+		if err != nil || run.ID == 0 || !d.Since || d.Run {
+			return err
+		}
+		return supersede(tx, d.Slot.System, d.Slot.Name, d.Slot.At)
+	})
+	return run, err
+}
+
+func settle(tx *store.Tx, d *Settled) (pipeline.Run, error) {
+	now := store.Present()
+	s := &d.Slot
+	r := pipeline.Run{
+		System: s.System, Pipeline: s.Name, Trigger: "failover", Reason: d.Reason, Slot: s.At, State: pipeline.Queued, Attempt: 1, Hash: d.Definition.Hash, Queued: now,
+	}
+	decision := "run"
+	if !d.Run {
+		decision, r.State, r.Finished = "skip", pipeline.Skipped, now
+	}
+	n, err := tx.Exec("UPDATE slots SET decision = ?, reason = ?, decided = ?, hash = ? WHERE system = ? AND name = ? AND slot = ? AND decision = ''",
+		decision, d.Reason, store.Micros(now), store.OrNull(r.Hash), s.System, s.Name, store.Micros(s.At))
+	if err != nil || n == 0 {
+		return pipeline.Run{}, err
+	}
+	if err := history.Keep(tx, d.Definition, now); err != nil {
+		return r, err
+	}
+	if err := history.Line(tx, &r, history.Order{Priority: d.Priority}); err != nil {
+		return r, err
+	}
+	if _, err := tx.Exec("UPDATE slots SET run = ? WHERE system = ? AND name = ? AND slot = ?", r.ID, s.System, s.Name, store.Micros(s.At)); err != nil {
+		return r, err
+	}
+	if err := witness(tx, r.ID, s.Reading); err != nil {
+		return r, err
+	}
+	return r, tell(tx, Line{Slot: s.At, Event: pipeline.Event{At: now, Run: r.ID, Pipeline: s.ID(), What: "decided", Detail: d.Detail}})
+}
+
+// witness keeps with a run what was seen of the primary.
+func witness(tx *store.Tx, run int64, r pipeline.Reading) error {
+	evidence, err := evidence(r)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec("UPDATE runs SET verdict = ?, evidence = ? WHERE id = ?", store.OrNull(string(r.Verdict)), evidence, run)
+	return err
+}
+
+// Supersede settles the open slots of a pipeline before a time, and those whose
+// run waits, for where only the latest matters a later success has delivered
+// them.
+func (l *Ledger) Supersede(ctx context.Context, system, name string, before time.Time) error {
+	return l.db.Write(ctx, func(tx *store.Tx) error { return supersede(tx, system, name, before) })
+}
+
+func supersede(tx *store.Tx, system, name string, before time.Time) error {
+	var open []Slot
+	err := tx.Query("SELECT "+columns+" FROM slots WHERE system = ? AND name = ? AND slot < ? AND decision = '' ORDER BY slot", func(row store.Row) error {
+		s, err := read(row)
+		open = append(open, s)
+		return err
+	}, system, name, store.Micros(before))
+	if err != nil {
+		return err
+	}
+	detail := fmt.Sprintf("skipped: slot %s delivered it", pipeline.Time(before))
+	for _, s := range open {
+		if _, err := settle(tx, &Settled{Slot: s, Reason: "superseded", Detail: detail}); err != nil {
+			return err
+		}
+	}
+	var waits []int64
+	err = tx.Query(`SELECT id FROM runs INDEXED BY runs_by_slot WHERE system = ? AND name = ? AND slot < ? AND state = 'queued' AND "trigger" = 'failover' AND started IS NULL`,
+		func(row store.Row) error { waits = append(waits, row.Int(0)); return nil }, system, name, store.Micros(before))
+	for _, id := range waits {
+		if err == nil {
+			err = skip(tx, id, "superseded", detail)
+		}
+	}
+	return err
+}
+
+// skip ends the wait of a run that was decided before.
+func skip(tx *store.Tx, run int64, reason, detail string) error {
+	now := store.Micros(store.Present())
+	var id string
+	var at time.Time
+	err := tx.Query("UPDATE runs SET state = 'skipped', reason = ?, finished = ? WHERE id = ? AND state = 'queued' RETURNING system, name, slot",
+		func(row store.Row) error { id, at = row.Text(0)+"/"+row.Text(1), store.Time(row.Int(2)); return nil }, reason, now, run)
+	if err != nil || id == "" {
+		return err
+	}
+	_, err = tx.Exec("UPDATE slots SET decision = 'skip', reason = ?, decided = ? WHERE system = ? AND name = ? AND slot = ? AND run = ?",
+		reason, now, system(id), name(id), store.Micros(at), run)
+	if err != nil {
+		return err
+	}
+	return tell(tx, Line{Slot: at, Event: pipeline.Event{Run: run, Pipeline: id, What: "decided", Detail: detail}})
+}
+
+// Turn is what the last look before the first step changes of a run that waits.
+type Turn struct {
+	Run    int64
+	Slot   Slot // with what was seen
+	Skip   bool // it does not run after all
+	Reason string
+	Detail string
+	Due    time.Time // with neither: not before
+}
+
+// Turn records it.
+func (l *Ledger) Turn(ctx context.Context, t Turn) error {
+	return l.db.Write(ctx, func(tx *store.Tx) error {
+		if err := witness(tx, t.Run, t.Slot.Reading); err != nil {
+			return err
+		}
+		if t.Skip {
+			return skip(tx, t.Run, t.Reason, t.Detail)
+		}
+		if _, err := tx.Exec("UPDATE runs SET reason = ?, due = coalesce(?, due) WHERE id = ? AND state = 'queued'", t.Reason, store.Micros(t.Due), t.Run); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("UPDATE slots SET reason = ? WHERE system = ? AND name = ? AND slot = ? AND run = ?",
+			t.Reason, t.Slot.System, t.Slot.Name, store.Micros(t.Slot.At), t.Run); err != nil || t.Detail == "" {
+			return err
+		}
+		return tell(tx, Line{Slot: t.Slot.At, Event: pipeline.Event{Run: t.Run, Pipeline: t.Slot.ID(), What: "decided", Detail: t.Detail}})
+	})
+}
+
+// Late records that a primary turned up after its backup ran, once.
+func (l *Ledger) Late(ctx context.Context, s Slot, detail string) (first bool, err error) {
+	err = l.db.Write(ctx, func(tx *store.Tx) error {
+		n, err := tx.Exec("UPDATE slots SET late = ?, began = ?, ended = ?, primary_run = ? WHERE system = ? AND name = ? AND slot = ? AND late IS NULL",
+			max(s.Late.Microseconds(), 1), store.Micros(s.Reading.Began), store.Micros(s.Reading.Ended), store.OrNull(s.Reading.Run), s.System, s.Name, store.Micros(s.At))
+		if first = n == 1; err != nil || !first {
+			return err
+		}
+		return tell(tx, Line{Slot: s.At, Event: pipeline.Event{Run: s.Run, Pipeline: s.ID(), What: "late-primary", Detail: detail}})
+	})
+	return first, err
+}
+
+func system(id string) string { s, _, _ := strings.Cut(id, "/"); return s }
+
+func name(id string) string { _, n, _ := strings.Cut(id, "/"); return n }
