@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/redundctl/redundctl/engine/checkup"
 	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/due"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/loaded"
@@ -36,43 +34,6 @@ func hourly(t *testing.T) *force.Part {
 	return &force.Part{Pipeline: p, Schedules: []*schedule.Schedule{s}}
 }
 
-// TestPutOff holds that slots which could not be recorded are given again, and
-// that an engine which stops does not wait for that.
-func TestPutOff(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		g, ctx := errgroup.WithContext(ctx)
-		s := &server{
-			Engine: &Engine{log: slog.New(slog.DiscardHandler)}, timer: schedule.NewTimer(schedule.TimerOptions{}), parts: g,
-			care: care{checkup: checkup.New(checkup.Options{})}, late: map[string]time.Time{}, force: &force.Force{Parts: map[string]*force.Part{"pm2/a": hourly(t)}},
-		}
-		given := make(chan []schedule.Due, 1)
-		g.Go(func() error { return ended(ctx, s.timer.Run(ctx, func(d []schedule.Due) { given <- d }, nil)) })
-		slot := time.Now()
-		list := []schedule.Due{{ID: "pm2/a", Slots: []time.Time{slot}}}
-		s.putOff(ctx, list, errors.New("no room"))
-		s.putOff(ctx, list, errors.New("no room"))
-		if s.trouble.Writing() == nil {
-			t.Error("nobody is told of it")
-		}
-		d := <-given
-		if len(d) != 1 || len(d[0].Slots) != 1 || !d[0].Slots[0].Equal(slot) || !d[0].Late || time.Since(slot) != againEvery {
-			t.Errorf("after %s: %+v", time.Since(slot), d)
-		}
-		s.failed("schedules", nil)
-		if err := s.trouble.Writing(); err != nil {
-			t.Error(err)
-		}
-		s.putOff(ctx, list, errors.New("no room"))
-		from := time.Now()
-		cancel()
-		if err := g.Wait(); err != nil || time.Since(from) > 0 {
-			t.Errorf("ended after %s: %v", time.Since(from), err)
-		}
-	})
-}
-
 // TestWritesAgain holds that trouble is over when the history can be written
 // again, also where nobody is about to try what failed.
 func TestWritesAgain(t *testing.T) {
@@ -84,8 +45,15 @@ func TestWritesAgain(t *testing.T) {
 	defer db.Close()
 	s := &server{
 		Engine: &Engine{log: slog.New(slog.DiscardHandler), db: db},
-		care:   care{checkup: checkup.New(checkup.Options{})}, late: map[string]time.Time{"pm2/a": time.Now()},
+		care:   care{checkup: checkup.New(checkup.Options{})},
 	}
+	gone, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	s.slots = due.New(due.Options{History: history.New(gone), Failed: func(error) {}, Go: func(func() error) {}, Force: s.now, Stopped: s.stopped})
+	s.slots.Take(t.Context(), []schedule.Due{{ID: "pm2/a", Slots: []time.Time{time.Now()}}})
 	for _, who := range []string{"probe", "records", "runs", "schedules"} {
 		s.failed(who, errors.New("no room"))
 	}
@@ -93,65 +61,10 @@ func TestWritesAgain(t *testing.T) {
 	if s.trouble.Writing() == nil {
 		t.Error("over, with slots that are to be given again")
 	}
-	clear(s.late)
+	s.slots.Forget("pm2/a")
 	s.probed = time.Time{}
 	s.probe(t.Context())
 	if err := s.trouble.Writing(); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestSkippedIsToldOnce holds that what passes unserved beyond limits.catch-up is
-// told when the slots after it are recorded, however often that is tried.
-func TestSkippedIsToldOnce(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	db, err := store.Open(ctx, store.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	rename := func(from, to string) {
-		t.Helper()
-		if err := db.Write(ctx, func(tx *store.Tx) error {
-			_, err := tx.Exec("ALTER TABLE " + from + " RENAME TO " + to)
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	h := history.New(db)
-	defer h.Close()
-	s := &server{
-		Engine: &Engine{log: slog.New(slog.DiscardHandler), db: db, history: h}, parts: new(errgroup.Group), queue: queue.New(h, queue.Options{}),
-		care: care{checkup: checkup.New(checkup.Options{})}, late: map[string]time.Time{}, untold: map[string]int{},
-		force: &force.Force{Set: &loaded.Set{Project: &config.Project{}}, Parts: map[string]*force.Part{"pm2/a": hourly(t)}},
-	}
-	told := func() []pipeline.Event {
-		t.Helper()
-		list, err := h.Events(ctx, history.EventFilter{What: "missed"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return list
-	}
-	list := []schedule.Due{{ID: "pm2/a", Slots: []time.Time{time.Unix(1e9, 0)}, Skipped: 3}}
-	rename("slots", "away")
-	s.due(ctx, list)
-	list[0].Skipped = 1 // a slot that was given before is too many by now
-	s.due(ctx, list)
-	if x := told(); len(x) != 0 {
-		t.Errorf("told while nothing is recorded: %+v", x)
-	}
-	rename("away", "slots")
-	list[0].Skipped = 0
-	s.due(ctx, list)
-	s.due(ctx, list)
-	if x := told(); len(x) != 1 || !strings.HasPrefix(x[0].Detail, "4 slots before ") {
-		t.Errorf("%+v", x)
-	}
-	cancel()
-	if err := s.parts.Wait(); err != nil {
 		t.Error(err)
 	}
 }

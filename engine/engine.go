@@ -24,11 +24,13 @@ import (
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/ledger"
 	"github.com/redundctl/redundctl/engine/loaded"
 	"github.com/redundctl/redundctl/engine/logging"
 	"github.com/redundctl/redundctl/engine/logs"
 	"github.com/redundctl/redundctl/engine/meter"
 	"github.com/redundctl/redundctl/engine/overdue"
+	"github.com/redundctl/redundctl/engine/probes"
 	"github.com/redundctl/redundctl/engine/proc"
 	"github.com/redundctl/redundctl/engine/runner"
 	"github.com/redundctl/redundctl/engine/store"
@@ -78,6 +80,8 @@ type Engine struct {
 	host    func(string) (string, bool)
 	db      *store.DB // nil in a dry run, like history, logs and temp
 	history *history.History
+	ledger  *ledger.Ledger
+	probing probes.Options // what probes work with
 	logs    *logs.Dir
 	temp    string
 	http    *http.Client
@@ -119,7 +123,8 @@ func New(ctx context.Context, o Options) (_ *Engine, err error) {
 	if e.db, err = store.Open(ctx, store.Options{Dir: o.Project.State}); err != nil {
 		return nil, err
 	}
-	e.history = history.New(e.db)
+	e.history, e.ledger = history.New(e.db), ledger.New(e.db)
+	e.probing = probes.Options{Host: e.host, Heartbeats: e.ledger.Beats, Shared: &kind.Shared{}}
 	if e.logs, err = openLogs(o.Project); err != nil {
 		return nil, err
 	}

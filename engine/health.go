@@ -178,10 +178,7 @@ func (s *server) probe(ctx context.Context) {
 func (s *server) writes() {
 	s.failed("runs", nil)
 	s.failed("records", nil)
-	s.mu.Lock()
-	late := len(s.late)
-	s.mu.Unlock()
-	if late == 0 {
+	if s.slots.PutOff() == 0 {
 		s.failed("schedules", nil)
 	}
 }

@@ -304,15 +304,9 @@ func (s *server) reschedule(before, f *force.Force, d force.Difference) {
 			set = append(set, schedule.Entry{ID: id, Schedules: p.Schedules})
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, id := range remove {
-		delete(s.late, id)
-		delete(s.untold, id)
-	}
+	s.slots.Forget(remove...)
 	for _, e := range set {
-		delete(s.untold, e.ID)
-		delete(s.late, e.ID) // its new schedule has no slots before now
+		s.slots.Forget(e.ID)
 	}
 	s.timer.Remove(remove...)
 	s.timer.Set(set...)

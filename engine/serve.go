@@ -12,6 +12,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/cleanup"
 	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/due"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/lock"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -19,6 +20,7 @@ import (
 	"github.com/redundctl/redundctl/engine/runner/retry"
 	"github.com/redundctl/redundctl/engine/saved"
 	"github.com/redundctl/redundctl/engine/schedule"
+	"github.com/redundctl/redundctl/engine/standby"
 	"github.com/redundctl/redundctl/engine/trouble"
 	"github.com/redundctl/redundctl/engine/work"
 )
@@ -26,11 +28,16 @@ import (
 // lookEvery is how often other processes are looked for.
 const lookEvery = 100 * time.Millisecond
 
+// againEvery is how often what failed is tried again.
+const againEvery = 5 * time.Second
+
 // server is an Engine that serves.
 type server struct {
 	*Engine
 	started time.Time
 	timer   *schedule.Timer
+	slots   *due.Slots
+	standby *standby.Watch
 	queue   *queue.Queue
 	zones   schedule.Zones
 	files   saved.Files
@@ -47,9 +54,7 @@ type server struct {
 	halts  map[string]time.Time // systems and pipelines that were stopped by hand; replaced whole
 	drain  time.Duration
 	jumped schedule.Jump
-	probed time.Time            // when it was last tried whether the history can be written
-	late   map[string]time.Time // slots that are to be given again, and all after them
-	untold map[string]int       // how many slots passed unserved before them
+	probed time.Time // when it was last tried whether the history can be written
 }
 
 // Running is the error of a second engine on one state directory.
@@ -75,10 +80,11 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	e.held = held
 	s := &server{
 		Engine: e, started: time.Now(), drain: e.o.Serve.Drain, loading: make(chan struct{}, 1), again: make(chan time.Duration, 1), files: saved.Files{Log: e.log},
-		late: map[string]time.Time{}, untold: map[string]int{},
 	}
 	s.timer = schedule.NewTimer(schedule.TimerOptions{})
 	s.queue = queue.New(e.history, queue.Options{Start: s.start, Failed: func(err error) { s.failed("queue", err) }})
+	s.standby = s.newStandby()
+	s.slots = s.newSlots()
 	if err := s.readStopped(ctx); err != nil {
 		return err
 	}
@@ -103,7 +109,7 @@ func (s *server) run(ctx context.Context) error {
 	queueing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g.Go(func() error {
-		fire := func(due []schedule.Due) { s.due(ctx, due) }
+		fire := func(list []schedule.Due) { s.slots.Take(ctx, list) }
 		return ended(ctx, s.timer.Run(ctx, fire, func(j schedule.Jump) { s.jump(ctx, j) }))
 	})
 	if s.o.Serve.Load != nil {
@@ -119,6 +125,7 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { cleanup.Run(ctx, s.log, s.place); return nil })
 	g.Go(func() error { s.care.checkup.Run(ctx); return nil })
 	g.Go(func() error { s.care.outbox.Run(ctx); return nil })
+	g.Go(func() error { s.standby.Run(ctx); return nil })
 	g.Go(func() error { return s.queue.Run(queueing) })
 	g.Go(func() error {
 		<-ctx.Done()

@@ -30,8 +30,12 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 		p, x.Past = s.began(p, b), b.Past
 	} else if p == nil {
 		return s.history.Skip(ctx, w.ID, "removed")
-	} else if why := f.Halted(p, s.stopped()); w.Trigger == "schedule" && why != "" {
+	} else if why := f.Halted(p, s.stopped()); (w.Trigger == "schedule" || w.Trigger == "failover") && why != "" {
 		return s.history.Skip(ctx, w.ID, why)
+	} else if w.Trigger == "failover" {
+		if err := s.lastLook(ctx, &w); err != nil {
+			return err
+		}
 	}
 	own := *p // with what it runs with, whatever is in force later
 	own.Own, p = f.SetOf(p), &own

@@ -8,6 +8,7 @@ import (
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/history/priority"
+	"github.com/redundctl/redundctl/engine/ledger"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/schedule"
 )
@@ -22,38 +23,64 @@ type Facts struct {
 	Active  map[string]history.Active // by system/name; what is decided is added
 }
 
-// Slots decides those of one pipeline, which is in force. A run that is decided
-// ends the runs of ended.
-func (x *Facts) Slots(d schedule.Due) (list []history.Decision, ended []int64) {
+// Decided is what becomes of slots of one pipeline.
+type Decided struct {
+	List []history.Decision
+	Open []ledger.Slot // their primary is asked first
+	Ends []int64       // the runs that a run which is decided ends
+}
+
+// Slots decides those of one pipeline, which is in force.
+func (x *Facts) Slots(d schedule.Due) (out Decided) {
 	p := x.Force.Parts[d.ID]
 	n := x.Active[d.ID]
 	why := x.Force.Halted(p, x.Stopped)
-	if why == "" && p.Pipeline.Primary != nil && x.Force.Mode(p) == pipeline.Standby {
-		why = "primary-unknown" // nobody asks the primary yet
-	}
-	list = make([]history.Decision, 0, len(d.Slots))
+	standby := Asks(x.Force, p, why)
 	for i, slot := range d.Slots {
 		y := history.Decision{
 			System: p.Pipeline.System, Name: p.Pipeline.Name, Slot: slot, Trigger: "schedule", Reason: why,
 			Priority: priority.Of(p.Pipeline.Priority), Definition: p.Definition(),
 		}
+		if standby {
+			y.Trigger = "failover"
+		}
 		switch {
-		case why != "":
+		case why != "" && !standby:
 		case d.Late:
 			y.Run, y.Reason = late(p.Pipeline, i == len(d.Slots)-1)
+		case standby:
+			y.Run = true
 		default:
-			y.Run, y.Reason = punctual(p.Pipeline, &n)
+			y.Run, y.Reason = Beside(p.Pipeline, &n)
+		}
+		if y.Run && standby {
+			out.Open = append(out.Open, ledger.Slot{System: y.System, Name: y.Name, At: slot, Next: after(p, slot)})
+			continue
 		}
 		if y.Run {
 			n.Queued++
 		}
-		list = append(list, y)
+		out.List = append(out.List, y)
 	}
-	if p.Pipeline.Overlap == "cancel-running" && !d.Late && len(n.Running)+n.Queued > max(p.Pipeline.Concurrency, 1) {
-		ended = n.Running
+	if p.Pipeline.Overlap == "cancel-running" && !standby && !d.Late && len(n.Running)+n.Queued > max(p.Pipeline.Concurrency, 1) {
+		out.Ends = n.Running
 	}
 	x.Active[d.ID] = n
-	return list, ended
+	return out
+}
+
+// Asks reports whether the primary of a part is asked about its slots: also
+// where what would run is only recorded. halted is what Force.Halted said.
+func Asks(f *force.Force, p *force.Part, halted string) bool {
+	return (halted == "" || halted == "observed") && p.Pipeline.Primary != nil && f.Mode(p) == pipeline.Standby
+}
+
+// after is the slot that follows one; where there is none, a day later.
+func after(p *force.Part, slot time.Time) time.Time {
+	if next, ok := schedule.Next(p.Schedules, slot); ok {
+		return next
+	}
+	return slot.Add(24 * time.Hour)
 }
 
 // late decides a slot that passed while nobody looked.
@@ -64,8 +91,8 @@ func late(p *pipeline.Pipeline, newest bool) (run bool, reason string) {
 	return false, "missed"
 }
 
-// punctual decides a slot whose time is now, beside the runs that are active.
-func punctual(p *pipeline.Pipeline, n *history.Active) (run bool, reason string) {
+// Beside decides whether a run may begin now, beside those that are active.
+func Beside(p *pipeline.Pipeline, n *history.Active) (run bool, reason string) {
 	switch p.Overlap {
 	case "allow", "cancel-running":
 		run = true

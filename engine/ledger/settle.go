@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -13,8 +14,9 @@ import (
 
 // Settled is how an open slot is decided.
 type Settled struct {
-	Slot       Slot // with the reading that it was decided by
-	Run        bool // else it is skipped
+	Slot       Slot   // with the reading that it was decided by
+	Kind       string // of the primary
+	Run        bool   // else it is skipped
 	Reason     string
 	Detail     string // the decision in one line for people
 	Priority   int
@@ -61,20 +63,47 @@ func settle(tx *store.Tx, d *Settled) (pipeline.Run, error) {
 	if _, err := tx.Exec("UPDATE slots SET run = ? WHERE system = ? AND name = ? AND slot = ?", r.ID, s.System, s.Name, store.Micros(s.At)); err != nil {
 		return r, err
 	}
-	if err := witness(tx, r.ID, s.Reading); err != nil {
+	if err := witness(tx, r.ID, d.Kind, s.Reading); err != nil {
 		return r, err
 	}
 	return r, tell(tx, Line{Slot: s.At, Event: pipeline.Event{At: now, Run: r.ID, Pipeline: s.ID(), What: "decided", Detail: d.Detail}})
 }
 
-// witness keeps with a run what was seen of the primary.
-func witness(tx *store.Tx, run int64, r pipeline.Reading) error {
-	evidence, err := evidence(r)
-	if err != nil {
-		return err
+// Witness is what was seen of the primary when a run was decided.
+type Witness struct {
+	Kind     string           `json:"kind"`
+	Verdict  pipeline.Verdict `json:"-"`
+	Reason   string           `json:"reason,omitempty"`
+	URL      string           `json:"url,omitempty"`
+	Evidence map[string]any   `json:"evidence,omitempty"`
+}
+
+// witness keeps it with the run.
+func witness(tx *store.Tx, run int64, kind string, r pipeline.Reading) error {
+	if kind == "" {
+		return nil
 	}
-	_, err = tx.Exec("UPDATE runs SET verdict = ?, evidence = ? WHERE id = ?", store.OrNull(string(r.Verdict)), evidence, run)
+	b, err := json.Marshal(Witness{Kind: kind, Reason: r.Reason, URL: r.URL, Evidence: r.Evidence})
+	if err != nil {
+		return fmt.Errorf("the evidence of a primary cannot be kept: %w", err)
+	}
+	_, err = tx.Exec("UPDATE runs SET verdict = ?, evidence = ? WHERE id = ?", string(r.Verdict), string(b), run)
 	return err
+}
+
+// Witness gives what was seen of the primary when a run was decided; nil: none
+// was asked.
+func (l *Ledger) Witness(ctx context.Context, run int64) (w *Witness, err error) {
+	err = l.db.Read(ctx, func(tx *store.Tx) error {
+		return tx.Query("SELECT verdict, evidence FROM runs WHERE id = ? AND evidence IS NOT NULL", func(row store.Row) error {
+			w = &Witness{Verdict: pipeline.Verdict(row.Text(0))}
+			if err := json.Unmarshal(row.Bytes(1), w); err != nil {
+				return fmt.Errorf("what was seen of the primary of run %d cannot be read: %w", run, err)
+			}
+			return nil
+		}, run)
+	})
+	return w, err
 }
 
 // Supersede settles the open slots of a pipeline before a time, and those whose
@@ -132,8 +161,9 @@ func skip(tx *store.Tx, run int64, reason, detail string) error {
 // Turn is what the last look before the first step changes of a run that waits.
 type Turn struct {
 	Run    int64
-	Slot   Slot // with what was seen
-	Skip   bool // it does not run after all
+	Kind   string // of the primary
+	Slot   Slot   // with what was seen
+	Skip   bool   // it does not run after all
 	Reason string
 	Detail string
 	Due    time.Time // with neither: not before
@@ -142,7 +172,7 @@ type Turn struct {
 // Turn records it.
 func (l *Ledger) Turn(ctx context.Context, t Turn) error {
 	return l.db.Write(ctx, func(tx *store.Tx) error {
-		if err := witness(tx, t.Run, t.Slot.Reading); err != nil {
+		if err := witness(tx, t.Run, t.Kind, t.Slot.Reading); err != nil {
 			return err
 		}
 		if t.Skip {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/health"
+	"github.com/redundctl/redundctl/engine/ledger"
 	"github.com/redundctl/redundctl/engine/outbox"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
@@ -20,6 +22,9 @@ const (
 	failure   = "failure"
 	rejected  = "reload-rejected"
 	unhealthy = "unhealthy"
+	failover  = "failover"
+	late      = "late-primary"
+	blind     = "primary-unknown"
 )
 
 // Facts are what news are made of.
@@ -41,6 +46,37 @@ func Failed(r pipeline.Run) outbox.Condition {
 func Recovered(r pipeline.Run) (key, text string) {
 	id := r.System + "/" + r.Pipeline
 	return failure + " " + id, fmt.Sprintf("%s succeeded again, with run %d", id, r.ID)
+}
+
+// Failover is the condition of a backup that runs in the place of its primary.
+func Failover(r pipeline.Run) outbox.Condition {
+	id := r.System + "/" + r.Pipeline
+	return outbox.Condition{Key: failover + " " + id, What: failover, Text: fmt.Sprintf("%s takes the place of its primary for slot %s, with run %d: %s", id, pipeline.Time(r.Slot), r.ID, r.Reason)}
+}
+
+// Delivered gives the key of the condition that a primary which delivers ends,
+// and what is said of that.
+func Delivered(id string) (key, text string) {
+	return failover + " " + id, "the primary of " + id + " delivers again"
+}
+
+// Late is what is told of a primary that turned up after its backup ran.
+func Late(s *ledger.Slot) outbox.Condition {
+	return outbox.Condition{
+		Key: late + " " + s.ID() + " " + pipeline.Time(s.At), What: late,
+		Text: fmt.Sprintf("the primary of %s turned up %s late for slot %s, which the backup had served with run %d", s.ID(), s.Late.Round(time.Second), pipeline.Time(s.At), s.Run),
+	}
+}
+
+// Blind is the condition of a primary of which nothing was ever known.
+func Blind(id string, r pipeline.Reading) outbox.Condition {
+	return outbox.Condition{Key: blind + " " + id, What: blind, Text: "nothing was ever known of the primary of " + id + ", so its backup does not run: " + r.Reason}
+}
+
+// Known gives the key of the condition that is over when a primary is known,
+// and what is said of that.
+func Known(id string, r pipeline.Reading) (key, text string) {
+	return blind + " " + id, fmt.Sprintf("the primary of %s is known now: %s", id, r.Verdict)
 }
 
 // Lasting gives the conditions that there are.
@@ -104,6 +140,11 @@ func Over(f *Facts, key string) (over bool, text string) {
 		}
 		is := f.Health.Systems[i].Status
 		return is != health.Unhealthy, fmt.Sprintf("system %s is %s again", of, is)
+	case failover, blind:
+		p := f.Force.Parts[of]
+		return p == nil || f.Force.Halted(p, nil) == "disabled" || p.Pipeline.Primary == nil, ""
+	case late:
+		return true, "" // it was, and is over
 	case rejected:
 		return !slices.ContainsFunc(f.Rejected, func(x diag.Problem) bool { return x.File == of }), of + " is no longer rejected"
 	}

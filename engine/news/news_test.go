@@ -58,7 +58,7 @@ func TestLastingAndOver(t *testing.T) {
 	}
 	for key, want := range map[string]bool{
 		"unhealthy pm2": false, "unhealthy x": true, "unhealthy gone": true, "reload-rejected b.yaml": false, "reload-rejected c.yaml": true,
-		"failure pm2/gone": true, "failover pm2/a": false,
+		"failure pm2/gone": true, "failover pm2/gone": true, "late-primary pm2/a 2026": true, "other pm2/a": false,
 	} {
 		if over, _ := Over(f, key); over != want {
 			t.Errorf("%s: over %v", key, over)

@@ -143,18 +143,21 @@ func (l *line) next() *entry {
 	return e
 }
 
-// done says that a run which next gave has returned; again, that it still waits.
-func (l *line) done(e *entry, again bool, now time.Time) {
+// done takes a run off the count of those that go on. It waits again from a
+// time on; zero: it does not.
+func (l *line) done(e *entry, after, now time.Time) {
 	s, g := l.group(e)
 	l.active--
 	s.active--
 	g.active--
 	l.place(s, g, e.Pipeline)
-	if again {
-		pause := min(firstPause<<min(e.pauses, 8), lastPause)
-		l.put(&entry{Queued: e.Queued, after: now.Add(pause), pauses: e.pauses + 1}, now)
+	if !after.IsZero() {
+		l.put(&entry{Queued: e.Queued, after: after, pauses: e.pauses + 1}, now)
 	}
 }
+
+// pause is how long a run waits that could not be started.
+func (e *entry) pause() time.Duration { return min(firstPause<<min(e.pauses, 8), lastPause) }
 
 // limit replaces the limits.
 func (l *line) limit(limits Limits) {

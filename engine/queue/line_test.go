@@ -79,7 +79,7 @@ func TestTheLineAgainstAPlainOne(t *testing.T) {
 			case 3:
 				if len(on) > 0 {
 					i := r.IntN(len(on))
-					l.done(on[i], false, now)
+					l.done(on[i], time.Time{}, now)
 					p.count(on[i].Queued, -1)
 					on = slices.Delete(on, i, i+1)
 				}
@@ -124,7 +124,7 @@ func TestPausesGrowToFiveSeconds(t *testing.T) {
 		if e == nil {
 			t.Fatalf("try %d: not given", i)
 		}
-		l.done(e, true, now)
+		l.done(e, now.Add(e.pause()), now)
 		if n, oldest := l.waiting(now); n != 1 || !oldest.Equal(time.Unix(1e9, 0)) {
 			t.Errorf("try %d: %d wait since %s", i, n, oldest)
 		}
@@ -166,7 +166,7 @@ func BenchmarkLine(b *testing.B) {
 	for b.Loop() {
 		id++
 		l.add(waits(id, "b", "c", 2, now), now)
-		l.done(l.next(), false, now)
+		l.done(l.next(), time.Time{}, now)
 	}
 }
 

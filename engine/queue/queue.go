@@ -25,19 +25,39 @@ const unlimited = 256
 // again is how often the history is read without having been told: what was
 // lost in passing is found. Each whole-th time everything is read.
 const (
-	again = 5 * time.Second
-	whole = 6
+	lookAgain = 5 * time.Second
+	whole     = 6
 )
 
 // ErrCancelled is the cause of the context of a run that Cancel ended.
 var ErrCancelled = errors.New("the run was cancelled")
+
+// Later is the error of a start that is to be tried again at a time, as when a
+// primary may still do the work.
+type Later struct{ At time.Time }
+
+// Error says when.
+func (l *Later) Error() string { return "it waits until " + l.At.UTC().Format(time.RFC3339) }
+
+// again is when a start is tried again that ended like this; zero: it is not.
+func again(e *entry, err error, now time.Time) time.Time {
+	later := new(Later)
+	switch {
+	case errors.As(err, &later):
+		return later.At
+	case err != nil && !errors.Is(err, history.ErrNotQueued):
+		return now.Add(e.pause())
+	}
+	return time.Time{}
+}
 
 // Options say how runs are started.
 type Options struct {
 	Limits Limits
 	// Start claims a run (history.Claim), runs it and returns when it has
 	// ended. An error says that it still waits: it is tried again after a
-	// second, later every five; history.ErrNotQueued does not count as one.
+	// second, later every five, or when a *Later says; history.ErrNotQueued does not
+	// count as one.
 	// The context ends by Cancel and CancelAll, not with that of Run.
 	Start func(ctx context.Context, q history.Queued) error
 	// Failed is told when the history cannot be read, and with nil when it can be
@@ -165,7 +185,7 @@ func (q *Queue) CancelAll(cause error) {
 func (q *Queue) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	defer workers.Wait()
-	tick := time.NewTicker(again)
+	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -270,7 +290,8 @@ func (q *Queue) start(ctx context.Context, workers *sync.WaitGroup, timer *time.
 			cancel(nil)
 			q.mu.Lock()
 			delete(q.active, e.ID)
-			q.line.done(e, err != nil && !errors.Is(err, history.ErrNotQueued), time.Now())
+			now := time.Now()
+			q.line.done(e, again(e, err, now), now)
 			q.mu.Unlock()
 			tell(q.look)
 		})

@@ -1,0 +1,255 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redundctl/redundctl/engine"
+	"github.com/redundctl/redundctl/engine/builtin"
+	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// stage is a primary that does for each slot what a test says.
+type stage struct {
+	mu        sync.Mutex
+	does      func(n int, w pipeline.Window) (pipeline.Reading, error) // n counts the looks at the slot, from 1
+	looks     map[time.Time]int
+	cancelled []string
+}
+
+func (s *stage) Probe(_ context.Context, w pipeline.Window) (pipeline.Reading, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looks[w.Slot]++
+	return s.does(s.looks[w.Slot], w)
+}
+
+func (s *stage) Cancel(_ context.Context, r pipeline.Reading) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancelled = append(s.cancelled, r.Run)
+	return nil
+}
+
+// kinds are those that are shipped, with the stage in the place of `file`.
+func (s *stage) kinds() *kind.Set {
+	s.looks = map[time.Time]int{}
+	set := builtin.Kinds()
+	for i := range set.Primaries {
+		if set.Primaries[i].Name == "file" {
+			set.Primaries[i].Build = func(map[string]any, kind.PrimaryDeps) (pipeline.Probe, error) { return s, nil }
+		}
+	}
+	return set
+}
+
+// backup is a pipeline that is due each second and backs up the stage.
+func backup(more string) map[string]string {
+	return map[string]string{"pipelines/pm2/a.yaml": fmt.Sprintf(`
+version: 1
+name: a
+system: pm2
+primary: {file: {path: nowhere}, every: 50ms%s}
+grace: 300ms
+overlap: allow
+schedule: {every: 1s}
+steps: [{exec: ["true"]}]
+`, more)}
+}
+
+// decided gives the newest run of each slot whose decision is final.
+func decided(t *testing.T, p *config.Project) map[int64]pipeline.Run {
+	t.Helper()
+	out := map[int64]pipeline.Run{}
+	for _, r := range runs(t, p) {
+		if _, ok := out[r.Slot.Unix()]; !ok && r.State.Done() {
+			out[r.Slot.Unix()] = r
+		}
+	}
+	return out
+}
+
+// TestFailover holds for each way in which a primary may do that the slot ends
+// in one decision, with its reason.
+func TestFailover(t *testing.T) {
+	is := func(v pipeline.Verdict) pipeline.Reading {
+		return pipeline.Reading{Verdict: v, Reason: "as the test says"}
+	}
+	s := &stage{does: func(n int, w pipeline.Window) (pipeline.Reading, error) {
+		run := fmt.Sprint("r", w.Slot.Unix())
+		switch w.Slot.Unix() % 7 {
+		case 0:
+			return is(pipeline.Delivered), nil
+		case 1:
+			return is(pipeline.NotDelivered), nil
+		case 2:
+			return is(pipeline.Nothing), nil
+		case 3: // running, and too long
+			return pipeline.Reading{Verdict: pipeline.UnderWay, Run: run, Began: w.Slot}, nil
+		case 4: // nobody knows
+			return pipeline.Reading{}, fmt.Errorf("the line is\nbroken")
+		case 5: // late, but before its grace is over
+			if n < 3 {
+				return is(pipeline.Nothing), nil
+			}
+			return is(pipeline.Delivered), nil
+		}
+		return pipeline.Reading{Verdict: "unheard-of"}, nil
+	}}
+	kinds := s.kinds()
+	p := project(t, backup(", stall-after: 200ms"))
+	_, end := serveOnly(t, p, kinds)
+	all := map[int64]pipeline.Run{}
+	until(t, "a slot of each kind", func() bool {
+		for at, r := range decided(t, p) {
+			all[at%7] = r
+		}
+		return len(all) == 7
+	})
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+	for at, want := range []struct {
+		state  pipeline.State
+		reason string
+	}{
+		{pipeline.Skipped, "primary-succeeded"}, {pipeline.Succeeded, "primary-failed"}, {pipeline.Succeeded, "primary-missing"},
+		{pipeline.Succeeded, "primary-stalled"}, {pipeline.Succeeded, "primary-unknown"}, {pipeline.Skipped, "primary-succeeded"}, {pipeline.Succeeded, "primary-unknown"},
+	} {
+		r := all[int64(at)]
+		if r.State != want.state || r.Reason != want.reason || r.Trigger != "failover" {
+			t.Errorf("slots of kind %d: %s %s by %s, want %s %s", at, r.State, r.Reason, r.Trigger, want.state, want.reason)
+		}
+	}
+	once(t, p)
+}
+
+// once holds that no slot was decided twice.
+func once(t *testing.T, p *config.Project) {
+	t.Helper()
+	seen := map[time.Time]int64{}
+	for _, r := range runs(t, p) {
+		if n := seen[r.Slot]; n != 0 && r.Attempt == 1 {
+			t.Errorf("slot %s has the runs %d and %d", r.Slot, n, r.ID)
+		}
+		seen[r.Slot] = r.ID
+	}
+}
+
+// TestLastLook holds that a primary which comes while the backup waits for its
+// turn is seen before the first step: it skips what has waited, or holds it
+// back for as long as the primary goes on.
+func TestLastLook(t *testing.T) {
+	var mu sync.Mutex
+	came := false
+	s := &stage{}
+	s.does = func(_ int, w pipeline.Window) (pipeline.Reading, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case !came:
+			return pipeline.Reading{Verdict: pipeline.Nothing}, nil
+		case w.Slot.Unix()%2 == 0:
+			return pipeline.Reading{Verdict: pipeline.Delivered, Run: "late"}, nil
+		}
+		return pipeline.Reading{Verdict: pipeline.UnderWay, Run: "goes on", Began: time.Now()}, nil
+	}
+	kinds := s.kinds()
+	files := backup("")
+	files["redund.yaml"] = "version: 1\nsystems: {pm2: {concurrency: 1}}\n"
+	files["pipelines/pm2/holds.yaml"] = "version: 1\nname: holds\nsystem: pm2\nsteps: [{exec: [sleep, '100']}]\n"
+	p := project(t, files)
+	e, end := serveOnly(t, p, kinds)
+	holds, err := e.Trigger(t.Context(), "holds", "the test", engine.RunRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := func() (even, odd int) {
+		for _, r := range runs(t, p) {
+			if r.Pipeline == "a" && r.State == pipeline.Queued {
+				if r.Slot.Unix()%2 == 0 {
+					even++
+				} else {
+					odd++
+				}
+			}
+		}
+		return even, odd
+	}
+	until(t, "runs that wait", func() bool { even, odd := waiting(); return even > 0 && odd > 0 })
+	mu.Lock()
+	came = true
+	mu.Unlock()
+	if _, err := e.Cancel(t.Context(), holds.ID, "the test"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a run that is skipped at its last look", func() bool { even, odd := waiting(); return even == 0 && odd > 0 })
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+	for _, r := range runs(t, p) {
+		if r.Pipeline == "a" && !r.Started.IsZero() {
+			t.Errorf("run %d of slot %s began beside its primary", r.ID, r.Slot)
+		}
+	}
+	once(t, p)
+}
+
+// TestLatePrimary holds that a primary that turns up after its backup ran is
+// recorded with its lateness, and ended where the pipeline says so.
+func TestLatePrimary(t *testing.T) {
+	s := &stage{}
+	var ran sync.Map
+	s.does = func(_ int, w pipeline.Window) (pipeline.Reading, error) {
+		if _, ok := ran.Load(w.Slot); !ok {
+			return pipeline.Reading{Verdict: pipeline.Nothing}, nil
+		}
+		return pipeline.Reading{Verdict: pipeline.UnderWay, Run: "r7", Began: w.Slot.Add(500 * time.Millisecond), Scheduled: true}, nil
+	}
+	kinds := s.kinds()
+	files := backup(", fence: cancel-late")
+	files["pipelines/pm2/a.yaml"] = strings.Replace(files["pipelines/pm2/a.yaml"], "every: 1s", "every: 3s", 1)
+	p := project(t, files)
+	_, end := serveOnly(t, p, kinds)
+	until(t, "the late primary", func() bool {
+		for _, r := range runs(t, p) {
+			if r.State == pipeline.Succeeded {
+				ran.Store(r.Slot, true)
+			}
+		}
+		return len(eventsOf(t, p, "fenced")) > 0
+	})
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+	late := eventsOf(t, p, "late-primary")
+	if len(late) == 0 || !strings.Contains(late[0].Detail, "1s late") && !strings.Contains(late[0].Detail, "500ms late") && !strings.Contains(late[0].Detail, "0s late") {
+		t.Errorf("%+v", late)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.cancelled) == 0 || s.cancelled[0] != "r7" {
+		t.Errorf("cancelled %v", s.cancelled)
+	}
+}
+
+func eventsOf(t *testing.T, p *config.Project, what string) []pipeline.Event {
+	t.Helper()
+	h, err := engine.OpenHistory(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	list, err := h.Events(t.Context(), history.EventFilter{What: what})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}

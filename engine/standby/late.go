@@ -1,0 +1,160 @@
+package standby
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/failover"
+	"github.com/redundctl/redundctl/engine/force"
+	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/ledger"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+// late looks whether the primary turns up for a slot that the backup serves.
+func (w *Watch) late(ctx context.Context, f *force.Force, p *part, s *watched) error {
+	of := f.Parts[p.id]
+	now := time.Now()
+	if of.Pipeline.Primary == nil || !now.Before(s.Next) {
+		s.finished = true
+		return nil
+	}
+	s.at = now.Add(of.Pipeline.Primary.Every.Std())
+	r := w.ask(ctx, f, p, pipeline.Window{Slot: s.At, Next: s.Next})
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err := w.know(ctx, p.id, r); err != nil {
+		return err
+	}
+	if !s.turnedUp(r) {
+		return nil
+	}
+	run, err := w.o.History.Run(ctx, s.Run)
+	if errors.Is(err, history.ErrNoRun) {
+		s.finished = true
+		return nil
+	}
+	if err != nil || run.State == pipeline.Queued {
+		return err // the last look is still to come
+	}
+	began := r.Began
+	if began.IsZero() {
+		began = now
+	}
+	x := s.Slot
+	x.Reading, x.Late = r, max(began.Sub(s.At), 0)
+	x.Reading.Began = began
+	first, err := w.o.Ledger.Late(ctx, x, fmt.Sprintf("the primary turned up %s late, after the backup ran as run %d: %s", x.Late.Round(time.Second), s.Run, said(r)))
+	if err != nil {
+		return err
+	}
+	if first {
+		w.o.Log.Warn("a primary turned up late", "pipeline", p.id, "slot", pipeline.Time(s.At), "late", x.Late.Round(time.Second).String(), "run", s.Run)
+		w.o.Late(ctx, x)
+	}
+	s.finished = s.fenced || of.Pipeline.Primary.Fence != "cancel-late" || r.Verdict != pipeline.UnderWay || !r.Scheduled || run.State.Bad()
+	if s.finished {
+		return nil
+	}
+	return w.fence(ctx, p, s, r)
+}
+
+// turnedUp reports whether a reading shows a run of the primary that was not
+// there when the slot was decided.
+func (s *watched) turnedUp(r pipeline.Reading) bool {
+	switch r.Verdict {
+	case pipeline.Delivered, pipeline.UnderWay, pipeline.NotDelivered:
+	default:
+		return false
+	}
+	before := s.Reading
+	switch before.Verdict {
+	case pipeline.Nothing, pipeline.Unknown, "":
+		return true
+	}
+	return r.Run != before.Run || before.Verdict != pipeline.Delivered && r.Verdict == pipeline.Delivered
+}
+
+// fence ends the late run of a primary.
+func (w *Watch) fence(ctx context.Context, p *part, s *watched, r pipeline.Reading) error {
+	c, ok := p.probe.Probe.(pipeline.Canceller)
+	if !ok {
+		s.finished = true
+		return nil
+	}
+	short, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	if err := c.Cancel(short, r); err != nil {
+		// Asked again with the next look: by then it may have ended by itself.
+		w.o.Log.Warn("a late primary could not be ended", "pipeline", p.id, "slot", pipeline.Time(s.At), "error", p.probe.Masker.Mask(err.Error()))
+		return nil
+	}
+	s.fenced, s.finished = true, true
+	return w.o.Ledger.Tell(ctx, ledger.Line{Slot: s.At, Event: pipeline.Event{Pipeline: p.id, Run: s.Run, What: "fenced", Detail: "the late run " + r.Run + " of the primary was cancelled"}})
+}
+
+// LastLook asks the primary once more about the slot of a run that waits, and
+// says when the run is to begin: zero, now. The error is history.ErrNotQueued
+// where it was skipped. A look that fails does not hold it up.
+func (w *Watch) LastLook(ctx context.Context, q *history.Queued) (after time.Time, err error) {
+	var now time.Time // zero
+	f := w.o.Force()
+	id := q.System + "/" + q.Pipeline
+	of := f.Parts[id]
+	if of == nil || of.Pipeline.Primary == nil || f.Mode(of) != pipeline.Standby || q.Reason == "scheduled" {
+		return now, nil
+	}
+	s, ok, err := w.o.Ledger.Slot(ctx, q.System, q.Pipeline, q.Slot)
+	if err != nil || !ok {
+		return now, err
+	}
+	w.mu.Lock()
+	p := w.parts[id]
+	w.mu.Unlock()
+	if p == nil {
+		p = &part{id: id}
+	}
+	p.looking.Lock()
+	defer p.looking.Unlock()
+	policy, err := w.policy(ctx, of.Pipeline, &s)
+	if err != nil {
+		return now, err
+	}
+	r := w.ask(ctx, f, p, pipeline.Window{Slot: s.At, Next: s.Next, Run: s.Dispatched})
+	d := failover.Decide(policy, w.facts(id, &s), r, time.Now())
+	switch {
+	case d.Act == failover.Dispatch, d.Act == failover.Run && (d.Reason == q.Reason || !strings.HasPrefix(q.Reason, "primary-")):
+		return now, nil // as it was decided; another attempt says why itself
+	case s.Lease.IsZero() && (r.Verdict == pipeline.Unknown || r.Verdict == pipeline.Nothing):
+		return now, nil // nothing speaks against it
+	}
+	s.Reading = r
+	t := ledger.Turn{Run: q.ID, Kind: kind(of), Slot: s, Reason: d.Reason, Detail: "last look before the first step: " + explain(d, r)}
+	switch d.Act {
+	case failover.Skip:
+		t.Skip = true
+	case failover.Wait:
+		t.Due, t.Reason, t.Detail = time.Now().Add(of.Pipeline.Primary.Every.Std()), q.Reason, ""
+		if d.By.After(time.Now()) && d.By.Before(t.Due) {
+			t.Due = d.By
+		}
+	}
+	if err := w.o.Ledger.Turn(ctx, t); err != nil {
+		return now, err
+	}
+	if d.Act == failover.Run {
+		return now, nil
+	}
+	w.o.Log.Info("last look before the first step", "pipeline", id, "slot", pipeline.Time(s.At), "run", q.ID, "primary", said(r), "skipped", t.Skip)
+	if !t.Skip {
+		return t.Due, nil
+	}
+	run := q.Run
+	run.State, run.Reason = pipeline.Skipped, d.Reason
+	w.o.Decided(ctx, run, nil)
+	return now, history.ErrNotQueued
+}
