@@ -147,6 +147,17 @@ func (h *History) slotTaken(tx *store.Tx, r *pipeline.Run) (taken *SlotTaken, er
 			}
 			return nil
 		}, r.System, r.Pipeline, micros(r.Slot))
+	if err != nil || taken != nil {
+		return taken, err
+	}
+	err = tx.Query(`SELECT run, reason FROM slots WHERE system = ? AND name = ? AND slot = ? AND decision = 'skip'
+		AND reason IN ('primary-succeeded', 'claimed-by-primary', 'dispatched', 'superseded')`,
+		func(row store.Row) error {
+			if row.Int(0) != r.ID || r.ID == 0 {
+				taken = &SlotTaken{Run: row.Int(0), Delivered: row.Text(1)}
+			}
+			return nil
+		}, r.System, r.Pipeline, micros(r.Slot))
 	return taken, err
 }
 
