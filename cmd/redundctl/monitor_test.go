@@ -65,7 +65,7 @@ func on(t *testing.T, dir string, w, h int, env []string, args ...string) *termi
 	x.work.Go(func() { _, _ = io.Copy(master, x.screen) }) // what a terminal answers
 	t.Cleanup(func() {
 		_ = x.cmd.Process.Kill()
-		x.screen.Close()
+		_ = x.screen.InputPipe().(io.Closer).Close() // Close of the screen itself races with who reads it
 		tty.Close()
 		master.Close()
 		x.work.Wait()
