@@ -461,7 +461,7 @@ func TestRestartKnowsTheTruth(t *testing.T) {
 		}
 	}
 	t.Logf("after %s", took)
-	if slices.Min(took) > time.Second { // a machine that others use too may be busy once, or twice
+	if slices.Min(took) > time.Second && !race { // a machine that others use too may be busy once, or twice
 		t.Errorf("the truth was known after %s", took)
 	}
 	if err := c.Process.Kill(); err != nil {
