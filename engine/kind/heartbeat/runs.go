@@ -49,9 +49,7 @@ func runs(list []pipeline.Heartbeat) []*run {
 		if r == nil {
 			r = &run{id: b.Run, began: b.At, state: started, whole: b.State == started}
 			out = append(out, r)
-			if b.Run != "" {
-				named[b.Run] = r
-			}
+			named[b.Run] = r
 		}
 		r.take(b)
 		if open = nil; b.Run == "" && r.state == started {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -18,28 +19,45 @@ type expect struct {
 	BodyMatches string         `json:"body-matches"`
 }
 
-// hold returns what is wrong with the answer, or nil.
-func (a *action) hold(res *http.Response, body []byte) error {
-	if !a.Expect.allows(res.StatusCode) {
-		return fmt.Errorf("%s %s answered %s%s", a.Method, a.shown(), res.Status, reasonIn(body))
-	}
-	for _, k := range slices.Sorted(maps.Keys(a.Expect.Header)) {
-		want, got := text(a.Expect.Header[k]), res.Header.Get(k)
-		if value, _, _ := strings.Cut(got, ";"); got != want && strings.TrimSpace(value) != want {
-			return fmt.Errorf("%s %s: the header %s is %q and should be %q", a.Method, a.shown(), k, got, want)
+// expectation is expect, ready to be held against answers.
+type expectation struct {
+	expect
+	matches *regexp.Regexp // nil: any body
+}
+
+func (e expect) compile() (*expectation, error) {
+	out := &expectation{expect: e}
+	if e.BodyMatches != "" {
+		var err error
+		if out.matches, err = regexp.Compile(e.BodyMatches); err != nil {
+			return nil, fmt.Errorf("body-matches is not a regular expression: %w", err)
 		}
 	}
-	if a.Expect.JSON != nil {
+	return out, nil
+}
+
+// hold returns what is wrong with the answer to what was asked, or nil.
+func (e *expectation) hold(asked string, res *http.Response, body []byte) error {
+	if !e.allows(res.StatusCode) {
+		return fmt.Errorf("%s answered %s%s", asked, res.Status, reasonIn(body))
+	}
+	for _, k := range slices.Sorted(maps.Keys(e.Header)) {
+		want, got := text(e.Header[k]), res.Header.Get(k)
+		if value, _, _ := strings.Cut(got, ";"); got != want && strings.TrimSpace(value) != want {
+			return fmt.Errorf("%s: the header %s is %q and should be %q", asked, k, got, want)
+		}
+	}
+	if e.JSON != nil {
 		got, err := decode(body)
 		if err != nil {
-			return fmt.Errorf("%s %s: the body is not JSON", a.Method, a.shown())
+			return fmt.Errorf("%s: the body is not JSON", asked)
 		}
-		if at, ok := contains(normal(a.Expect.JSON), normal(got)); !ok {
-			return fmt.Errorf("%s %s: the body differs from what is expected at %q", a.Method, a.shown(), at)
+		if at, ok := contains(normal(e.JSON), normal(got)); !ok {
+			return fmt.Errorf("%s: the body differs from what is expected at %q", asked, at)
 		}
 	}
-	if a.matches != nil && !a.matches.Match(body) {
-		return fmt.Errorf("%s %s: the body does not match %q", a.Method, a.shown(), a.Expect.BodyMatches)
+	if e.matches != nil && !e.matches.Match(body) {
+		return fmt.Errorf("%s: the body does not match %q", asked, e.BodyMatches)
 	}
 	return nil
 }

@@ -1,6 +1,9 @@
 // Package web is what is known of HTTP: the step kind `http`, one request
-// whose answer is held against expectations, and the shape of the primary
-// kind of the same name.
+// whose answer is held against expectations, and the primary kind of the same
+// name, one address that is asked again and again.
+//
+// http.go and message.go have the step, expect.go what an answer must be like,
+// and page.go the probe.
 package web
 
 import (
@@ -12,7 +15,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -75,14 +77,16 @@ func Kind() kind.Action {
 }
 
 // Primary is the primary kind `http`.
-func Primary() kind.Primary { return kind.Primary{Name: "http", Fragment: primary} }
+func Primary() kind.Primary {
+	return kind.Primary{Name: "http", Fragment: primary, Build: buildPage}
+}
 
 // action is one request, ready to be sent.
 type action struct {
 	request
 	client  *http.Client
 	address *url.URL
-	matches *regexp.Regexp
+	expect  *expectation
 }
 
 func build(r request, d kind.Deps) (pipeline.Action, error) {
@@ -94,12 +98,8 @@ func build(r request, d kind.Deps) (pipeline.Action, error) {
 		return nil, fmt.Errorf("%s cannot stand beside each other: one request has one body", strings.Join(bodies, " and "))
 	}
 	a := &action{request: r, client: d.HTTP, address: u}
-	if r.Expect.BodyMatches != "" {
-		if a.matches, err = regexp.Compile(r.Expect.BodyMatches); err != nil {
-			return nil, fmt.Errorf("body-matches is not a regular expression: %w", err)
-		}
-	}
-	return a, nil
+	a.expect, err = r.Expect.compile()
+	return a, err
 }
 
 // bodies lists the keys that give the request a body.
@@ -166,33 +166,41 @@ func (a *action) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, 
 		return pipeline.Outputs{}, a.failed(ctx, err)
 	}
 	out := answer(res, body)
-	_, _ = fmt.Fprintf(s.Out, "%s %s: %s\n", a.Method, a.shown(), res.Status)
-	if err := a.hold(res, body); err != nil {
+	_, _ = fmt.Fprintf(s.Out, "%s: %s\n", a.asked(), res.Status)
+	if err := a.expect.hold(a.asked(), res, body); err != nil {
 		return out, later(res, err)
 	}
 	return out, nil
 }
 
-// failed says why there is no answer. The client's own words repeat the whole
-// address, which is the reader's to know but may be long.
+// failed says why there is no answer.
 func (a *action) failed(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
-		return fmt.Errorf("%s %s: %w", a.Method, a.shown(), cause)
+		return fmt.Errorf("%s: %w", a.asked(), cause)
 	}
+	return fmt.Errorf("%s: %w", a.asked(), reason(err))
+}
+
+// reason is the part of a client's error that people need: its own words repeat
+// the whole address, which is the reader's to know but may be long.
+func reason(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
 	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) && dns.IsNotFound {
-		return fmt.Errorf("%s %s: the host %s is not known", a.Method, a.shown(), dns.Name)
+		return fmt.Errorf("the host %s is not known", dns.Name)
 	}
-	return fmt.Errorf("%s %s: %w", a.Method, a.shown(), err)
+	return err
 }
 
-// shown is the address as people may see it: without user, password and query.
-func (a *action) shown() string {
-	u := *a.address
+// asked is the request as people may see it.
+func (a *action) asked() string { return a.Method + " " + shown(a.address) }
+
+// shown is an address as people may see it: without user, password and query.
+func shown(address *url.URL) string {
+	u := *address
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
 	return u.String()
 }

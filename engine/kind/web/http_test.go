@@ -26,8 +26,8 @@ func scope(t *testing.T, out io.Writer) *pipeline.Scope {
 	}
 }
 
-// make builds the action as the runner does it, defaults included.
-func make(t *testing.T, client *http.Client, with map[string]any) (pipeline.Action, error) {
+// built builds the action as the runner does it, defaults included.
+func built(t *testing.T, client *http.Client, with map[string]any) (pipeline.Action, error) {
 	t.Helper()
 	for k, v := range map[string]any{"method": "GET", "timeout": "30s", "follow-redirects": true} {
 		if _, ok := with[k]; !ok {
@@ -39,7 +39,7 @@ func make(t *testing.T, client *http.Client, with map[string]any) (pipeline.Acti
 
 func do(t *testing.T, client *http.Client, with map[string]any) (pipeline.Outputs, error) {
 	t.Helper()
-	a, err := make(t, client, with)
+	a, err := built(t, client, with)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestFile(t *testing.T) {
 		b, _ := io.ReadAll(r.Body)
 		got = string(b)
 	})
-	a, err := make(t, s.Client(), map[string]any{"url": s.URL, "method": "PUT", "file": "report.txt"})
+	a, err := built(t, s.Client(), map[string]any{"url": s.URL, "method": "PUT", "file": "report.txt"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestBuildErrors(t *testing.T) {
 		"two":       {"url": "https://example.com", "body": "a", "json": "b"},
 		"no regexp": {"url": "https://example.com", "expect": map[string]any{"body-matches": "("}},
 	} {
-		if _, err := make(t, http.DefaultClient, with); err == nil || strings.Contains(err.Error(), "s3cret-token") {
+		if _, err := built(t, http.DefaultClient, with); err == nil || strings.Contains(err.Error(), "s3cret-token") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -269,7 +269,7 @@ func TestBuildErrors(t *testing.T) {
 func TestPlanMasksAndSendsNothing(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a dry run sent a request") })
-	a, err := make(t, s.Client(), map[string]any{
+	a, err := built(t, s.Client(), map[string]any{
 		"method": "POST", "url": "http://user:pa55word@" + strings.TrimPrefix(s.URL, "http://") + "/a?k=s3cret-token",
 		"headers": map[string]any{"Authorization": "Bearer abc", "X-Plain": "shown"}, "json": map[string]any{"t": "s3cret-token"},
 	})
