@@ -110,11 +110,17 @@ type PrimaryDeps struct {
 	Deps
 	Pipeline *pipeline.Pipeline
 	Root     string // the project root, absolute
+	// Temp is a directory for scripts, 0700, outside the state directory, which
+	// goes with this process.
+	Temp string
 	// Env is the environment of processes, KEY=VALUE: the engine's own names and
 	// what the pipeline inherits and sets.
 	Env []string
 	// Host is the environment of the engine itself.
 	Host func(name string) (string, bool)
+	// Mask puts *** in place of secrets. What a probe says is masked by whoever
+	// asked it; one that cuts a text does so before, lest a half be left.
+	Mask func(string) string
 	// Secret gives the value of a secret that the pipeline declares.
 	Secret func(name string) (value string, ok bool)
 	// Heartbeats gives those of this pipeline since then, in order.

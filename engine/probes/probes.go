@@ -21,6 +21,9 @@ import (
 
 // Options are what probes work with besides what was loaded.
 type Options struct {
+	// Temp is a directory for scripts, 0700, outside the state directory; "":
+	// none can be written.
+	Temp string
 	// Host is the environment of the engine.
 	Host func(name string) (string, bool)
 	// Heartbeats gives those of a pipeline since then, in order; nil: nobody
@@ -81,6 +84,7 @@ func Build(s *loaded.Set, p *pipeline.Pipeline, o Options) (*Primary, error) {
 	id := p.ID()
 	d := kind.PrimaryDeps{
 		Deps: s.Deps(), Pipeline: p, Root: s.Project.Root, Env: env.Vars, Host: o.Host, Shared: shared,
+		Temp: o.Temp, Mask: out.Masker.Mask,
 		Secret: func(name string) (string, bool) { v, ok := known[name]; return v, ok },
 		Heartbeats: func(ctx context.Context, since time.Time) ([]pipeline.Heartbeat, error) {
 			if o.Heartbeats == nil {

@@ -30,12 +30,6 @@ type result struct {
 	shown  string // the path as it was written
 	stat   func() (fs.FileInfo, error)
 	recent time.Duration // how old the file of a service may be
-	going  chan looked   // of a look that has not ended; nil: there is none
-}
-
-type looked struct {
-	info fs.FileInfo
-	err  error
 }
 
 func buildFile(with map[string]any, d kind.PrimaryDeps) (pipeline.Probe, error) {
@@ -83,9 +77,10 @@ func below(root, path string) (fs.FileInfo, error) {
 	return r.Stat(path)
 }
 
-// Probe looks at the time of the file.
-func (p *result) Probe(ctx context.Context, w pipeline.Window) (pipeline.Reading, error) {
-	info, err := p.look(ctx)
+// Probe looks at the time of the file. A network drive that is gone may keep it
+// for ever, which whoever asks bounds.
+func (p *result) Probe(_ context.Context, w pipeline.Window) (pipeline.Reading, error) {
+	info, err := p.stat()
 	now := time.Now()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -132,30 +127,6 @@ func (p *result) not(w pipeline.Window, reason string, evidence map[string]any) 
 		return pipeline.Reading{Verdict: pipeline.Down, Reason: reason, Evidence: evidence}
 	}
 	return pipeline.Reading{Verdict: pipeline.Nothing, Reason: reason, Evidence: evidence}
-}
-
-// look asks for the file, and no longer than ctx: a network drive that is gone
-// may keep a question for ever. The next look waits for the end of that one,
-// whose answer is old, so that a probe never has more than one that is open.
-func (p *result) look(ctx context.Context) (fs.FileInfo, error) {
-	for old := p.going != nil; ; old = false {
-		if p.going == nil {
-			answer := make(chan looked, 1)
-			go func() {
-				info, err := p.stat()
-				answer <- looked{info, err}
-			}()
-			p.going = answer
-		}
-		select {
-		case x := <-p.going:
-			if p.going = nil; !old {
-				return x.info, x.err
-			}
-		case <-ctx.Done():
-			return nil, fmt.Errorf("no answer from its drive: %w", context.Cause(ctx))
-		}
-	}
 }
 
 // cause is an error without the path, which people know already and which an

@@ -1,6 +1,6 @@
-// Package shell runs what the user wrote: `run:`, a script in a shell, and
-// `exec:`, a program without one; and it has the shape of the primary kind
-// `command`.
+// Package shell runs what the user wrote: `run:`, a script in a shell, `exec:`,
+// a program without one, and the primary kind `command`, a script that tells
+// how a primary does (probe.go).
 package shell
 
 import (
@@ -49,7 +49,12 @@ func Kinds() []kind.Action {
 }
 
 // Primary is the primary kind `command`.
-func Primary() kind.Primary { return kind.Primary{Name: "command", Fragment: primaryFragment} }
+func Primary() kind.Primary {
+	found := &finder{}
+	return kind.Primary{Name: "command", Fragment: primaryFragment, Build: func(with map[string]any, d kind.PrimaryDeps) (pipeline.Probe, error) {
+		return buildProbe(with, d, found)
+	}}
+}
 
 // script is a step with `run`.
 type script struct {

@@ -61,7 +61,7 @@ func buildPage(with map[string]any, d kind.PrimaryDeps) (pipeline.Probe, error) 
 	if err != nil {
 		return nil, err
 	}
-	p := &page{address: u, mask: d.Mask(), recent: 2 * time.Minute, right: &atomic.Bool{}}
+	p := &page{address: u, mask: d.Mask, recent: 2 * time.Minute, right: &atomic.Bool{}}
 	if x := d.Pipeline.Primary; x != nil && x.Every > 0 && x.Failures > 0 {
 		p.recent = x.Every.Std() * time.Duration(x.Failures)
 	}
@@ -165,7 +165,7 @@ func (p *page) take(res *http.Response, body []byte) said {
 
 // read says what an answer means.
 func (p *page) read(w pipeline.Window, x said, now time.Time) pipeline.Reading {
-	out := pipeline.Reading{URL: p.mask(shown(p.address)), Evidence: map[string]any{"status": x.status}}
+	out := pipeline.Reading{URL: shown(p.address), Evidence: map[string]any{"status": x.status}}
 	if !x.modified.IsZero() {
 		out.Evidence["last-modified"] = x.modified.UTC().Format(time.RFC3339)
 	}
@@ -240,7 +240,7 @@ func (p *page) silent(ctx context.Context, w pipeline.Window, err error, fresh b
 		why = errors.New("no answer in time")
 	}
 	out := pipeline.Reading{
-		Verdict: pipeline.Unknown, URL: p.mask(shown(p.address)), Reason: p.line(fmt.Sprintf("%s: %v", shown(p.address), why)),
+		Verdict: pipeline.Unknown, URL: shown(p.address), Reason: p.line(fmt.Sprintf("%s: %v", shown(p.address), why)),
 		Evidence: map[string]any{"answer": nil},
 	}
 	var op *net.OpError
@@ -251,7 +251,7 @@ func (p *page) silent(ctx context.Context, w pipeline.Window, err error, fresh b
 	return out
 }
 
-// line is a text as one line of bounded length, without secrets.
+// line is a text as one line of bounded length, without halves of secrets.
 func (p *page) line(s string) string {
 	s = strings.Join(strings.Fields(p.mask(s)), " ")
 	if r := []rune(s); len(r) > 500 {

@@ -29,10 +29,8 @@ func watch(t *testing.T, address string, more map[string]any, shared *kind.Share
 	}
 	p, err := Primary().Build(with, kind.PrimaryDeps{
 		Deps: kind.Deps{HTTP: client}, Shared: shared,
-		Pipeline: &pipeline.Pipeline{System: "cron", Name: "page", Secrets: []string{"KEY", "NONE"}, Primary: &pipeline.Primary{Every: pipeline.Duration(time.Minute), Failures: 2}},
-		Secret: func(name string) (string, bool) {
-			return "s3cret-token", name == "KEY"
-		},
+		Pipeline: &pipeline.Pipeline{System: "cron", Name: "page", Primary: &pipeline.Primary{Every: pipeline.Duration(time.Minute), Failures: 2}},
+		Mask:     func(s string) string { return strings.ReplaceAll(s, "s3cret-token", "***") },
 	})
 	if err != nil {
 		t.Fatal(err)
