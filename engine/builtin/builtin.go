@@ -38,7 +38,7 @@ func Kinds() *kind.Set {
 		Primaries: slices.Concat(
 			[]kind.Primary{github.Primary()},
 			[]kind.Primary{pm2.Primary()},
-			[]kind.Primary{netlify.Primary()},
+			[]kind.Primary{netlify.Primary(web.Primary(), heartbeat.Primary())},
 			[]kind.Primary{web.Primary()},
 			heartbeat.Primaries(),
 			[]kind.Primary{shell.Primary()},

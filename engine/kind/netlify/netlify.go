@@ -11,11 +11,5 @@ import (
 //go:embed function.json
 var function []byte
 
-//go:embed primary.json
-var primary []byte
-
 // Kind is the step kind `netlify/function`.
 func Kind() kind.Action { return kind.Later("netlify/function", function) }
-
-// Primary is the primary kind `netlify-function`.
-func Primary() kind.Primary { return kind.Primary{Name: "netlify-function", Fragment: primary} }
