@@ -133,6 +133,7 @@ func New(ctx context.Context, o Options) (_ *Engine, err error) {
 	if e.temp, err = temp.New(e.host, o.Project.State); err != nil {
 		return nil, err
 	}
+	e.probing.Temp = e.temp
 	if err = e.equip(); err != nil {
 		return nil, err
 	}

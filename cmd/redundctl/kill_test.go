@@ -21,7 +21,9 @@ import (
 	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/ledger"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/store"
 )
 
 // kills is how often TestKilledAtRandom kills an engine; REDUNDCTL_KILLS asks
@@ -72,6 +74,15 @@ steps:
 name: left
 schedule: {every: 1s}
 steps: [{id: a, exec: [sh, -c, 'setsid sleep 1000 & sleep 0.3']}]
+`,
+	"pipelines/pm2/backed.yaml": `version: 1
+name: backed
+primary: {command: {run: 'case $REDUND_SLOT in *[02468]Z) ;; *) exit 1;; esac'}, every: 200ms}
+grace: 300ms
+schedule: {every: 1s}
+missed: run-all
+overlap: allow
+steps: [{id: a, exec: [sh, -c, 'echo "$REDUND_SLOT $REDUND_FENCE" >> did-backed']}]
 `,
 	"pipelines/pm2/by-hand.yaml": `version: 1
 name: by-hand
@@ -266,6 +277,9 @@ func (v *victim) settle() {
 	})
 	v.until("the end of all that waits", time.Minute, func() bool {
 		waits := -1
+		if v.open() > 0 {
+			return false
+		}
 		v.history(func(h *engine.History) {
 			owed, err := h.Owed(t.Context())
 			queued, qerr := h.Queue(t.Context())
@@ -288,6 +302,26 @@ func (v *victim) settle() {
 	if pids := v.marked(); len(pids) > 0 {
 		t.Errorf("processes %v are left", pids)
 	}
+}
+
+// open counts the slots that nobody has decided.
+func (v *victim) open() int {
+	db, err := store.Open(v.t.Context(), store.Options{Dir: v.p.State, ReadOnly: true})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer db.Close()
+	list, err := ledger.New(db).Watched(v.t.Context())
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	n := 0
+	for _, s := range list {
+		if s.Decision == "" {
+			n++
+		}
+	}
+	return n
 }
 
 // until asks again and again until it is so.
@@ -333,14 +367,21 @@ func (v *victim) judge() {
 			t.Errorf("run %d was promised, and is not recorded", id)
 		}
 	}
-	if len(slots) != 5 {
+	if len(slots) != 6 {
 		t.Fatalf("%d pipelines had slots", len(slots))
 	}
 	for name, s := range slots {
 		v.ledger(name, s)
 	}
-	for _, name := range []string{"once", "retried", "resumed"} {
+	for _, name := range []string{"once", "retried", "resumed", "backed"} {
 		v.did(name, slots[name])
+	}
+	for at, list := range slots["backed"] {
+		for _, r := range list {
+			if delivered := at%2 == 0; r.State == pipeline.Skipped && r.Reason == "primary-succeeded" != delivered && r.Reason != "disabled" || r.State != pipeline.Skipped && delivered {
+				t.Errorf("slot %s, which the primary delivered %v, is %s %s", time.Unix(at, 0).UTC(), delivered, r.State, r.Reason)
+			}
+		}
 	}
 	t.Log(states)
 }
@@ -399,7 +440,7 @@ func (v *victim) did(name string, s map[int64][]pipeline.Run) {
 		for _, r := range list {
 			well = well || r.State == pipeline.Succeeded
 		}
-		if n := len(done[at]); well && n == 0 || n > 1 && name == "once" {
+		if n := len(done[at]); well && n == 0 || n > 1 && (name == "once" || name == "backed") {
 			v.t.Errorf("%s did slot %s %d times; succeeded: %v", name, time.Unix(at, 0).UTC(), n, well)
 		}
 	}

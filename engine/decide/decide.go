@@ -54,7 +54,7 @@ func (x *Facts) Slots(d schedule.Due) (out Decided) {
 			y.Run, y.Reason = Beside(p.Pipeline, &n)
 		}
 		if y.Run && standby {
-			out.Open = append(out.Open, ledger.Slot{System: y.System, Name: y.Name, At: slot, Next: after(p, slot)})
+			out.Open = append(out.Open, ledger.Slot{System: y.System, Name: y.Name, At: slot, Next: After(p, slot)})
 			continue
 		}
 		if y.Run {
@@ -75,8 +75,8 @@ func Asks(f *force.Force, p *force.Part, halted string) bool {
 	return (halted == "" || halted == "observed") && p.Pipeline.Primary != nil && f.Mode(p) == pipeline.Standby
 }
 
-// after is the slot that follows one; where there is none, a day later.
-func after(p *force.Part, slot time.Time) time.Time {
+// After is the slot that follows one; where there is none, a day later.
+func After(p *force.Part, slot time.Time) time.Time {
 	if next, ok := schedule.Next(p.Schedules, slot); ok {
 		return next
 	}

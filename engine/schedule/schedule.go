@@ -196,6 +196,28 @@ func Next(list []*Schedule, t time.Time) (time.Time, bool) {
 	return best, found
 }
 
+// farthest is how far back Last looks.
+const farthest = 10 * 366 * 24 * time.Hour
+
+// Last is the newest slot of several schedules at or before t; false when there
+// is none within ten years before.
+func Last(list []*Schedule, t time.Time) (time.Time, bool) {
+	var best time.Time
+	found := false
+	for _, s := range list {
+		from := t.Add(-farthest)
+		if s.count(from, t) == 0 {
+			continue
+		}
+		for _, slot := range s.newest(from, t, 1) {
+			if !slot.After(t) && (!found || slot.After(best)) {
+				best, found = slot, true
+			}
+		}
+	}
+	return best, found
+}
+
 // Jitter is how long after the slot its run starts: the same for the same
 // pipeline and slot on every machine, spread evenly from 0 to the schedule's
 // jitter. The slot itself never moves.

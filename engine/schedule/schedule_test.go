@@ -314,3 +314,36 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+// TestLast holds that the newest slot up to a time is the one whose next is the
+// first after it.
+func TestLast(t *testing.T) {
+	t.Parallel()
+	for _, x := range []pipeline.Schedule{
+		{Cron: "0 3 * * *", Timezone: "Europe/Berlin"}, {Cron: "*/5 * * * *", Timezone: "UTC"}, {Cron: "0 0 29 2 *", Timezone: "UTC"},
+		{Every: pipeline.Duration(15 * time.Minute)}, {Cron: "30 2 * * *", Timezone: "America/New_York"}, {Cron: "*/10 * * * * *", Timezone: "UTC"},
+	} {
+		s, err := Parse(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := []*Schedule{s}
+		for at := time.Date(2026, 3, 27, 0, 0, 0, 0, time.UTC); at.Before(time.Date(2026, 3, 31, 0, 0, 0, 0, time.UTC)); at = at.Add(47*time.Minute + 500*time.Millisecond) {
+			last, ok := Last(list, at)
+			next, _ := Next(list, at)
+			if after, _ := Next(list, last); !ok || last.After(at) || !after.Equal(next) {
+				t.Fatalf("%+v: %s is the last before %s, and %s the next", x, last, at, next)
+			}
+			if same, _ := Last(list, next); !same.Equal(next) {
+				t.Fatalf("%+v: %s is no slot of its own", x, next)
+			}
+		}
+	}
+	s, _ := Parse(pipeline.Schedule{Cron: "0 0 29 2 *", Timezone: "UTC"})
+	if last, ok := Last([]*Schedule{s}, time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC)); !ok || last.Year() != 2020 {
+		t.Error(last, ok)
+	}
+	if _, ok := Last(nil, time.Now()); ok {
+		t.Error("a slot of no schedule")
+	}
+}

@@ -120,7 +120,7 @@ func (w *Watch) LastLook(ctx context.Context, q *history.Queued) (after time.Tim
 	}
 	p.looking.Lock()
 	defer p.looking.Unlock()
-	policy, err := w.policy(ctx, of.Pipeline, &s)
+	policy, err := w.Policy(ctx, of.Pipeline, &s)
 	if err != nil {
 		return now, err
 	}

@@ -64,7 +64,7 @@ func (w *Watch) slot(ctx context.Context, f *force.Force, p *part, s *watched) e
 	case !decide.Asks(f, of, f.Halted(of, w.o.Stopped())):
 		return w.unasked(ctx, f, of, s)
 	}
-	policy, err := w.policy(ctx, of.Pipeline, &s.Slot)
+	policy, err := w.Policy(ctx, of.Pipeline, &s.Slot)
 	if err != nil {
 		return err
 	}
@@ -116,8 +116,8 @@ func (w *Watch) ask(ctx context.Context, f *force.Force, p *part, window pipelin
 	return p.probe.Look(ctx, window)
 }
 
-// policy is what a pipeline says, with what its primary's own history says.
-func (w *Watch) policy(ctx context.Context, p *pipeline.Pipeline, s *ledger.Slot) (failover.Policy, error) {
+// Policy is what a pipeline says, with what its primary's own history says.
+func (w *Watch) Policy(ctx context.Context, p *pipeline.Pipeline, s *ledger.Slot) (failover.Policy, error) {
 	x := p.Primary
 	out := failover.Policy{Grace: p.Grace.For.Std(), StallAfter: x.StallAfter.Std(), OnUnknown: x.OnUnknown, Dispatch: x.Recover == "dispatch"}
 	if !p.Grace.Auto && out.StallAfter > 0 {
