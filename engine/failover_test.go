@@ -13,7 +13,9 @@ import (
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/ledger"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/store"
 )
 
 // stage is a primary that does for each slot what a test says.
@@ -237,6 +239,49 @@ func TestLatePrimary(t *testing.T) {
 	defer s.mu.Unlock()
 	if len(s.cancelled) == 0 || s.cancelled[0] != "r7" {
 		t.Errorf("cancelled %v", s.cancelled)
+	}
+}
+
+// TestOnlyLeavesOthersOpen holds that an engine which serves some systems leaves
+// the open slots of others to one that serves them.
+func TestOnlyLeavesOthersOpen(t *testing.T) {
+	s := &stage{does: func(int, pipeline.Window) (pipeline.Reading, error) {
+		return pipeline.Reading{Verdict: pipeline.Nothing}, nil
+	}}
+	kinds := s.kinds()
+	files := backup("")
+	files["pipelines/pm2/a.yaml"] = strings.NewReplacer("300ms", "1h", "every: 1s", "every: 1s").Replace(files["pipelines/pm2/a.yaml"])
+	p := project(t, files)
+	open := func() (n int) {
+		db, err := store.Open(t.Context(), store.Options{Dir: p.State, ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		list, err := ledger.New(db).Watched(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	_, end := serveOnly(t, p, kinds)
+	until(t, "open slots", func() bool { return open() > 1 })
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	n := open()
+	e, err := engine.New(t.Context(), engine.Options{Project: p, Kinds: kinds, Environ: environ(t), Serve: engine.Serve{Only: []string{"github-actions"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if err := e.Run(ctx); err != nil {
+		t.Error(err)
+	}
+	if is := open(); is != n || len(runs(t, p)) > 0 {
+		t.Errorf("%d of %d slots are open, runs %+v", is, n, runs(t, p))
 	}
 }
 

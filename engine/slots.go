@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/redundctl/redundctl/engine/due"
 	"github.com/redundctl/redundctl/engine/force"
@@ -46,7 +45,7 @@ func (s *server) decided(ctx context.Context, r pipeline.Run, ends []int64) {
 // newStandby makes what asks primaries about slots.
 func (s *server) newStandby() *standby.Watch {
 	return standby.New(standby.Options{
-		Ledger: s.ledger, History: s.history, Log: s.log, Force: s.now, Stopped: s.stopped,
+		Ledger: s.ledger, History: s.history, Log: s.log, Force: s.now, Stopped: s.stopped, Serves: s.how().Serves,
 		Build: func(f *force.Force, p *force.Part) (*probes.Primary, error) {
 			return probes.Build(f.SetOf(p), p.Pipeline, s.probing)
 		},
@@ -71,14 +70,9 @@ func (s *server) newStandby() *standby.Watch {
 	})
 }
 
-// lastLookTime is how long the last look may take; after it, the run begins.
-const lastLookTime = 10 * time.Second
-
 // lastLook asks the primary once more, right before the first step of a run
 // that takes its place. The error says that the run does not begin now.
 func (s *server) lastLook(ctx context.Context, w *history.Queued) error {
-	ctx, cancel := context.WithTimeout(ctx, lastLookTime)
-	defer cancel()
 	after, err := s.standby.LastLook(ctx, w)
 	if err == nil && !after.IsZero() {
 		return &queue.Later{At: after}

@@ -98,6 +98,9 @@ type Primary struct {
 	// Usual is how late this kind of primary usually may be: a shorter grace
 	// gets a warning. 0: nobody knows.
 	Usual time.Duration
+	// Opens is the key that holds what opens heartbeats and claims of the
+	// pipeline; "": there is none, and one is made.
+	Opens string
 	// Build makes the probe of one pipeline of its keys, whose expressions have
 	// been evaluated, which have passed the Fragment and hold its defaults. The
 	// error says what is wrong with the values, in one line. nil: it is not

@@ -162,6 +162,24 @@ func Masker(s *loaded.Set, secrets map[string]string) *secret.Masker {
 	return m
 }
 
+// Text is a text of a pipeline after its expressions, as those of a primary's
+// keys are read.
+func Text(s *loaded.Set, p *pipeline.Pipeline, text string, host func(string) (string, bool)) (string, error) {
+	known, err := Secrets(s, p, host)
+	if err != nil {
+		return "", err
+	}
+	view, _, err := View(s, p, Given{Secrets: known, Host: host})
+	if err != nil {
+		return "", err
+	}
+	t, err := expr.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	return t.Text(view)
+}
+
 // Given is what the expressions of a pipeline that has no run read.
 type Given struct {
 	Secrets map[string]string // the declared ones that are set

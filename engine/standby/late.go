@@ -133,6 +133,12 @@ func (w *Watch) LastLook(ctx context.Context, q *history.Queued) (after time.Tim
 		return now, nil // nothing speaks against it
 	}
 	s.Reading = r
+	if r.Verdict == pipeline.UnderWay && s.Seen.IsZero() {
+		s.Seen = time.Now()
+		if err := w.o.Ledger.Read(ctx, s, said(r)); err != nil {
+			return now, err
+		}
+	}
 	t := ledger.Turn{Run: q.ID, Kind: kind(of), Slot: s, Reason: d.Reason, Detail: "last look before the first step: " + explain(d, r)}
 	switch d.Act {
 	case failover.Skip:

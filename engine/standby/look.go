@@ -57,6 +57,9 @@ func earlier(a, b time.Time) time.Time {
 func (w *Watch) slot(ctx context.Context, f *force.Force, p *part, s *watched) error {
 	of := f.Parts[p.id]
 	switch {
+	case of == nil && !w.o.Serves(s.System):
+		s.finished = true // it is for an engine that does
+		return nil
 	case of == nil:
 		return w.settle(ctx, nil, s, failover.Decision{Act: failover.Skip, Reason: "removed"})
 	case s.Decision != "":

@@ -37,6 +37,7 @@ type Options struct {
 	Log     *slog.Logger
 	Force   func() *force.Force
 	Stopped func() map[string]time.Time
+	Serves  func(system string) bool
 	// Build makes the probe of a part's primary.
 	Build func(*force.Force, *force.Part) (*probes.Primary, error)
 	// Decided is told of each slot that was decided, with its run and the runs

@@ -27,7 +27,7 @@ func Primaries() []kind.Primary {
 
 // Primary is the primary kind `heartbeat`.
 func Primary() kind.Primary {
-	return kind.Primary{Name: "heartbeat", Fragment: heartbeat, Build: buildBeats}
+	return kind.Primary{Name: "heartbeat", Opens: "token", Fragment: heartbeat, Build: buildBeats}
 }
 
 // recent is how long a service may have been silent: as long as it takes to see
