@@ -78,9 +78,9 @@ func decided(t *testing.T, p *config.Project) map[int64]pipeline.Run {
 	return out
 }
 
-// TestFailover holds for each way in which a primary may do that the slot ends
+// TestD1BackupRunsOnlyInThePlaceOfItsPrimary holds for each way in which a primary may do that the slot ends
 // in one decision, with its reason.
-func TestFailover(t *testing.T) {
+func TestD1BackupRunsOnlyInThePlaceOfItsPrimary(t *testing.T) {
 	is := func(v pipeline.Verdict) pipeline.Reading {
 		return pipeline.Reading{Verdict: v, Reason: "as the test says"}
 	}
