@@ -2,16 +2,12 @@ package door
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,9 +17,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/redundctl/redundctl/engine"
+	"github.com/redundctl/redundctl/engine/tokens"
 )
 
 // Guard decides who may ask over TCP.
@@ -61,7 +56,9 @@ func NewGuard(e *engine.Engine) (*Guard, error) {
 	}
 	token, err := e.Token()
 	if err == nil && token == "" {
-		token, err = ownToken(filepath.Join(p.State, "token"))
+		if token, err = tokens.File(filepath.Join(p.State, "token")); err != nil {
+			err = fmt.Errorf("the token of the server: %w", err)
+		}
 	}
 	g.token = sha256.Sum256([]byte(token))
 	return g, err
@@ -77,54 +74,6 @@ func below(root, path string) string {
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// ownToken reads the token that an earlier start has made, or makes one.
-func ownToken(path string) (string, error) {
-	for {
-		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
-		if errors.Is(err, fs.ErrNotExist) {
-			if err := makeToken(path); err != nil && !errors.Is(err, fs.ErrExist) {
-				return "", fmt.Errorf("the token of the server: %w", err)
-			}
-			continue
-		}
-		if err != nil {
-			return "", fmt.Errorf("the token of the server: %w", err)
-		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return "", fmt.Errorf("the token of the server: %w", err)
-		}
-		b, err := io.ReadAll(io.LimitReader(f, 4096))
-		token := strings.TrimSpace(string(b))
-		switch {
-		case err != nil:
-			return "", fmt.Errorf("the token of the server: %w", err)
-		case info.Mode()&0o077 != 0:
-			return "", fmt.Errorf("%s can be read by others: remove it, and the next start makes a new token", path)
-		case token == "":
-			return "", fmt.Errorf("%s is empty: remove it, and the next start makes a new token", path)
-		}
-		return token, nil
-	}
-}
-
-// makeToken writes a new one whole, unless there is one.
-func makeToken(path string) error {
-	var b [32]byte
-	_, _ = rand.Read(b[:]) // it never fails
-	f, err := os.CreateTemp(filepath.Dir(path), ".token-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(base64.RawURLEncoding.EncodeToString(b[:]) + "\n")
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Link(f.Name(), path)
 }
 
 // Listen listens, and makes sure that it is where it was thought to be.
