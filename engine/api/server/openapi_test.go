@@ -112,19 +112,18 @@ func (x *shapes) hold(route string, status int, body string) {
 	x.seen[route+" "+code] = true
 	escaped := strings.ReplaceAll(strings.ReplaceAll(path, "~", "~0"), "/", "~1")
 	at := "#/paths/" + escaped + "/" + strings.ToLower(method) + "/responses/" + code
-	if code == "default" {
-		at = "#/components/responses/Refused"
-	}
 	kinds, _ := responses[code].(map[string]any)
+	if ref, ok := kinds["$ref"].(string); ok {
+		at = ref
+		shared, _ := x.doc["components"].(map[string]any)["responses"].(map[string]any)
+		kinds, _ = shared[ref[strings.LastIndexByte(ref, '/')+1:]].(map[string]any)
+	}
 	content, _ := kinds["content"].(map[string]any)
 	for kind := range content {
 		at += "/content/" + strings.ReplaceAll(kind, "/", "~1") + "/schema"
 		if kind == "text/plain" {
 			return
 		}
-	}
-	if code == "default" {
-		at += "/content/application~1json/schema"
 	}
 	s, err := x.c.Compile("openapi.json" + at)
 	if err != nil {
@@ -220,6 +219,16 @@ func TestOpenAPIHoldsForAnswers(t *testing.T) {
 	run("GET "+v1+"status", "", "", 200)
 	run("POST "+v1+"parts/{system}/{action}", v1+"parts/pm2/start", "", 200)
 	run("POST "+v1+"parts/{system}/{name}/{action}", v1+"parts/pm2/quick/restart", "", 200)
+	beat, claim := v1+"heartbeats/{system}/{name}", v1+"claims/{system}/{name}"
+	run("POST "+beat, v1+"heartbeats/pm2/quick?state=started&rid=7", "", 200)
+	run("POST "+beat, v1+"heartbeats/pm2/quick?state=succeeded&slot="+slot, "", 200)
+	run("POST "+claim, v1+"claims/pm2/quick", `{"slot": "`+slot+`", "rid": "7"}`, 200)
+	run("POST "+claim, v1+"claims/pm2/quick", `{"created-at": "`+slot+`", "rid": "8"}`, 200)
+	for range 30 {
+		ask(t, c, "POST "+v1+"claims/pm2/slow", "")
+	}
+	run("POST "+beat, v1+"heartbeats/pm2/slow?state=started", "", 429)
+	run("POST "+claim, v1+"claims/pm2/slow", "", 429)
 	messages(t, s, x)
 	for _, route := range s.server.Routes() {
 		if _, path, _ := strings.Cut(route, " "); path != "/healthz" && path != v1+"engine/stop" {

@@ -43,6 +43,8 @@ func (s *Server) table() map[route]handler {
 		{"POST", v1 + "runs/{id}/retry"}:                s.postRetry,
 		{"POST", v1 + "parts/{system}/{action}"}:        s.postPart,
 		{"POST", v1 + "parts/{system}/{name}/{action}"}: s.postPart,
+		{"POST", heartbeats}:                            s.postHeartbeat,
+		{"POST", claims}:                                s.postClaim,
 		{"POST", v1 + "engine/stop"}:                    s.postStop,
 		{"POST", v1 + "engine/reload"}:                  s.postReload,
 	}
@@ -91,13 +93,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	p := peerOf(r.Context())
 	if !p.Local {
-		if status, reason, hint := s.tcp.Admit(r); status != 0 {
-			s.refused.say(func(n int) { s.log.Warn("a request was refused", "from", p.Addr, "reason", reason, "more", n) })
-			h.Set("Connection", "close")
-			if status == http.StatusUnauthorized {
-				h.Set("WWW-Authenticate", `Bearer realm="redundctl"`)
-			}
-			s.refuse(w, status, reason, hint)
+		if r = s.admit(w, r, p); r == nil {
 			return
 		}
 	}
@@ -167,6 +163,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("a request may have %d bytes", big.Limit), "")
 	case errors.Is(err, history.ErrNoRun):
 		s.refuse(w, http.StatusNotFound, "there is no run "+brief(r.PathValue("id")), "redundctl runs lists those that there are")
+	case errors.Is(err, api.ErrNoPipeline):
+		s.refuse(w, http.StatusNotFound, err.Error(), "redundctl list has those that there are")
+	case errors.Is(err, api.ErrBadSlot):
+		s.refuse(w, http.StatusBadRequest, err.Error(), "redundctl next lists those to come")
 	case errors.Is(err, engine.NotServing):
 		s.refuse(w, http.StatusServiceUnavailable, "the engine is starting or ending", "ask again in a moment")
 	case r.Context().Err() != nil || errors.Is(err, context.DeadlineExceeded):

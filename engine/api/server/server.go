@@ -26,9 +26,11 @@ type Options struct {
 	// Stop ends the engine; it is called when somebody asked for that, after
 	// the answer. It must not wait for the end. nil: the engine cannot be
 	// stopped from here.
-	Stop   func()
-	Log    *slog.Logger // nil: none
-	Limits Limits
+	Stop func()
+	Log  *slog.Logger // nil: none
+	// Primaries takes heartbeats and claims; nil: nobody does.
+	Primaries Primaries
+	Limits    Limits
 }
 
 // Limits bound what callers can cost. Zero fields have a default.
@@ -86,6 +88,7 @@ type Server struct {
 	events  watcher
 	alive   verdict
 	refused quiet
+	calls   flood           // of primaries
 	base    context.Context // ends when requests must, a while after Run was told to
 
 	mu   sync.Mutex

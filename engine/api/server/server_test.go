@@ -81,6 +81,7 @@ type standing struct {
 	engine  *engine.Engine
 	server  *server.Server
 	logged  *buffer
+	calls   *primaries
 	stop    context.CancelFunc // of the engine
 	halt    context.CancelFunc // of the server
 	ended   chan error         // of the engine
@@ -127,7 +128,7 @@ func again(ctx context.Context, before *config.Project, c config.Change) (*confi
 // start serves a project until the test ends.
 func start(t *testing.T, p *config.Project, l server.Limits) *standing {
 	t.Helper()
-	s := &standing{t: t, project: p, ended: make(chan error, 1), halted: make(chan error, 1), logged: &buffer{}}
+	s := &standing{t: t, project: p, ended: make(chan error, 1), halted: make(chan error, 1), logged: &buffer{}, calls: &primaries{}}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	ready := make(chan struct{})
@@ -139,7 +140,7 @@ func start(t *testing.T, p *config.Project, l server.Limits) *standing {
 		t.Fatal(err)
 	}
 	var err error
-	s.server, err = server.New(s.engine, server.Options{Stop: stop, Log: slog.New(slog.NewTextHandler(s.logged, nil)), Limits: l})
+	s.server, err = server.New(s.engine, server.Options{Stop: stop, Log: slog.New(slog.NewTextHandler(s.logged, nil)), Limits: l, Primaries: s.calls})
 	if err != nil {
 		t.Fatal(err)
 	}

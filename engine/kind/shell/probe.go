@@ -59,11 +59,7 @@ func buildProbe(with map[string]any, d kind.PrimaryDeps, found *finder) (pipelin
 // Probe runs the script once, in the project root. Everything that it started
 // has ended when it returns.
 func (p *probe) Probe(ctx context.Context, w pipeline.Window) (pipeline.Reading, error) {
-	slot := ""
-	if !w.Slot.IsZero() {
-		slot = w.Slot.UTC().Format(time.RFC3339)
-	}
-	env := append(p.env[:len(p.env):len(p.env)], "REDUND_SLOT="+slot)
+	env := append(p.env[:len(p.env):len(p.env)], "REDUND_SLOT="+pipeline.Time(w.Slot))
 	sh, err := p.found.shell("", env)
 	if err != nil {
 		return pipeline.Reading{}, err

@@ -114,13 +114,21 @@ func (g *Guard) Admit(r *http.Request) (status int, reason, hint string) {
 	if r.URL.Path == "/healthz" {
 		return 0, "", ""
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	if !strings.EqualFold(scheme, "bearer") || subtle.ConstantTimeCompare(sum[:], g.token[:]) != 1 {
+	sum := sha256.Sum256([]byte(Bearer(r)))
+	if subtle.ConstantTimeCompare(sum[:], g.token[:]) != 1 {
 		return http.StatusUnauthorized, "the token is missing or wrong",
 			"send Authorization: Bearer with server.token, or with what stands in the file token of the state directory"
 	}
 	return 0, "", ""
+}
+
+// Bearer is the token that a request shows, "" where there is none.
+func Bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
 // knows reports whether the server goes by the host of a request.
