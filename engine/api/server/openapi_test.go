@@ -219,16 +219,7 @@ func TestOpenAPIHoldsForAnswers(t *testing.T) {
 	run("GET "+v1+"status", "", "", 200)
 	run("POST "+v1+"parts/{system}/{action}", v1+"parts/pm2/start", "", 200)
 	run("POST "+v1+"parts/{system}/{name}/{action}", v1+"parts/pm2/quick/restart", "", 200)
-	beat, claim := v1+"heartbeats/{system}/{name}", v1+"claims/{system}/{name}"
-	run("POST "+beat, v1+"heartbeats/pm2/quick?state=started&rid=7", "", 200)
-	run("POST "+beat, v1+"heartbeats/pm2/quick?state=succeeded&slot="+slot, "", 200)
-	run("POST "+claim, v1+"claims/pm2/quick", `{"slot": "`+slot+`", "rid": "7"}`, 200)
-	run("POST "+claim, v1+"claims/pm2/quick", `{"created-at": "`+slot+`", "rid": "8"}`, 200)
-	for range 30 {
-		ask(t, c, "POST "+v1+"claims/pm2/slow", "")
-	}
-	run("POST "+beat, v1+"heartbeats/pm2/slow?state=started", "", 429)
-	run("POST "+claim, v1+"claims/pm2/slow", "", 429)
+	calls(slot, run)
 	messages(t, s, x)
 	for _, route := range s.server.Routes() {
 		if _, path, _ := strings.Cut(route, " "); path != "/healthz" && path != v1+"engine/stop" {
@@ -250,6 +241,20 @@ func TestOpenAPIHoldsForAnswers(t *testing.T) {
 			}
 		}
 	}
+}
+
+// calls are those of primaries.
+func calls(slot string, run func(route, path, body string, want int) string) {
+	const beat, claim = "POST /api/v1/heartbeats/{system}/{name}", "POST /api/v1/claims/{system}/{name}"
+	run(beat, "/api/v1/heartbeats/pm2/quick?state=started&rid=7", "", 200)
+	run(beat, "/api/v1/heartbeats/pm2/quick?state=succeeded&slot="+slot, "", 200)
+	run(claim, "/api/v1/claims/pm2/quick", `{"slot": "`+slot+`", "rid": "7"}`, 200)
+	run(claim, "/api/v1/claims/pm2/quick", `{"created-at": "`+slot+`", "rid": "late"}`, 200)
+	for range 30 {
+		run(claim, "/api/v1/claims/pm2/slow", `{"slot": "`+slot+`"}`, 200)
+	}
+	run(beat, "/api/v1/heartbeats/pm2/slow?state=started", "", 429)
+	run(claim, "/api/v1/claims/pm2/slow", "", 429)
 }
 
 // refusal is the status of a question that nobody would answer.
