@@ -16,11 +16,13 @@ import (
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/lock"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/primaries"
 	"github.com/redundctl/redundctl/engine/queue"
 	"github.com/redundctl/redundctl/engine/runner/retry"
 	"github.com/redundctl/redundctl/engine/saved"
 	"github.com/redundctl/redundctl/engine/schedule"
 	"github.com/redundctl/redundctl/engine/standby"
+	"github.com/redundctl/redundctl/engine/tokens"
 	"github.com/redundctl/redundctl/engine/trouble"
 	"github.com/redundctl/redundctl/engine/work"
 )
@@ -34,20 +36,21 @@ const againEvery = 5 * time.Second
 // server is an Engine that serves.
 type server struct {
 	*Engine
-	started time.Time
-	timer   *schedule.Timer
-	slots   *due.Slots
-	standby *standby.Watch
-	queue   *queue.Queue
-	zones   schedule.Zones
-	files   saved.Files
-	parts   *errgroup.Group // the goroutines
-	care    care
-	trouble trouble.List
-	loading chan struct{} // holds a token while the files are read: one does at a time
-	unread  saved.Change  // what was saved and is not in force; who loads has it, and what follows
-	leaving saved.Leaving
-	again   chan time.Duration // of one: after which the files must be looked at, though nobody saves one
+	started   time.Time
+	timer     *schedule.Timer
+	slots     *due.Slots
+	standby   *standby.Watch
+	primaries primaries.Primaries
+	queue     *queue.Queue
+	zones     schedule.Zones
+	files     saved.Files
+	parts     *errgroup.Group // the goroutines
+	care      care
+	trouble   trouble.List
+	loading   chan struct{} // holds a token while the files are read: one does at a time
+	unread    saved.Change  // what was saved and is not in force; who loads has it, and what follows
+	leaving   saved.Leaving
+	again     chan time.Duration // of one: after which the files must be looked at, though nobody saves one
 
 	mu     sync.Mutex // guards what follows
 	force  *force.Force
@@ -84,6 +87,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	s.timer = schedule.NewTimer(schedule.TimerOptions{})
 	s.queue = queue.New(e.history, queue.Options{Start: s.start, Failed: func(err error) { s.failed("queue", err) }})
 	s.standby = s.newStandby()
+	s.primaries = primaries.Primaries{Force: s.now, Stopped: s.stopped, Ledger: s.ledger, Standby: s.standby, Tokens: tokens.New(e.o.Project.State), Host: e.host}
 	s.slots = s.newSlots()
 	if err := s.readStopped(ctx); err != nil {
 		return err

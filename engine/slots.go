@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/due"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
@@ -78,4 +79,33 @@ func (s *server) lastLook(ctx context.Context, w *history.Queued) error {
 		return &queue.Later{At: after}
 	}
 	return err
+}
+
+// Heartbeat takes what a primary said; NotServing when the engine does not serve.
+func (e *Engine) Heartbeat(ctx context.Context, id string, b pipeline.Heartbeat) error {
+	s := e.serving.Load()
+	if s == nil {
+		return NotServing
+	}
+	return s.primaries.Heartbeat(ctx, id, b)
+}
+
+// Claim answers whether a run of a primary may still serve its slot; NotServing
+// when the engine does not serve.
+func (e *Engine) Claim(ctx context.Context, id string, a api.ClaimAsk) (api.Claim, error) {
+	s := e.serving.Load()
+	if s == nil {
+		return api.Claim{}, NotServing
+	}
+	return s.primaries.Claim(ctx, id, a)
+}
+
+// PrimaryToken gives what opens heartbeats and claims of a pipeline; NotServing
+// when the engine does not serve.
+func (e *Engine) PrimaryToken(id string) (token string, known bool, err error) {
+	s := e.serving.Load()
+	if s == nil {
+		return "", false, NotServing
+	}
+	return s.primaries.PrimaryToken(id)
 }

@@ -89,7 +89,7 @@ func serve(ctx context.Context, a *app.App, o engine.Options, hup <-chan os.Sign
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	srv, err := server.New(e, server.Options{Stop: stop, Log: a.Logger()})
+	srv, err := server.New(e, server.Options{Stop: stop, Log: a.Logger(), Primaries: e})
 	if err != nil {
 		return err
 	}

@@ -95,11 +95,14 @@ func (s *Server) caller(w http.ResponseWriter, r *http.Request) (id string, err 
 		return "", engine.NotServing
 	}
 	token, known, err := s.o.Primaries.PrimaryToken(id)
+	if !known && err == nil {
+		return "", fmt.Errorf("%w: %s", api.ErrNoPipeline, brief(id))
+	}
 	if reason, stranger := r.Context().Value(strangerKey{}).(string); stranger {
 		if err != nil {
 			s.log.Warn("a token cannot be read", "pipeline", id, "error", err)
 		}
-		if !shows(r, token) || !known || err != nil {
+		if !shows(r, token) || err != nil {
 			s.turnAway(w, peerOf(r.Context()), &refusal{
 				http.StatusUnauthorized, reason,
 				"send Authorization: Bearer with primary.heartbeat.token, or with what stands in the file tokens/<system>/<name> of the state directory",

@@ -234,7 +234,7 @@ func TestPrimaryTokens(t *testing.T) {
 		{"POST /api/v1/heartbeats/pm2/slow?state=started", "", []string{mine}, 401}, // another's
 		{"POST /api/v1/heartbeats/pm2/none?state=started", "", []string{"Authorization: Bearer "}, 401},
 		{"POST /api/v1/heartbeats/pm2/none?state=started", "", nil, 401},
-		{"POST /api/v1/heartbeats/pm2/other?state=started", "", []string{mine}, 401}, // who may not ask learns no names
+		{"POST /api/v1/heartbeats/pm2/other?state=started", "", []string{mine}, 404}, // a name is no secret
 		{"POST /api/v1/heartbeats/pm2/other?state=started", "", []string{bearer}, 404},
 		{"POST /api/v1/heartbeats/pm2/quick/?state=started", "", []string{mine}, 401},
 		{"POST /api/v1/heartbeats/pm2%2Fquick?state=started", "", []string{mine}, 401},
@@ -246,7 +246,7 @@ func TestPrimaryTokens(t *testing.T) {
 		{"POST /api/v1/engine/stop", "", []string{mine}, 401},
 		{"POST /api/v1/parts/pm2/quick/stop", "", []string{mine}, 401},
 		{"POST /api/v1/heartbeats/../engine/stop", "", []string{mine}, 401},
-		{"POST /api/v1/heartbeats/pm2/..%2F..%2Fruns", `{"pipeline": "quick"}`, []string{mine}, 401},
+		{"POST /api/v1/heartbeats/pm2/..%2F..%2Fruns", `{"pipeline": "quick"}`, []string{mine}, 404},
 		{beats + "?state=started", "", []string{mine, "Host: evil.example"}, 421},
 		{beats + "?state=started", "", []string{mine, "Origin: http://evil.example"}, 403},
 		{beats + "?state=started", strings.Repeat("x", server.BodyOfPrimary+1), []string{mine}, 413},

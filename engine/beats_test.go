@@ -1,0 +1,149 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/builtin"
+	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/pipeline"
+)
+
+const heard = `
+version: 1
+name: a
+system: pm2
+primary: {heartbeat: {}, every: 200ms, stall-after: 3s}
+grace: 1s
+overlap: allow
+schedule: {every: 2s}
+steps: [{exec: ["true"]}]
+`
+
+// slotIs waits for the next slot of a period, and gives it.
+func slotIs(period time.Duration) time.Time {
+	next := time.Now().Truncate(period).Add(period)
+	<-time.After(time.Until(next) + 20*time.Millisecond)
+	return next.UTC()
+}
+
+// endOf waits until a slot is decided and its run has ended, and gives that.
+func endOf(t *testing.T, p *config.Project, slot time.Time) pipeline.Run {
+	t.Helper()
+	var r pipeline.Run
+	until(t, "the end of slot "+pipeline.Time(slot), func() bool {
+		var ok bool
+		r, ok = decided(t, p)[slot.Unix()]
+		return ok
+	})
+	return r
+}
+
+// TestHeartbeats holds what a primary that calls has decided: delivered, failed,
+// silent, and never heard.
+func TestHeartbeats(t *testing.T) {
+	p := project(t, map[string]string{"pipelines/pm2/a.yaml": heard})
+	e, end := serveOnly(t, p, builtin.Kinds())
+	beat := func(state, run string) {
+		t.Helper()
+		if err := e.Heartbeat(t.Context(), "pm2/a", pipeline.Heartbeat{At: time.Now(), State: state, Run: run, Body: "it says " + state}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := endOf(t, p, slotIs(2*time.Second)); r.State != pipeline.Skipped || r.Reason != "primary-unknown" {
+		t.Errorf("never heard: %s %s", r.State, r.Reason)
+	}
+	slot := slotIs(2 * time.Second)
+	beat("started", "1")
+	beat("succeeded", "1")
+	beat("succeeded", "1") // replayed
+	if r := endOf(t, p, slot); r.State != pipeline.Skipped || r.Reason != "primary-succeeded" {
+		t.Errorf("delivered: %s %s", r.State, r.Reason)
+	}
+	slot = slotIs(2 * time.Second)
+	beat("started", "2")
+	beat("failed", "2")
+	from := time.Now()
+	if r := endOf(t, p, slot); r.State != pipeline.Succeeded || r.Reason != "primary-failed" || time.Since(from) > time.Second {
+		t.Errorf("failed: %s %s after %s", r.State, r.Reason, time.Since(from))
+	}
+	slot = slotIs(2 * time.Second)
+	beat("failed", "2") // replayed: it is the last slot's
+	if r := endOf(t, p, slot); r.State != pipeline.Succeeded || r.Reason != "primary-missing" {
+		t.Errorf("silent: %s %s", r.State, r.Reason)
+	}
+	if err := e.Heartbeat(t.Context(), "pm2/b", pipeline.Heartbeat{At: time.Now(), State: "started"}); !errors.Is(err, api.ErrNoPipeline) {
+		t.Error(err)
+	}
+	if err := e.Heartbeat(t.Context(), "pm2/a", pipeline.Heartbeat{At: time.Now(), State: "started", Slot: slot.Add(time.Second)}); !errors.Is(err, api.ErrBadSlot) {
+		t.Error(err)
+	}
+	token, known, err := e.PrimaryToken("pm2/a")
+	kept, rerr := os.ReadFile(filepath.Join(p.State, "tokens", "pm2", "a"))
+	if err != nil || rerr != nil || !known || token != strings.TrimSpace(string(kept)) {
+		t.Errorf("the token %v, %v, %v", known, err, rerr)
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestClaimsOfPrimaries holds that a late primary asks and stands down, or goes
+// on while the backup waits, and that a grant is a lease.
+func TestClaimsOfPrimaries(t *testing.T) {
+	p := project(t, map[string]string{"pipelines/pm2/a.yaml": heard})
+	e, end := serveOnly(t, p, builtin.Kinds())
+	claim := func(slot time.Time, run string) api.Claim {
+		t.Helper()
+		c, err := e.Claim(t.Context(), "pm2/a", api.ClaimAsk{Slot: slot, Run: run})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	slot := slotIs(2 * time.Second)
+	if c := claim(slot, "1"); !c.Granted || c.Until == nil || c.Fence != 1 {
+		t.Errorf("in time: %+v", c)
+	}
+	<-time.After(1500 * time.Millisecond) // past its grace
+	if r, ok := decided(t, p)[slot.Unix()]; ok {
+		t.Errorf("decided under a grant: %+v", r)
+	}
+	if err := e.Heartbeat(t.Context(), "pm2/a", pipeline.Heartbeat{At: time.Now(), State: "succeeded", Run: "1", Slot: slot}); err != nil {
+		t.Fatal(err)
+	}
+	if r := endOf(t, p, slot); r.State != pipeline.Skipped || r.Reason != "claimed-by-primary" {
+		t.Errorf("delivered under a grant: %s %s", r.State, r.Reason)
+	}
+	slot = slotIs(2 * time.Second)
+	if c := claim(slot, "2"); !c.Granted {
+		t.Errorf("%+v", c)
+	}
+	if r := endOf(t, p, slot); r.State != pipeline.Succeeded || r.Reason != "primary-stalled" || r.Fence != 2 {
+		t.Errorf("past its lease: %s %s, fence %d", r.State, r.Reason, r.Fence)
+	}
+	if c := claim(slot, "2"); c.Granted || c.Why == "" {
+		t.Errorf("after the backup: %+v", c)
+	}
+	created, err := e.Claim(t.Context(), "pm2/a", api.ClaimAsk{Created: slot.Add(time.Second), Run: "3"})
+	if err != nil || created.Slot != pipeline.Time(slot) || created.Granted {
+		t.Errorf("%+v, %v", created, err)
+	}
+	for _, bad := range []time.Time{slot.Add(time.Second), slot.Add(time.Hour)} {
+		if _, err := e.Claim(t.Context(), "pm2/a", api.ClaimAsk{Slot: bad}); !errors.Is(err, api.ErrBadSlot) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+	if n := len(eventsOf(t, p, "claim")); n != 2 {
+		t.Error(fmt.Sprint(n, " claims"))
+	}
+}
