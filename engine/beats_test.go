@@ -143,6 +143,9 @@ func TestClaimsOfPrimaries(t *testing.T) {
 	if err := end(); err != nil {
 		t.Error(err)
 	}
+	if late := eventsOf(t, p, "late-primary"); len(late) != 1 || !strings.Contains(late[0].Detail, "stands down") {
+		t.Errorf("%+v", late)
+	}
 	if n := len(eventsOf(t, p, "claim")); n != 2 {
 		t.Error(fmt.Sprint(n, " claims"))
 	}

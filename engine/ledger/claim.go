@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -22,6 +23,9 @@ type Grant struct {
 	Fence   int64
 	Until   time.Time // zero: not granted
 	Why     string    // in one line for people
+	// Late reports that the primary came after its backup had begun, for the first
+	// time.
+	Late bool
 }
 
 // Claim grants a slot to its primary, unless a run of the backup has begun with
@@ -42,9 +46,14 @@ func claim(tx *store.Tx, a *Ask, now time.Time) (Grant, error) {
 		return Grant{}, err
 	}
 	if ok {
-		why, err := taken(tx, &s, a, now)
+		why, ran, err := taken(tx, &s, a, now)
 		if err != nil || why != "" {
-			return Grant{Why: why, Fence: s.Fence}, err
+			g := Grant{Why: why, Fence: s.Fence}
+			if err == nil && ran {
+				s.Late, s.Reading = now.Sub(s.At), pipeline.Reading{Run: a.Run, Began: now}
+				g.Late, err = late(tx, &s, fmt.Sprintf("the primary came %s late and asked whether it still may; it stands down, for %s", s.Late.Round(time.Second), why))
+			}
+			return g, err
 		}
 		if now.Before(s.Lease) && s.Claimed == a.Run {
 			return Grant{Granted: true, Fence: s.Fence, Until: s.Lease, Why: "it has this slot already"}, nil
@@ -65,16 +74,16 @@ func claim(tx *store.Tx, a *Ask, now time.Time) (Grant, error) {
 	return g, tell(tx, Line{Slot: a.Slot, Event: pipeline.Event{At: now, Pipeline: a.System + "/" + a.Name, What: "claim", Detail: detail}})
 }
 
-// taken says why a slot is not granted, or "".
-func taken(tx *store.Tx, s *Slot, a *Ask, now time.Time) (string, error) {
+// taken says why a slot is not granted, or "", and whether that is for a run of
+// the backup.
+func taken(tx *store.Tx, s *Slot, a *Ask, now time.Time) (why string, ran bool, err error) {
 	if now.Before(s.Lease) && s.Claimed != a.Run {
-		return "another run of the primary has it", nil
+		return "another run of the primary has it", false, nil
 	}
 	if s.Decision == "skip" && (s.Reason == "primary-succeeded" || s.Reason == "claimed-by-primary" || s.Reason == "dispatched" || s.Reason == "superseded") {
-		return "it was delivered: " + s.Reason, nil
+		return "it was delivered: " + s.Reason, false, nil
 	}
-	why := ""
-	err := tx.Query(`SELECT state FROM runs WHERE system = ? AND name = ? AND slot = ? AND state IN ('running', 'succeeded') LIMIT 1`,
-		func(row store.Row) error { why = "the backup's run of it is " + row.Text(0); return nil }, s.System, s.Name, store.Micros(s.At))
-	return why, err
+	err = tx.Query(`SELECT state FROM runs WHERE system = ? AND name = ? AND slot = ? AND state IN ('running', 'succeeded') LIMIT 1`,
+		func(row store.Row) error { why = map[string]string{"running": "the backup runs for it", "succeeded": "the backup has served it"}[row.Text(0)]; return nil }, s.System, s.Name, store.Micros(s.At))
+	return why, why != "", err
 }

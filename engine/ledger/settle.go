@@ -192,14 +192,19 @@ func (l *Ledger) Turn(ctx context.Context, t Turn) error {
 // Late records that a primary turned up after its backup ran, once.
 func (l *Ledger) Late(ctx context.Context, s Slot, detail string) (first bool, err error) {
 	err = l.db.Write(ctx, func(tx *store.Tx) error {
-		n, err := tx.Exec("UPDATE slots SET late = ?, began = ?, ended = ?, primary_run = ? WHERE system = ? AND name = ? AND slot = ? AND late IS NULL",
-			max(s.Late.Microseconds(), 1), store.Micros(s.Reading.Began), store.Micros(s.Reading.Ended), store.OrNull(s.Reading.Run), s.System, s.Name, store.Micros(s.At))
-		if first = n == 1; err != nil || !first {
-			return err
-		}
-		return tell(tx, Line{Slot: s.At, Event: pipeline.Event{Run: s.Run, Pipeline: s.ID(), What: "late-primary", Detail: detail}})
+		first, err = late(tx, &s, detail)
+		return err
 	})
 	return first, err
+}
+
+func late(tx *store.Tx, s *Slot, detail string) (first bool, err error) {
+	n, err := tx.Exec("UPDATE slots SET late = ?, began = ?, ended = ?, primary_run = ? WHERE system = ? AND name = ? AND slot = ? AND late IS NULL",
+		max(s.Late.Microseconds(), 1), store.Micros(s.Reading.Began), store.Micros(s.Reading.Ended), store.OrNull(s.Reading.Run), s.System, s.Name, store.Micros(s.At))
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, tell(tx, Line{Slot: s.At, Event: pipeline.Event{Run: s.Run, Pipeline: s.ID(), What: "late-primary", Detail: detail}})
 }
 
 func system(id string) string { s, _, _ := strings.Cut(id, "/"); return s }

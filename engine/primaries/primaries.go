@@ -99,6 +99,10 @@ func (x *Primaries) Claim(ctx context.Context, id string, a api.ClaimAsk) (api.C
 	if err != nil {
 		return api.Claim{}, err
 	}
+	if g.Late {
+		s.Late = time.Since(s.At)
+		x.Standby.CameLate(ctx, s)
+	}
 	if g.Granted {
 		if is, ok, err := x.Ledger.Slot(ctx, s.System, s.Name, s.At); err == nil && ok && is.Decision == "" {
 			x.Standby.Add([]ledger.Slot{is})

@@ -53,14 +53,20 @@ func (w *Watch) late(ctx context.Context, f *force.Force, p *part, s *watched) e
 		return err
 	}
 	if first {
-		w.o.Log.Warn("a primary turned up late", "pipeline", p.id, "slot", pipeline.Time(s.At), "late", x.Late.Round(time.Second).String(), "run", s.Run)
-		w.o.Late(ctx, x)
+		w.CameLate(ctx, x)
 	}
 	s.finished = s.fenced || of.Pipeline.Primary.Fence != "cancel-late" || r.Verdict != pipeline.UnderWay || !r.Scheduled || run.State.Bad()
 	if s.finished {
 		return nil
 	}
 	return w.fence(ctx, p, s, r)
+}
+
+// CameLate tells of a primary that turned up after its backup ran, which is
+// recorded.
+func (w *Watch) CameLate(ctx context.Context, s ledger.Slot) {
+	w.o.Log.Warn("a primary turned up late", "pipeline", s.ID(), "slot", pipeline.Time(s.At), "late", s.Late.Round(time.Second).String(), "run", s.Run)
+	w.o.Late(ctx, s)
 }
 
 // turnedUp reports whether a reading shows a run of the primary that was not
