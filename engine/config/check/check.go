@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/redundctl/redundctl/engine/config/mistake"
 	"github.com/redundctl/redundctl/engine/config/settings"
@@ -199,10 +198,10 @@ func (f *File) checkPrimary() {
 	if p.Primary == nil {
 		return
 	}
-	usual := map[string]time.Duration{"github-workflow": 30 * time.Minute, "netlify-function": 2 * time.Minute}[p.Primary.Kind]
-	if d := p.Grace.For.Std(); !p.Grace.Auto && len(p.Schedule) > 0 && p.Mode == pipeline.Standby && d < usual && slices.Contains(f.source.Keys(nil), "grace") {
+	k, _ := f.Kinds.Primary(p.Primary.Kind)
+	if d := p.Grace.For.Std(); !p.Grace.Auto && len(p.Schedule) > 0 && p.Mode == pipeline.Standby && d < k.Usual && slices.Contains(f.source.Keys(nil), "grace") {
 		f.say(f.source.At(place("grace")), diag.Warning, "short-grace",
-			fmt.Sprintf("%s is shorter than what is usual for %s (%s): the backup would often run although the primary comes", p.Grace.For, p.Primary.Kind, pipeline.Duration(usual)),
+			fmt.Sprintf("%s is shorter than what is usual for %s (%s): the backup would often run although the primary comes", p.Grace.For, p.Primary.Kind, pipeline.Duration(k.Usual)),
 			"write grace: auto, or a longer time")
 	}
 }

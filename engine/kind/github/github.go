@@ -4,6 +4,7 @@ package github
 
 import (
 	_ "embed" // the schema fragments
+	"time"
 
 	"github.com/redundctl/redundctl/engine/kind"
 )
@@ -33,4 +34,6 @@ func Kinds() []kind.Action {
 }
 
 // Primary is the primary kind `github-workflow`.
-func Primary() kind.Primary { return kind.Primary{Name: "github-workflow", Fragment: primary} }
+func Primary() kind.Primary {
+	return kind.Primary{Name: "github-workflow", Fragment: primary, Usual: 30 * time.Minute}
+}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -20,7 +21,7 @@ var primary []byte
 // an address, beats the one that listens to calls. Netlify tells nobody whether
 // a scheduled function ran, nor how.
 func Primary(page, beats kind.Primary) kind.Primary {
-	return kind.Primary{Name: "netlify-function", Fragment: primary, Build: func(with map[string]any, d kind.PrimaryDeps) (pipeline.Probe, error) {
+	return kind.Primary{Name: "netlify-function", Fragment: primary, Usual: 2 * time.Minute, Build: func(with map[string]any, d kind.PrimaryDeps) (pipeline.Probe, error) {
 		var c struct {
 			URL string `json:"url"`
 		}
