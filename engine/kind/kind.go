@@ -48,6 +48,9 @@ type Kind[T any] struct {
 	// descriptions; without it the outputs are not known before the run.
 	Fragment []byte
 	Unbuilt  bool // Build fails, for the action comes with a later version
+	// Secrets names the secret that stands in for a key of `with` that is not
+	// written, if the pipeline declares it, by key. nil: none does.
+	Secrets map[string]string
 	// Build makes the action of one attempt from `with`, whose expressions
 	// have been evaluated, which has passed the Fragment and holds its
 	// defaults. The error says what is wrong with the values, in one line.

@@ -62,16 +62,25 @@ func Restore(d history.Definition) (*pipeline.Pipeline, error) {
 	return p, nil
 }
 
-// Build makes the action of one attempt. What is a key of the step itself was
-// checked when the file was loaded and has no other form; of what stands in
-// `with`, expressions may have made anything.
-func (s *Set) Build(uses string, with map[string]any) (pipeline.Action, error) {
+// Builder makes the actions of one run, which is given these secrets. What is a
+// key of the step itself was checked when the file was loaded and has no other
+// form; of what stands in `with`, expressions may have made anything.
+func (s *Set) Builder(secrets map[string]string) func(uses string, with map[string]any) (pipeline.Action, error) {
+	return func(uses string, with map[string]any) (pipeline.Action, error) { return s.build(uses, with, secrets) }
+}
+
+func (s *Set) build(uses string, with map[string]any, secrets map[string]string) (pipeline.Action, error) {
 	k, ok := s.Kinds.Action(uses)
 	if !ok {
 		return nil, fmt.Errorf("uses: there is no kind %s", uses)
 	}
 	if k.Key {
 		return k.Build(with, s.deps)
+	}
+	for key, name := range k.Secrets {
+		if _, written := with[key]; !written && secrets[name] != "" {
+			with[key] = secrets[name]
+		}
 	}
 	schemas := s.Kinds.Schemas()
 	schemas.FillWith(uses, with)

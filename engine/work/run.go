@@ -185,7 +185,7 @@ func (w *Worker) job(q *Request, run pipeline.Run) runner.Job {
 		Params: q.params, Env: q.env, Host: w.Host, InheritEnv: project.Config.InheritEnv, Vars: project.Config.Vars,
 		Secrets: q.secrets, Masker: q.masker(),
 		Root: project.Root, State: project.State, Protected: project.Protected(),
-		Action: project.Action, Build: q.set.Build,
+		Action: project.Action, Build: q.set.Builder(q.secrets),
 		Call: func(ctx context.Context, name string, params map[string]any) (pipeline.Called, error) {
 			return w.call(ctx, called{q, run.ID, name, params})
 		},

@@ -4,9 +4,11 @@ package github
 
 import (
 	_ "embed" // the schema fragments
-	"time"
+	"fmt"
+	"strconv"
 
 	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/schema"
 )
 
 //go:embed workflow.json
@@ -29,11 +31,39 @@ var primary []byte
 func Kinds() []kind.Action {
 	return []kind.Action{
 		kind.Later("github/workflow", workflow), kind.Later("github/checkout", checkout),
-		kind.Later("github/setup", setup), kind.Later("github/dispatch", dispatch),
+		kind.Later("github/setup", setup), Dispatch(),
 	}
 }
 
-// Primary is the primary kind `github-workflow`.
-func Primary() kind.Primary {
-	return kind.Primary{Name: "github-workflow", Fragment: primary, Usual: 30 * time.Minute}
+// decode reads `with` into a struct.
+func decode(with map[string]any, into any) error { return schema.Decode(with, into) }
+
+// text is a file name or an id as text.
+func text(v any) string {
+	switch x := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return x
+	case float64:
+		return strconv.FormatFloat(x, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
+
+// words are a list of words, or one.
+func words(v any) []string {
+	switch x := v.(type) {
+	case nil:
+		return nil
+	case []any:
+		out := make([]string, len(x))
+		for i := range x {
+			out[i] = text(x[i])
+		}
+		return out
+	case []string:
+		return x
+	}
+	return []string{text(v)}
 }
