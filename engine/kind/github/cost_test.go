@@ -108,9 +108,7 @@ func TestWaiters(t *testing.T) {
 		defer close(done)
 		_, _ = first.Probe(ctx, window())
 	}()
-	for b.hub.Count(0, runsOfRepository) == 0 && t.Context().Err() == nil {
-		time.Sleep(time.Millisecond)
-	}
+	until(t, "the first request", func() bool { return b.hub.Count(0, runsOfRepository) > 0 })
 	short, end := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer end()
 	r, err := second.Probe(short, window())
@@ -196,4 +194,16 @@ func TestBusyRepository(t *testing.T) {
 	}
 	quiet := b.probe(map[string]any{"workflow": "busy.yml", "event": "push"})
 	b.want(b.look(quiet, window()), pipeline.Nothing, "")
+}
+
+// until waits until something has come to pass.
+func until(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); {
+		if so() {
+			return
+		}
+		<-time.After(time.Millisecond)
+	}
+	t.Fatalf("%s did not come to pass", what)
 }
