@@ -46,6 +46,11 @@ func TestDispatchedRun(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
+	for _, body := range []string{`{}`, `{"id": 7, "status": "completed", "conclusion": "success", "created_at": "2026-11-03T02:00:00Z"}`, `<html>`} {
+		b.hub.Fail(githubtest.Fault{Only: "/actions/runs/", Status: 200, Body: body})
+		w.Run = r.Run
+		b.want(b.look(p, w), pipeline.Unknown, "not what GitHub answers")
+	}
 }
 
 // TestDispatchWithoutDetails holds that a run is found whose id the API did not

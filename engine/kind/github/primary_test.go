@@ -223,6 +223,7 @@ func TestSeveralRuns(t *testing.T) {
 		"succeeded, then cancelled":     {[]string{"success", "cancelled"}, pipeline.Delivered, 0},
 		"goes on, a newer one failed":   {[]string{"~in_progress", "failure"}, pipeline.UnderWay, 0},
 		"goes on, a newer one is stale": {[]string{"~queued", "stale"}, pipeline.UnderWay, 0},
+		"succeeded, another goes on":    {[]string{"success", "~in_progress"}, pipeline.Delivered, 0},
 		"two succeeded":                 {[]string{"success", "success"}, pipeline.Delivered, 1},
 	} {
 		t.Run(name, func(t *testing.T) {

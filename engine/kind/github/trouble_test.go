@@ -52,6 +52,7 @@ func TestTrouble(t *testing.T) {
 			b := newBench(t)
 			b.hub.AddRun(githubtest.Run{Workflow: "nightly.yml", Created: slot, Conclusion: "success"})
 			p := b.probe(map[string]any{})
+			c.fault.Only = "/actions/runs"
 			b.hub.Fail(c.fault)
 			r := b.look(p, window())
 			b.want(r, pipeline.Unknown, c.reason)
@@ -218,7 +219,9 @@ func TestRedirects(t *testing.T) {
 		if r.Refused {
 			t.Errorf("%+v", r)
 		}
-		if _, err := b.probe(map[string]any{"branch": "main"}).Dispatch(t.Context(), window()); err == nil {
+		ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
+		defer stop()
+		if _, err := b.probe(map[string]any{"branch": "main"}).Dispatch(ctx, window()); err == nil {
 			t.Error("a dispatch followed to another host")
 		}
 	}
