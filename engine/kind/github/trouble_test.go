@@ -43,6 +43,8 @@ func TestTrouble(t *testing.T) {
 		"runs that are no": {githubtest.Fault{Status: 200, Body: `{"total_count": 1, "workflow_runs": [{}]}`}, false, "not what GitHub answers"},
 		"a time that is no": {githubtest.Fault{Status: 200, Body: `{"total_count": 1, "workflow_runs": [{"id": 1, "status": "queued", "created_at": "yesterday"}]}`}, false,
 			"not what GitHub answers"},
+		"more runs than a page": {githubtest.Fault{Status: 200, Body: `{"total_count": 101, "workflow_runs": [` + strings.TrimSuffix(strings.Repeat(
+			`{"id": 1, "status": "queued", "created_at": "2026-11-03T02:00:00Z"},`, 101), ",") + `]}`}, false, "not what GitHub answers"},
 		"a huge answer":         {githubtest.Fault{Status: 200, Body: `{"x": "` + strings.Repeat("x", 33<<20) + `"}`}, false, "longer than 32 MiB"},
 		"a 304 to nothing":      {githubtest.Fault{Status: 304}, false, "304"},
 		"a redirect to nowhere": {githubtest.Fault{Status: 302}, false, "302"},
@@ -87,6 +89,18 @@ func TestTroubleAfterRuns(t *testing.T) {
 	if n := b.hub.Count(http.StatusNotModified, runsOfRepository); n != 1 {
 		t.Errorf("what was known is forgotten: %v", b.hub.Requests())
 	}
+}
+
+// TestBoasting holds that whatever an answer holds, evidence stays small and
+// bears no token.
+func TestBoasting(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	long := strings.Repeat("x", 5000) + token
+	b.hub.Fail(githubtest.Fault{Only: "/actions/runs", Status: 200, Body: fmt.Sprintf(`{"total_count": 1, "workflow_runs": [{"id": 1, "path": ".github/workflows/nightly.yml",
+		"status": %q, "event": "schedule", "head_branch": "main", "html_url": %q, "created_at": "2026-11-03T02:00:00Z", "conclusion": %q}]}`,
+		token+long, "https://example.com/"+token, token)})
+	b.want(b.look(b.probe(map[string]any{}), window()), pipeline.Unknown, "run 1")
 }
 
 // TestAnonymous holds that who has no token is told to get one.

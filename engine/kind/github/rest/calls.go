@@ -1,7 +1,9 @@
 package rest
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -39,6 +41,13 @@ func (r *Run) Own() bool {
 	return r.Head.ID == 0 || r.Repository.ID == 0 || r.Head.ID == r.Repository.ID
 }
 
+// tidy makes what was said fit to be shown and kept.
+func (r *Run) tidy(c *Client) {
+	for _, text := range []*string{&r.Path, &r.Branch, &r.Event, &r.Status, &r.Conclusion, &r.Page} {
+		*text = c.clean(*text)
+	}
+}
+
 // sound reports whether it is a run at all, and not what something else said.
 func (r *Run) sound() bool { return r.ID > 0 && !r.Created.IsZero() && r.Status != "" }
 
@@ -50,6 +59,35 @@ type Workflow struct {
 	Path  string `json:"path"`
 	State string `json:"state"`
 	Page  string `json:"html_url"`
+}
+
+func (w *Workflow) tidy(c *Client) {
+	for _, text := range []*string{&w.Name, &w.Path, &w.State, &w.Page} {
+		*text = c.clean(*text)
+	}
+}
+
+// some is a list of a page, which holds no more than that: a short text could
+// else become a list that fills the memory.
+type some[T any] []T
+
+// UnmarshalJSON reads the list.
+func (s *some[T]) UnmarshalJSON(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('[') {
+		return errors.New("it is no list")
+	}
+	*s = some[T]{}
+	for d.More() {
+		var v T
+		if err := d.Decode(&v); err != nil {
+			return err
+		}
+		if *s = append(*s, v); len(*s) > PerPage {
+			return fmt.Errorf("it has more than %d entries", PerPage)
+		}
+	}
+	return nil
 }
 
 // Repository is the path of a repository, owner/name.
@@ -89,8 +127,8 @@ type Page struct {
 // answers filtered lists from an index that lags.
 func (c *Client) Runs(ctx context.Context, r Repository, p Page) ([]Run, Answer, error) {
 	var list struct {
-		Total int    `json:"total_count"`
-		Runs  *[]Run `json:"workflow_runs"`
+		Total int        `json:"total_count"`
+		Runs  *some[Run] `json:"workflow_runs"`
 	}
 	q := call{method: http.MethodGet, path: r.path("actions", "runs"), query: "per_page=" + strconv.Itoa(PerPage), etag: p.ETag, into: &list}
 	if p.Workflow != "" {
@@ -110,6 +148,7 @@ func (c *Client) Runs(ctx context.Context, r Repository, p Page) ([]Run, Answer,
 		if !(*list.Runs)[i].sound() {
 			return nil, a, c.garbage(q)
 		}
+		(*list.Runs)[i].tidy(c)
 	}
 	if len(*list.Runs) == PerPage && list.Total > PerPage*max(p.Number, 1) {
 		a.Next = true // where something between has dropped the header
@@ -125,6 +164,7 @@ func (c *Client) Run(ctx context.Context, r Repository, id int64) (Run, Answer, 
 	if err == nil && (!run.sound() || run.ID != id) {
 		err = c.garbage(q)
 	}
+	run.tidy(c)
 	return run, a, err
 }
 
@@ -138,13 +178,13 @@ func (c *Client) Branch(ctx context.Context, r Repository) (string, error) {
 	if err == nil && repo.Branch == "" {
 		err = c.garbage(q)
 	}
-	return repo.Branch, err
+	return c.clean(repo.Branch), err
 }
 
 // Workflows gives one page of the workflows, and whether there are more.
 func (c *Client) Workflows(ctx context.Context, r Repository, number int) ([]Workflow, bool, error) {
 	var list struct {
-		Workflows *[]Workflow `json:"workflows"`
+		Workflows *some[Workflow] `json:"workflows"`
 	}
 	q := call{method: http.MethodGet, path: r.path("actions", "workflows"), query: fmt.Sprintf("per_page=%d&page=%d", PerPage, number), into: &list}
 	a, err := c.do(ctx, q)
@@ -153,6 +193,9 @@ func (c *Client) Workflows(ctx context.Context, r Repository, number int) ([]Wor
 	}
 	if err != nil {
 		return nil, false, err
+	}
+	for i := range *list.Workflows {
+		(*list.Workflows)[i].tidy(c)
 	}
 	return *list.Workflows, a.Next, nil
 }
@@ -165,6 +208,7 @@ func (c *Client) Workflow(ctx context.Context, r Repository, workflow string) (W
 	if err == nil && w.State == "" {
 		err = c.garbage(q)
 	}
+	w.tidy(c)
 	return w, err
 }
 
@@ -206,6 +250,7 @@ func (c *Client) Dispatch(ctx context.Context, r Repository, o Order) (Dispatche
 		q.body = order{o.Ref, o.Inputs, false} // an Enterprise Server that does not know it yet
 		a, err = c.do(ctx, q)
 	}
+	d.Page = c.clean(d.Page)
 	return d, a, err
 }
 

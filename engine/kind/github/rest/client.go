@@ -208,19 +208,16 @@ func (c *Client) request(ctx context.Context, q call) (*http.Request, error) {
 
 // read decodes an answer. Whatever else it holds is passed over.
 func (c *Client) read(q call, body io.Reader) error {
-	limited := &io.LimitedReader{R: body, N: bodyLimit}
-	err := json.NewDecoder(limited).Decode(q.into)
-	var net net.Error
+	text, err := io.ReadAll(io.LimitReader(body, bodyLimit+1))
 	switch {
-	case err == nil:
-		_, _ = io.CopyN(io.Discard, limited, textLimit) // so that the connection serves again
-		return nil
-	case limited.N <= 0:
-		return &Error{Text: fmt.Sprintf("%s: the answer is longer than %d MiB", c.doing(q), bodyLimit>>20)}
-	case errors.As(err, &net), errors.Is(err, context.Canceled):
+	case err != nil:
 		return c.lost(q, err)
+	case len(text) > bodyLimit:
+		return &Error{Text: fmt.Sprintf("%s: the answer is longer than %d MiB", c.doing(q), bodyLimit>>20)}
+	case json.Unmarshal(text, q.into) != nil:
+		return c.garbage(q)
 	}
-	return c.garbage(q)
+	return nil
 }
 
 // doing is a request as people read it.
