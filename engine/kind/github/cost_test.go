@@ -77,6 +77,17 @@ func TestLastLook(t *testing.T) {
 	b.want(b.look(p, window()), pipeline.Nothing, "")
 	b.hub.AddRun(githubtest.Run{Workflow: "nightly.yml", Created: slot.Add(time.Minute), Conclusion: "success"})
 	b.want(b.look(p, window()), pipeline.Delivered, "")
+	if n := b.hub.Count(0, runsOfRepository); n != 2 {
+		t.Errorf("%d requests", n)
+	}
+	w := window()
+	for range 5 { // other slots of the pipeline see what this one saw
+		w.Slot, w.Next = w.Slot.Add(-24*time.Hour), w.Slot
+		b.want(b.look(p, w), pipeline.Nothing, "")
+	}
+	if n := b.hub.Count(0, runsOfRepository); n != 2 {
+		t.Errorf("%d requests for six slots", n)
+	}
 }
 
 // TestOthersHaveOtherAnswers holds that repositories, tokens and addresses share

@@ -43,7 +43,8 @@ type probe struct {
 	events   []string
 	every    time.Duration
 	now      func() time.Time
-	seen     *listing.List // by the last look
+	seen     *listing.List      // by the last look
+	slots    map[time.Time]bool // that were looked at in it
 }
 
 var (
@@ -144,11 +145,18 @@ func (p *probe) name() string { return p.workflow + " of " + string(p.repo.Name)
 // list asks for the runs since the slot: of the whole repository, which serves
 // every pipeline, and of the workflow alone where that has too many.
 func (p *probe) list(ctx context.Context, since time.Time) (*listing.List, error) {
-	l, err := p.repo.Runs(ctx, listing.Ask{Since: since, Fresh: p.fresh(), Seen: p.seen})
+	q := listing.Ask{Since: since, Fresh: p.fresh()}
+	if p.slots[since] {
+		q.Seen = p.seen // who looks again wants to see more
+	}
+	l, err := p.repo.Runs(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	if p.seen = l; l.Err != nil {
+	if p.seen != l {
+		p.seen, p.slots = l, map[time.Time]bool{}
+	}
+	if p.slots[since] = true; l.Err != nil {
 		return nil, l.Err
 	}
 	if l.Reaches(since) {

@@ -311,6 +311,15 @@ func TestStateCannotBeRead(t *testing.T) {
 	b := newBench(t)
 	b.hub.Fail(githubtest.Fault{Only: "/actions/workflows", Status: http.StatusBadGateway})
 	b.want(b.look(b.probe(map[string]any{}), window()), pipeline.Nothing, "no run")
+	b.hub.Fail(githubtest.Fault{Only: "/actions/workflows", Hang: true})
+	b.pass(time.Minute)
+	began := time.Now()
+	for range 20 { // it holds up one of them, and not for long
+		b.want(b.look(b.probe(map[string]any{}), window()), pipeline.Nothing, "no run")
+	}
+	if d := time.Since(began); d > 15*time.Second {
+		t.Errorf("it took %s", d)
+	}
 }
 
 func TestNoSuchWorkflow(t *testing.T) {

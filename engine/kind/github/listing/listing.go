@@ -56,13 +56,19 @@ func (r *Repository) Branch(ctx context.Context) (string, error) {
 	})
 }
 
-// workflowPages bounds how many pages of workflows are read.
-const workflowPages = 10
+// workflowPages bounds how many pages of workflows are read, and workflowTime
+// how long that takes: who asks has his answer already, and wants to know why.
+const (
+	workflowPages = 10
+	workflowTime  = 3 * time.Second
+)
 
 // Workflow is the workflow that key, a file name or an id, names; nil: there is
 // none. What is said may be a quarter of an hour old.
 func (r *Repository) Workflow(ctx context.Context, key string) (*rest.Workflow, error) {
 	all, err := r.workflows.get(ctx, r.now, age{workflowFor, errorFor}, func(ctx context.Context) ([]rest.Workflow, error) {
+		ctx, stop := context.WithTimeout(ctx, workflowTime)
+		defer stop()
 		var all []rest.Workflow
 		for n := 1; n <= workflowPages; n++ {
 			page, more, err := r.Client.Workflows(ctx, r.Name, n)
@@ -84,6 +90,8 @@ func (r *Repository) Workflow(ctx context.Context, key string) (*rest.Workflow, 
 		}
 	}
 	w, err := of(r, r.files, key).get(ctx, r.now, age{workflowFor, missingFor}, func(ctx context.Context) (rest.Workflow, error) {
+		ctx, stop := context.WithTimeout(ctx, workflowTime)
+		defer stop()
 		return r.Client.Workflow(ctx, r.Name, File(key))
 	})
 	if missing(err) {
