@@ -87,15 +87,7 @@ account of what it did.`,
 		PersistentPreRunE: a.Prepare,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				var names []string
-				for _, e := range commands() {
-					names = append(names, e.name)
-				}
-				hint := "see redundctl --help"
-				if n := diag.Nearest(args[0], names); n != "" {
-					hint = fmt.Sprintf("did you mean redundctl %s?", n)
-				}
-				return app.Usagef(hint, "there is no command %q", args[0])
+				return unknown(args[0])
 			}
 			return nil
 		},
@@ -141,7 +133,9 @@ account of what it did.`,
 		c.Args = asUsage(c.Args)
 		root.AddCommand(c)
 	}
-	if slices.ContainsFunc(args, listsAll) {
+	if only == "" {
+		root.SetHelpCommand(help(root))
+		root.SetCompletionCommandGroupID("care")
 		root.InitDefaultCompletionCmd()
 		for _, c := range root.Commands() {
 			if c.Name() == "completion" {
@@ -150,6 +144,49 @@ account of what it did.`,
 		}
 	}
 	return root
+}
+
+// unknown is a command that there is not.
+func unknown(name string) error {
+	var names []string
+	for _, e := range commands() {
+		names = append(names, e.name)
+	}
+	hint := "see redundctl --help"
+	if n := diag.Nearest(name, names); n != "" {
+		hint = fmt.Sprintf("did you mean redundctl %s?", n)
+	}
+	return app.Usagef(hint, "there is no command %q", name)
+}
+
+// help is `redundctl help`. The library's own shows all commands and exits with 0
+// when it is asked about one that there is not.
+func help(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Show what a command does, and its flags",
+		GroupID: "care",
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, c := range root.Commands() {
+				if len(args) == 0 && c.IsAvailableCommand() {
+					names = append(names, c.Name()+"\t"+c.Short)
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			switch {
+			case err != nil:
+				return err
+			case c == root && len(rest) > 0:
+				return unknown(rest[0])
+			}
+			c.InitDefaultHelpFlag()
+			return c.Help()
+		},
+	}
 }
 
 // shells makes the command that a library gives say which shells there are,
@@ -161,6 +198,7 @@ func shells(c *cobra.Command) {
 	}
 	slices.Sort(names)
 	c.Use = "completion " + strings.Join(names, "|")
+	c.Short = "Print a completion script for a shell"
 	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
