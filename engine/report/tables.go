@@ -3,6 +3,8 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -14,7 +16,7 @@ func Runs(runs []pipeline.Run) [][]string {
 	var rows [][]string
 	for _, r := range runs {
 		rows = append(rows, []string{
-			fmt.Sprint(r.ID), r.System + "/" + r.Pipeline, string(r.State), cmp.Or(r.Reason, "-"), cmp.Or(pipeline.Time(r.Slot), "-"),
+			fmt.Sprint(r.ID), r.System + "/" + r.Pipeline, string(r.State), cmp.Or(r.Reason, "-"), Slot(r.Slot),
 			Clock(r.Started), Took(r.Started, r.Finished), cmp.Or(r.Error, "-"),
 		})
 	}
@@ -45,6 +47,37 @@ func Clock(t time.Time) string {
 		return "-"
 	}
 	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+// Slot is a slot as people read it where they are, with the offset that makes it
+// fit for --slot; "-" for none.
+func Slot(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format(time.RFC3339)
+}
+
+// Facts is a line about a run: what began it, its slot, and when it was about.
+func Facts(r pipeline.Run) string {
+	words := []string{r.Trigger}
+	if !slices.Contains([]string{"", r.Trigger, "manual", "scheduled", "retry"}, r.Reason) && r.State != pipeline.Skipped {
+		words[0] += " (" + r.Reason + ")"
+	}
+	if !r.Slot.IsZero() {
+		words = append(words, "slot "+Slot(r.Slot))
+	}
+	switch {
+	case r.State == pipeline.Skipped:
+		return strings.Join(append(words, "decided "+Clock(r.Queued)), ", ")
+	case r.Started.IsZero():
+		return strings.Join(append(words, fmt.Sprintf("attempt %d", r.Attempt), "queued "+Clock(r.Queued), "never started"), ", ")
+	}
+	words = append(words, fmt.Sprintf("attempt %d", r.Attempt), "started "+Clock(r.Started))
+	if !r.Finished.IsZero() {
+		words = append(words, "took "+Took(r.Started, r.Finished))
+	}
+	return strings.Join(words, ", ")
 }
 
 // Took is a length of time in as many digits as people read.

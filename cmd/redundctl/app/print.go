@@ -56,10 +56,15 @@ func Quiet(err error) error {
 // PrintRun prints one run and its steps for people.
 func (a *App) PrintRun(r pipeline.Run, steps []pipeline.StepRecord) error {
 	fmt.Fprintf(a.Out, "run %d of %s/%s: %s", r.ID, r.System, r.Pipeline, r.State)
-	if r.Error != "" && r.Error != string(r.State) {
+	switch {
+	case r.Error != "" && r.Error != string(r.State):
 		fmt.Fprintf(a.Out, ": %s", console.Clean(r.Error))
+	case r.State == pipeline.Skipped && r.Reason != "":
+		fmt.Fprintf(a.Out, ": %s", console.Clean(r.Reason))
 	}
-	fmt.Fprintf(a.Out, "\n%s, attempt %d, started %s, took %s\n", r.Trigger, r.Attempt, report.Clock(r.Started), report.Took(r.Started, r.Finished))
+	if _, err := fmt.Fprintf(a.Out, "\n%s\n", report.Facts(r)); err != nil || len(steps) == 0 {
+		return Quiet(err)
+	}
 	return a.Table([]string{"STEP", "USES", "STATE", "TOOK", "ATTEMPTS", "ERROR"}, report.Steps(steps))
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/config"
-	"github.com/redundctl/redundctl/engine/console"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/report"
@@ -170,10 +169,15 @@ func Show(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, e := range events {
-				fmt.Fprintf(a.Out, "%s  %s  %s\n", report.Clock(e.At), e.What, console.Clean(e.Detail))
+			if len(events) == 0 {
+				return nil
 			}
-			return nil
+			var rows [][]string
+			for _, e := range events {
+				rows = append(rows, []string{report.Clock(e.At), e.What, e.Detail})
+			}
+			fmt.Fprintln(a.Out)
+			return a.Table([]string{"AT", "EVENT", "DETAIL"}, rows)
 		},
 	}
 	return a.Prints(c)

@@ -19,6 +19,7 @@ import (
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/runner"
+	"github.com/redundctl/redundctl/engine/schedule"
 )
 
 // runFlags are the flags of `run`.
@@ -64,6 +65,9 @@ a parameter is wrong, 130 when it was interrupted.`,
 			r, err := f.request(x)
 			if err != nil {
 				return err
+			}
+			if what := stray(x, r.Slot); what != "" {
+				fmt.Fprintln(a.Err, "redundctl: "+what)
 			}
 			if f.detach {
 				return detach(c.Context(), a, p.State, r)
@@ -113,6 +117,30 @@ func (f *runFlags) request(p *pipeline.Pipeline) (engine.RunRequest, error) {
 		r.Slot = t
 	}
 	return r, nil
+}
+
+// stray says that a schedule never has a slot; empty: it has. The slot is served all
+// the same: the schedule may have been another one when it was due.
+func stray(p *pipeline.Pipeline, slot time.Time) string {
+	if slot.IsZero() || len(p.Schedule) == 0 {
+		return ""
+	}
+	var list []*schedule.Schedule
+	for _, x := range p.Schedule {
+		s, err := schedule.Parse(x)
+		if err != nil {
+			return "" // the check of the files has told
+		}
+		list = append(list, s)
+	}
+	next, ok := schedule.Next(list, slot.Add(-time.Nanosecond))
+	switch {
+	case !ok:
+		return fmt.Sprintf("%s is never due at %s, nor later", p.ID(), pipeline.Time(slot))
+	case next.Equal(slot):
+		return ""
+	}
+	return fmt.Sprintf("%s is never due at %s: the slot after it is %s", p.ID(), pipeline.Time(slot), pipeline.Time(next))
 }
 
 // isVariable reports whether a shell can read a variable of that name.
