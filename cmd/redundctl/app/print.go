@@ -83,6 +83,25 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 	return now.Add(-d.Std()), nil
 }
 
+// Length is a flag that holds a length of time, as files have them: 90s, 5m, 1d.
+type Length time.Duration
+
+// String is the length as Go writes it.
+func (l *Length) String() string { return time.Duration(*l).String() }
+
+// Type is what the help calls it.
+func (l *Length) Type() string { return "duration" }
+
+// Set reads it.
+func (l *Length) Set(s string) error {
+	d, err := pipeline.ParseDuration(s)
+	if err != nil {
+		return errors.New("a length of time is wanted, as 90s, 5m, 1h30m or 1d")
+	}
+	*l = Length(d)
+	return nil
+}
+
 // RunID reads the number of a run.
 func RunID(s string) (int64, error) {
 	id, err := strconv.ParseInt(s, 10, 64)

@@ -25,7 +25,8 @@ const startWithin = time.Minute
 
 // Start is `redundctl start`.
 func Start(a *app.App) *cobra.Command {
-	var drain time.Duration
+	var only []string
+	drain := app.Length(5 * time.Second)
 	c := &cobra.Command{
 		Use:   "start [SYSTEM|PIPELINE]",
 		Short: "Start the engine in the background, or a part of it that was stopped",
@@ -33,17 +34,19 @@ func Start(a *app.App) *cobra.Command {
 schedules; its log is logs/engine.log in the state directory. With a name, take
 back what redundctl stop did to a system or a pipeline.`,
 		Example: `  redundctl start
+  redundctl start --only pm2,netlify-functions
   redundctl start pm2`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.CompleteParts(),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				return turn(c.Context(), a, args[0], (*client.Client).StartPart)
+				return begin(c.Context(), a, args[0], (*client.Client).StartPart)
 			}
-			return start(c.Context(), a, api.Given{Drain: drain.String()})
+			return start(c.Context(), a, api.Given{Only: only, Drain: drain.String()})
 		},
 	}
-	c.Flags().DurationVar(&drain, "drain", 5*time.Second, "how long runs that go on may take when the engine stops")
+	c.Flags().StringSliceVar(&only, "only", nil, "serve these `systems` only")
+	c.Flags().Var(&drain, "drain", "how long runs that go on may take when the engine stops")
 	return c
 }
 
@@ -60,6 +63,9 @@ func start(ctx context.Context, a *app.App, given api.Given) error {
 		if err == nil {
 			fmt.Fprintf(a.Out, "the engine runs already, as process %d\n", st.Engine.PID)
 		}
+		return err
+	}
+	if given.Only, err = served(p, given.Only); err != nil {
 		return err
 	}
 	self, err := os.Executable()
@@ -167,7 +173,7 @@ a name, stop and start that system or pipeline; runs that go on are not touched.
 		ValidArgsFunction: a.CompleteParts(),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				return turn(c.Context(), a, args[0], (*client.Client).RestartPart)
+				return begin(c.Context(), a, args[0], (*client.Client).RestartPart)
 			}
 			was, err := f.stop(c, a)
 			if err != nil {
@@ -185,12 +191,12 @@ a name, stop and start that system or pipeline; runs that go on are not touched.
 
 // stopFlags are the flags of what ends an engine.
 type stopFlags struct {
-	drain time.Duration
+	drain app.Length
 	force bool
 }
 
 func (f *stopFlags) add(c *cobra.Command) {
-	c.Flags().DurationVar(&f.drain, "drain", 0, "how long runs that go on may take (default: as the engine was told)")
+	c.Flags().Var(&f.drain, "drain", "how long runs that go on may take (default: as the engine was told)")
 	c.Flags().BoolVar(&f.force, "force", false, "end them at once")
 }
 
@@ -228,6 +234,40 @@ func turn(ctx context.Context, a *app.App, name string, do func(*client.Client, 
 		return err
 	}
 	fmt.Fprintf(a.Out, "%s is %s\n", got.Name, got.State)
+	return nil
+}
+
+// begin starts or restarts a part, and says why it still does not run.
+func begin(ctx context.Context, a *app.App, name string, do func(*client.Client, context.Context, string) (api.Turned, error)) error {
+	e, err := a.Engine()
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	got, err := do(e, ctx, pipeline.Kebab(name))
+	if err != nil {
+		return err
+	}
+	why := ""
+	system, pipe, isPipeline := strings.Cut(got.Name, "/")
+	st, err := e.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, x := range st.Systems {
+		switch {
+		case x.Name != system:
+		case got.State == "stopped":
+			why = fmt.Sprintf(", for its system is: redundctl start %s", system)
+		case got.State == "disabled" && x.State == "disabled":
+			why = fmt.Sprintf(": systems.%s.enabled in redund.yaml says so", system)
+		case got.State == "disabled" && isPipeline:
+			why = ": redundctl enable " + pipe
+		case got.State == "observing":
+			why = ": redundctl arm ends that"
+		}
+	}
+	fmt.Fprintf(a.Out, "%s is %s%s\n", got.Name, got.State, why)
 	return nil
 }
 

@@ -3,8 +3,11 @@ package run
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -25,7 +28,7 @@ import (
 // Serve is `redundctl serve`.
 func Serve(a *app.App) *cobra.Command {
 	var only []string
-	var drain time.Duration
+	drain := app.Length(5 * time.Second)
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the engine in the foreground",
@@ -50,16 +53,13 @@ reads the files at once.`,
 			if err != nil {
 				return err
 			}
-			for i, name := range only {
-				only[i] = pipeline.Kebab(name)
-				if _, ok := p.Config.Systems[only[i]]; !ok {
-					return app.Usagef("", "--only: there is no system %q", name)
-				}
+			if only, err = served(p, only); err != nil {
+				return err
 			}
 			opening := engine.Options{
 				Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.Logger(), Subreaper: true,
 				Serve: engine.Serve{
-					Version: a.Version, Only: only, Drain: drain, Environment: a.Environment,
+					Version: a.Version, Only: only, Drain: time.Duration(drain), Environment: a.Environment,
 					Load: a.Again,
 					Backups: func(ctx context.Context, p *config.Project, s *proc.Spawner) ([]string, error) {
 						return backups.Prune(ctx, p, backups.Options{Proc: s, Env: os.Environ()}, false)
@@ -73,8 +73,21 @@ reads the files at once.`,
 		},
 	}
 	c.Flags().StringSliceVar(&only, "only", nil, "serve these `systems` only")
-	c.Flags().DurationVar(&drain, "drain", 5*time.Second, "how long runs that go on may take when the engine stops")
+	c.Flags().Var(&drain, "drain", "how long runs that go on may take when the engine stops")
 	return c
+}
+
+// served are the systems that --only names.
+func served(p *config.Project, only []string) ([]string, error) {
+	var out []string
+	for _, name := range only {
+		name = pipeline.Kebab(name)
+		if _, ok := p.Config.Systems[name]; !ok {
+			return nil, app.Usagef("the systems are "+strings.Join(slices.Sorted(maps.Keys(p.Config.Systems)), ", "), "--only: there is no system %q", name)
+		}
+		out = append(out, name)
+	}
+	return out, nil
 }
 
 // serve lets an engine serve with its socket, until ctx is done or somebody

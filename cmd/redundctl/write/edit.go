@@ -1,6 +1,8 @@
 package write
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -8,7 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
+	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/api/client"
 	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/edit"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/schedule"
@@ -57,9 +62,36 @@ func enabling(a *app.App, on bool, c *cobra.Command) *cobra.Command {
 		}
 		word := map[bool]string{true: "enabled", false: "disabled"}[on]
 		fmt.Fprintf(a.Out, "%s is %s, in %s\n", x.ID(), word, x.File)
-		return a.Still(c.Context(), x.ID(), "enabled", func(y *pipeline.Pipeline) bool { return y.Enabled == on })
+		if err := a.Still(c.Context(), x.ID(), "enabled", func(y *pipeline.Pipeline) bool { return y.Enabled == on }); err != nil {
+			return err
+		}
+		return inForce(c.Context(), a, x.File, p.ConfigFile)
 	}
 	return c
+}
+
+// inForce has an engine, if one runs, read files that were saved, and says
+// whether they are in force: what is asked next finds them so.
+func inForce(ctx context.Context, a *app.App, files ...string) error {
+	e, err := a.Engine()
+	if errors.Is(err, client.ErrNoEngine) {
+		return nil
+	}
+	var r api.Reload
+	if err == nil {
+		defer e.Close()
+		r, err = e.Reload(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%s is saved, but the engine cannot be asked whether it is in force: %w", files[0], err)
+	}
+	for _, x := range r.Rejected {
+		if slices.Contains(files, x.File) {
+			return fmt.Errorf("%s is saved, but the engine goes on with what was in force: %s:%d:%d: %s", files[0], x.File, x.Line, x.Column, x.Message)
+		}
+	}
+	fmt.Fprintf(a.Out, "in force in the engine, as generation %d\n", r.Generation)
+	return nil
 }
 
 // Reschedule is `redundctl reschedule`.
@@ -79,6 +111,12 @@ file changes by a byte; a running engine takes it up at once.`,
 			if err != nil {
 				return err
 			}
+			switch n := len(x.Schedule); {
+			case n > 0 && (index >= n || c.Flags().Changed("index") && index < 0):
+				return app.Usagef("", "%s has %s, and none with index %d", x.File, diag.Count(n, "schedule"), index)
+			case n > 1 && index < 0:
+				return app.Usagef("", "%s has %d schedules: say which one with --index, from 0", x.File, n)
+			}
 			of := pipeline.Schedule{Cron: args[1], Timezone: "UTC"}
 			if i := max(index, 0); i < len(x.Schedule) {
 				of = x.Schedule[i]
@@ -92,9 +130,13 @@ file changes by a byte; a running engine takes it up at once.`,
 				return err
 			}
 			fmt.Fprintf(a.Out, "%s is due at %s, in %s\n", x.ID(), args[1], x.File)
-			return a.Still(c.Context(), x.ID(), "schedule", func(y *pipeline.Pipeline) bool {
+			err = a.Still(c.Context(), x.ID(), "schedule", func(y *pipeline.Pipeline) bool {
 				return slices.ContainsFunc(y.Schedule, func(s pipeline.Schedule) bool { return s.Cron == args[1] })
 			})
+			if err != nil {
+				return err
+			}
+			return inForce(c.Context(), a, x.File, p.ConfigFile)
 		},
 	}
 	c.Flags().IntVar(&index, "index", -1, "which of several schedules, from 0")
@@ -129,7 +171,14 @@ system or the pipeline. Nothing else in the files changes by a byte.`,
 				}
 				fmt.Fprintf(a.Out, "%s no longer observes, in %s\n", x.what, x.file)
 			}
-			return armed(a, c, args, len(places))
+			if err := armed(a, c, args, len(places)); err != nil || len(places) == 0 {
+				return err
+			}
+			files := []string(nil)
+			for _, x := range places {
+				files = append(files, x.file)
+			}
+			return inForce(c.Context(), a, files...)
 		},
 	}
 }

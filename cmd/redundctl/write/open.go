@@ -13,8 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
-	"github.com/redundctl/redundctl/engine/api"
-	"github.com/redundctl/redundctl/engine/api/client"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/config/files"
 	"github.com/redundctl/redundctl/engine/console"
@@ -211,23 +209,5 @@ func (s *sitting) saved(ctx context.Context) error {
 	if slices.ContainsFunc(p.Problems, func(x diag.Problem) bool { return x.File == s.file }) {
 		s.Problems(p, func(x diag.Problem) bool { return x.File == s.file })
 	}
-	e, err := s.Engine()
-	if errors.Is(err, client.ErrNoEngine) {
-		return nil
-	}
-	var r api.Reload
-	if err == nil {
-		defer e.Close()
-		r, err = e.Reload(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("%s is saved, but the engine cannot be asked whether it is in force: %w", s.file, err)
-	}
-	for _, x := range r.Rejected {
-		if x.File == s.file || x.File == p.ConfigFile {
-			return fmt.Errorf("%s is saved, but the engine goes on with what was in force: %s:%d:%d: %s", s.file, x.File, x.Line, x.Column, x.Message)
-		}
-	}
-	fmt.Fprintf(s.Out, "in force in the engine, as generation %d\n", r.Generation)
-	return nil
+	return inForce(ctx, s.App, s.file, p.ConfigFile)
 }
