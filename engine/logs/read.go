@@ -29,6 +29,9 @@ type Query struct {
 	Since    time.Time
 	Limit    int  // only the last so many; 0: all
 	Follow   bool // then go on with what is appended, until ctx ends
+	// Over is asked while lines are followed, before each look: true, and that look
+	// is the last. Nil: never.
+	Over func(context.Context) bool
 }
 
 // pollEvery is how often a followed file is looked at.
@@ -36,8 +39,9 @@ const pollEvery = 200 * time.Millisecond
 
 // Read calls f with each line that q picks, in order, also from files that
 // were rotated and compressed, until f fails. Lines that are being written by
-// other processes are read when they are whole. With Follow it ends with ctx,
-// and that is no error.
+// other processes are read when they are whole. What an engine says of a system,
+// which two files hold, comes once. With Follow it ends with ctx, and that is no
+// error.
 func (d *Dir) Read(ctx context.Context, q Query, f func(Line) error) error {
 	tails, err := d.tails(q)
 	if err != nil {
@@ -48,6 +52,16 @@ func (d *Dir) Read(ctx context.Context, q Query, f func(Line) error) error {
 			t.close()
 		}
 	}()
+	var known copies
+	all := f
+	if q.Name == "" {
+		f = func(l Line) error {
+			if known.twice(l) {
+				return nil
+			}
+			return all(l)
+		}
+	}
 	if err := past(ctx, tails, q, f); err != nil {
 		return err
 	}
@@ -62,6 +76,7 @@ func (d *Dir) Read(ctx context.Context, q Query, f func(Line) error) error {
 			return nil
 		case <-tick.C:
 		}
+		over := q.Over != nil && q.Over(ctx)
 		if tails, err = d.grown(tails, q); err != nil {
 			return err
 		}
@@ -71,7 +86,7 @@ func (d *Dir) Read(ctx context.Context, q Query, f func(Line) error) error {
 				return err
 			}
 		}
-		if err := tell(lines, f); err != nil {
+		if err := tell(lines, f); err != nil || over {
 			return err
 		}
 	}
@@ -90,6 +105,9 @@ func past(ctx context.Context, tails []*tail, q Query, f func(Line) error) error
 			lines = append(lines, last...)
 		}
 		slices.SortStableFunc(lines, byTime)
+		if q.Name == "" {
+			lines = slices.DeleteFunc(lines, new(copies).twice)
+		}
 		return tell(lines[max(0, len(lines)-q.Limit):], f)
 	case len(tails) == 1:
 		return tails[0].all(ctx, f)

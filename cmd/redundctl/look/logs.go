@@ -29,7 +29,7 @@ func Logs(a *app.App) *cobra.Command {
 		Use:   "logs [engine|SYSTEM|NAME|RUN]",
 		Short: "Print log lines: of the engine, a system, a pipeline or a run",
 		Long: `Print what was logged, oldest first; rotated files are read too. Without an
-argument the lines of all systems are printed. Times are in UTC.`,
+argument the lines of all systems and of the engine are printed. Times are in UTC.`,
 		Example: `  redundctl logs git-sync -n 20
   redundctl logs 42                  all that run 42 printed
   redundctl logs pm2 -f              go on with what is printed next`,
@@ -43,12 +43,13 @@ argument the lines of all systems are printed. Times are in UTC.`,
 			if err != nil {
 				return err
 			}
-			q := logs.Query{Limit: n, Follow: follow, Step: step}
+			var q logs.Query
 			if len(args) == 1 {
-				if err := of(a, p, args[0], &q); err != nil {
+				if q, err = of(c.Context(), a, p, args[0]); err != nil {
 					return err
 				}
 			}
+			q.Limit, q.Follow, q.Step = n, follow, step
 			if q.Run != 0 && !c.Flags().Changed("number") {
 				q.Limit = 0 // one run is short enough to be read whole
 			}
@@ -60,6 +61,11 @@ argument the lines of all systems are printed. Times are in UTC.`,
 				return err
 			}
 			defer d.Close()
+			if q.Run != 0 && follow {
+				over, closed := ended(c.Context(), a, p, q.Run)
+				defer closed()
+				q.Over = over
+			}
 			printed := false
 			err = d.Read(c.Context(), q, func(l logs.Line) error {
 				printed = true
@@ -80,28 +86,63 @@ argument the lines of all systems are printed. Times are in UTC.`,
 		},
 	}
 	c.Flags().IntVarP(&n, "number", "n", 100, "only the last so many lines; 0: all")
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is appended, until Ctrl-C")
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is appended, until Ctrl-C; of a run until it has ended")
 	c.Flags().StringVar(&step, "step", "", "only the lines of one step")
 	return a.Prints(c)
 }
 
 // of turns the argument into whose lines to look for.
-func of(a *app.App, p *config.Project, arg string, q *logs.Query) error {
+func of(ctx context.Context, a *app.App, p *config.Project, arg string) (logs.Query, error) {
 	if _, err := strconv.ParseInt(arg, 10, 64); err == nil {
-		q.Run, err = app.RunID(arg)
-		return err
+		id, err := app.RunID(arg)
+		return logs.Query{Run: id}, err
 	}
 	name := pipeline.Kebab(arg)
 	if _, ok := p.Config.Systems[name]; ok || name == "engine" {
-		q.Name = name
-		return nil
+		return logs.Query{Name: name}, nil
+	}
+	if len(p.Find(arg)) == 0 {
+		// One whose file is broken or gone has left its lines all the same.
+		if r, ok := ran(ctx, a, p, arg); ok {
+			return logs.Query{Name: r.System, Pipeline: r.System + "/" + r.Pipeline}, nil
+		}
 	}
 	x, err := a.Pipeline(p, arg)
 	if err != nil {
-		return err
+		return logs.Query{}, err
 	}
-	q.Name, q.Pipeline = x.System, x.ID()
-	return nil
+	return logs.Query{Name: x.System, Pipeline: x.ID()}, nil
+}
+
+// ran is the newest run of a pipeline that the files do not have.
+func ran(ctx context.Context, a *app.App, p *config.Project, name string) (pipeline.Run, bool) {
+	system, pipe, err := recorded(a, p, name)
+	if err != nil {
+		return pipeline.Run{}, false
+	}
+	h, err := a.History(ctx, p)
+	if err != nil {
+		return pipeline.Run{}, false // the question was about the logs
+	}
+	defer h.Close()
+	runs, err := h.Runs(ctx, history.Filter{System: system, Name: pipe, Limit: 1})
+	if err != nil || len(runs) == 0 {
+		return pipeline.Run{}, false
+	}
+	return runs[0], true
+}
+
+// ended reports whether a run has ended, asked again and again; the second ends
+// that. Of one that nobody can tell of it is false.
+func ended(ctx context.Context, a *app.App, p *config.Project, id int64) (over func(context.Context) bool, closed func()) {
+	h, err := a.History(ctx, p)
+	if err != nil {
+		return nil, func() {} // the question was about the logs
+	}
+	return func(ctx context.Context) bool {
+		r, err := h.Run(ctx, id)
+		return errors.Is(err, history.ErrNoRun) || err == nil && r.State.Done()
+	}, func() { h.Close() }
 }
 
 // asked reports a question about a run or a step that there is not; one that has
