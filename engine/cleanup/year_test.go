@@ -222,7 +222,7 @@ func TestD15DiskUseReachesAPlateau(t *testing.T) {
 // needed holds that what is needed has outlived it all.
 func (l *life) needed(waits int64) {
 	ctx := l.t.Context()
-	last, _, err := l.history.LastRuns(ctx)
+	last, _, _, err := l.history.LastRuns(ctx)
 	l.check(err)
 	slots, err := l.history.LastSlots(ctx)
 	l.check(err)

@@ -81,24 +81,23 @@ const newest = `WITH RECURSIVE named (system, name) AS (
 			WHERE r.system = named.system AND r.name = named.name AND r.state = ended.state ORDER BY r.queued DESC LIMIT 1)
 		FROM named, ended)`
 
-// LastRuns gives the newest run of every pipeline that was not skipped, and the
-// newest that has ended, by system/name.
-func (h *History) LastRuns(ctx context.Context) (last, ended map[string]pipeline.Run, err error) {
-	last, ended = map[string]pipeline.Run{}, map[string]pipeline.Run{}
+// LastRuns gives the newest run of every pipeline that was not skipped, the newest
+// that has ended, and the newest that failed, by system/name.
+func (h *History) LastRuns(ctx context.Context) (last, ended, failed map[string]pipeline.Run, err error) {
+	last, ended, failed = map[string]pipeline.Run{}, map[string]pipeline.Run{}, map[string]pipeline.Run{}
 	err = h.db.Read(ctx, func(tx *store.Tx) error {
 		return tx.Query(newest, func(row store.Row) error {
 			r := readRun(row)
 			key := r.System + "/" + r.Pipeline
-			if r.ID > last[key].ID {
-				last[key] = r
-			}
-			if r.State.Done() && r.ID > ended[key].ID {
-				ended[key] = r
+			for i, counts := range []bool{true, r.State.Done(), r.State.Bad()} {
+				if of := []map[string]pipeline.Run{last, ended, failed}[i]; counts && r.ID > of[key].ID {
+					of[key] = r
+				}
 			}
 			return nil
 		})
 	})
-	return last, ended, err
+	return last, ended, failed, err
 }
 
 // Before gives the newest run of a pipeline that ended and was begun before the

@@ -34,7 +34,7 @@ func TestQuestionsDoNotScan(t *testing.T) {
 	asked = nil
 	for name, ask := range map[string]func() error{
 		"ActiveRuns": func() error { _, err := h.ActiveRuns(ctx); return err },
-		"LastRuns":   func() error { _, _, err := h.LastRuns(ctx); return err },
+		"LastRuns":   func() error { _, _, _, err := h.LastRuns(ctx); return err },
 		"Before": func() error {
 			_, _, err := h.Before(ctx, pipeline.Run{ID: 9, System: "pm2", Pipeline: "a"})
 			return err

@@ -331,7 +331,7 @@ func (h *History) Summary(ctx context.Context, since, until time.Time) (summary.
 // Prune removes what is older than it is kept, or with o.Dry counts it. The last
 // run of each pipeline stays, for those who ask how it does.
 func (h *History) Prune(ctx context.Context, o retention.Options) (retention.Pruned, error) {
-	last, ended, err := h.LastRuns(ctx)
+	last, ended, _, err := h.LastRuns(ctx)
 	if err != nil {
 		return retention.Pruned{}, err
 	}

@@ -23,6 +23,7 @@ type Seen struct {
 	Active map[string]history.Active
 	Last   map[string]pipeline.Run // the newest of each pipeline that was not skipped
 	Ended  map[string]pipeline.Run // the last of each that counts: it has ended, and no other attempt follows
+	Failed map[string]pipeline.Run // the newest of each that failed, whatever came after it
 	Missed map[string]int
 	Err    error // why not all of it could be read
 }
@@ -32,7 +33,7 @@ func Read(ctx context.Context, h *history.History, f *force.Force) (x Seen) {
 	if x.Active, x.Err = h.ActiveRuns(ctx); x.Err != nil {
 		return x
 	}
-	if x.Last, x.Ended, x.Err = h.LastRuns(ctx); x.Err != nil {
+	if x.Last, x.Ended, x.Failed, x.Err = h.LastRuns(ctx); x.Err != nil {
 		return x
 	}
 	now := time.Now()

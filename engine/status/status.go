@@ -22,7 +22,8 @@ type Facts struct {
 	Systems []string             // those that are served, in their order
 	Stopped map[string]time.Time // systems and pipelines that were stopped by hand
 	Active  map[string]history.Active
-	Last    map[string]pipeline.Run
+	Last    map[string]pipeline.Run // the newest of each pipeline
+	Failed  map[string]pipeline.Run // the newest of each that failed
 	Health  api.Health
 	Restart []string // keys of redund.yaml that wait for another start
 }
@@ -73,7 +74,7 @@ func (x *Facts) count(s *api.SystemStatus, id string) {
 	s.Pipelines++
 	s.Running += len(x.Active[id].Running)
 	s.Queued += x.Active[id].Queued
-	if r, ok := x.Last[id]; ok && r.State.Bad() && (s.LastFailure == nil || r.ID > s.LastFailure.Run) {
+	if r, ok := x.Failed[id]; ok && (s.LastFailure == nil || r.ID > s.LastFailure.Run) {
 		s.LastFailure = &api.Failure{Run: r.ID, At: api.When(r.Finished), Error: api.Present(r.Error)}
 	}
 }

@@ -15,9 +15,9 @@ func active(t *testing.T, h *history.History) {
 	got, err := h.ActiveRuns(ctx)
 	check(t, err)
 	equal(t, "active runs of nothing", len(got), 0)
-	last, ended, err := h.LastRuns(ctx)
+	last, ended, failed, err := h.LastRuns(ctx)
 	check(t, err)
-	equal(t, "last runs of nothing", len(last)+len(ended), 0)
+	equal(t, "last runs of nothing", len(last)+len(ended)+len(failed), 0)
 
 	var newest [3]pipeline.Run
 	for i := range 9 {
@@ -36,13 +36,14 @@ func active(t *testing.T, h *history.History) {
 	got, err = h.ActiveRuns(ctx)
 	check(t, err)
 	equal(t, "active runs", got, map[string]history.Active{"pm2/p1": {Running: []int64{running.ID}, Attempt: 1}, "cron/p1": {Queued: 1, Attempt: 1}})
-	last, ended, err = h.LastRuns(ctx)
+	last, ended, failed, err = h.LastRuns(ctx)
 	check(t, err)
 	ids := map[string]int64{}
 	for k, r := range last {
 		ids[k] = r.ID
 	}
 	equal(t, "last runs", ids, map[string]int64{"pm2/p0": newest[0].ID, "pm2/p1": running.ID, "pm2/p2": newest[2].ID})
+	equal(t, "the last run that failed", []int64{failed["pm2/p0"].ID, failed["pm2/p1"].ID, failed["pm2/p2"].ID}, []int64{newest[0].ID, newest[1].ID, newest[2].ID})
 	equal(t, "the last run that ended", ended["pm2/p1"].ID, newest[1].ID)
 	before, _, err := h.Before(ctx, running)
 	check(t, err)
