@@ -39,15 +39,16 @@ type Report struct {
 
 // Row is what a system or a pipeline did.
 type Row struct {
-	Name          string           `json:"name"`
-	Runs          int              `json:"runs"`
-	Succeeded     int              `json:"succeeded"`
-	Failed        int              `json:"failed"`
-	Cancelled     int              `json:"cancelled"`
-	Failovers     int              `json:"failovers"`
-	LatePrimaries int              `json:"late-primaries"`
-	Recovery      summary.Recovery `json:"recovery-ms"`
-	Pipelines     []Row            `json:"pipelines"`
+	Name          string         `json:"name"`
+	Runs          int            `json:"runs"`
+	Succeeded     int            `json:"succeeded"`
+	Failed        int            `json:"failed"`
+	Cancelled     int            `json:"cancelled"`
+	Failovers     int            `json:"failovers"`
+	LatePrimaries int            `json:"late-primaries"`
+	Duration      summary.Spread `json:"duration-ms"`
+	Recovery      summary.Spread `json:"recovery-ms"`
+	Pipelines     []Row          `json:"pipelines"`
 }
 
 // Of gives the shape of a summary.
@@ -60,7 +61,7 @@ func shapeRows(list []summary.Totals) []Row {
 	for _, t := range list {
 		out = append(out, Row{
 			Name: t.Name, Runs: t.Runs, Succeeded: t.Succeeded, Failed: t.Failed, Cancelled: t.Cancelled, Failovers: t.Failovers,
-			LatePrimaries: t.LatePrimaries, Recovery: t.Recovery, Pipelines: shapeRows(t.Pipelines),
+			LatePrimaries: t.LatePrimaries, Duration: t.Duration, Recovery: t.Recovery, Pipelines: shapeRows(t.Pipelines),
 		})
 	}
 	return out
@@ -71,8 +72,8 @@ func Rows(s summary.Summary) [][]string {
 	var rows [][]string
 	row := func(name string, t summary.Totals) {
 		rows = append(rows, []string{
-			name, fmt.Sprint(t.Runs), percent(t), fmt.Sprint(t.Failed), fmt.Sprint(t.Cancelled), fmt.Sprint(t.Failovers), fmt.Sprint(t.LatePrimaries),
-			millis(t.Recovery.P50), millis(t.Recovery.Max),
+			name, fmt.Sprint(t.Runs), percent(t), fmt.Sprint(t.Failed), fmt.Sprint(t.Cancelled), millis(t.Duration.P50), millis(t.Duration.Max),
+			fmt.Sprint(t.Failovers), fmt.Sprint(t.LatePrimaries), millis(t.Recovery.P50), millis(t.Recovery.Max),
 		})
 	}
 	for _, t := range s.Systems {
@@ -86,7 +87,7 @@ func Rows(s summary.Summary) [][]string {
 
 // Head names the columns of Rows.
 func Head() []string {
-	return []string{"SYSTEM", "RUNS", "SUCCESS", "FAILED", "CANCELLED", "FAILOVERS", "LATE PRIMARIES", "RECOVERY P50", "MAX"}
+	return []string{"SYSTEM", "RUNS", "SUCCESS", "FAILED", "CANCELLED", "TOOK P50", "MAX", "FAILOVERS", "LATE PRIMARIES", "RECOVERY P50", "MAX"}
 }
 
 // instant is a time as people read it, who need no part of a second.
@@ -103,7 +104,7 @@ func millis(ms *int64) string {
 	if ms == nil {
 		return "-"
 	}
-	return (time.Duration(*ms) * time.Millisecond).String()
+	return Took(time.UnixMilli(1), time.UnixMilli(1+*ms))
 }
 
 // Markdown prints a table.

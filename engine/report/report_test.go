@@ -9,11 +9,11 @@ import (
 )
 
 func week() summary.Summary {
-	ms := int64(1500)
+	ms, long := int64(1500), int64(95432)
 	return summary.Summary{
 		Since: time.Date(2026, 11, 17, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 11, 24, 0, 0, 0, 123456000, time.UTC),
 		Systems: []summary.Totals{{
-			Name: "pm2", Runs: 6, Succeeded: 3, Failed: 1, Cancelled: 2, Failovers: 2, Recovery: summary.Recovery{P50: &ms, Max: &ms},
+			Name: "pm2", Runs: 6, Succeeded: 3, Failed: 1, Cancelled: 2, Failovers: 2, Duration: summary.Spread{P50: &ms, Max: &long}, Recovery: summary.Spread{P50: &ms, Max: &ms},
 			Pipelines: []summary.Totals{{Name: "<script>alert(1)</script>", Runs: 4, Succeeded: 3, Failed: 1}},
 		}},
 	}
@@ -39,7 +39,7 @@ func TestHTMLEscapesWhatItPrints(t *testing.T) {
 func TestMarkdownAndShape(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	if err := Markdown(&b, Only(week(), "pm2")); err != nil || !strings.Contains(b.String(), "2026-11-24T00:00:00Z\n") || !strings.Contains(b.String(), "| pm2 | 6 | 75.0 % | 1 | 2 | 2 | 0 | 1.5s | 1.5s |") {
+	if err := Markdown(&b, Only(week(), "pm2")); err != nil || !strings.Contains(b.String(), "2026-11-24T00:00:00Z\n") || !strings.Contains(b.String(), "| pm2 | 6 | 75.0 % | 1 | 2 | 1.5s | 1m35s | 2 | 0 | 1.5s | 1.5s |") {
 		t.Errorf("%v\n%s", err, &b)
 	}
 	got := Of(Only(week(), "nobody"))

@@ -20,7 +20,7 @@ func Report(a *app.App) *cobra.Command {
 	var since, format string
 	c := &cobra.Command{
 		Use:   "report [SYSTEM]",
-		Short: "Sum up what ran: success, failovers, lateness of primaries, recovery times",
+		Short: "Sum up what ran: success, durations, failovers, lateness of primaries, recovery times",
 		Example: `  redundctl report --since 24h
   redundctl report pm2 --since 30d --format md > report.md
   redundctl report --format html > report.html`,

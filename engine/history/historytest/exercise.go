@@ -356,14 +356,15 @@ func summarized(t *testing.T, h *history.History) {
 		got.Systems[i] = plain(got.Systems[i])
 	}
 	ms := func(d time.Duration) *int64 { n := d.Milliseconds(); return &n }
-	recovery := summary.Recovery{P50: ms(5 * time.Minute), Max: ms(10 * time.Minute)}
+	recovery := summary.Spread{P50: ms(5 * time.Minute), Max: ms(10 * time.Minute)}
+	took := summary.Spread{P50: ms(time.Minute), Max: ms(time.Minute)}
 	equal(t, "summary", got, summary.Summary{Since: day(1), Until: day(9), Systems: []summary.Totals{
-		{Name: "netlify", Runs: 1, Succeeded: 1, Pipelines: []summary.Totals{{Name: "post", Runs: 1, Succeeded: 1}}},
+		{Name: "netlify", Runs: 1, Succeeded: 1, Duration: took, Pipelines: []summary.Totals{{Name: "post", Runs: 1, Succeeded: 1, Duration: took}}},
 		{
-			Name: "pm2", Runs: 7, Succeeded: 4, Failed: 2, Cancelled: 1, Failovers: 4, LatePrimaries: 2, Recovery: recovery,
+			Name: "pm2", Runs: 7, Succeeded: 4, Failed: 2, Cancelled: 1, Failovers: 4, LatePrimaries: 2, Duration: took, Recovery: recovery,
 			Pipelines: []summary.Totals{
-				{Name: "a", Runs: 1, Succeeded: 1},
-				{Name: "sync", Runs: 6, Succeeded: 3, Failed: 2, Cancelled: 1, Failovers: 4, LatePrimaries: 2, Recovery: recovery},
+				{Name: "a", Runs: 1, Succeeded: 1, Duration: took},
+				{Name: "sync", Runs: 6, Succeeded: 3, Failed: 2, Cancelled: 1, Failovers: 4, LatePrimaries: 2, Duration: took, Recovery: recovery},
 			},
 		},
 	}})
@@ -373,7 +374,7 @@ func summarized(t *testing.T, h *history.History) {
 func plain(t summary.Totals) summary.Totals {
 	return summary.Totals{
 		Name: t.Name, Runs: t.Runs, Succeeded: t.Succeeded, Failed: t.Failed, Cancelled: t.Cancelled, Failovers: t.Failovers,
-		LatePrimaries: t.LatePrimaries, Recovery: t.Recovery, Pipelines: t.Pipelines,
+		LatePrimaries: t.LatePrimaries, Duration: t.Duration, Recovery: t.Recovery, Pipelines: t.Pipelines,
 	}
 }
 

@@ -29,18 +29,24 @@ type Totals struct {
 	Cancelled     int      `json:"cancelled"`
 	Failovers     int      `json:"failovers"`
 	LatePrimaries int      `json:"late-primaries"`
-	Recovery      Recovery `json:"recovery-ms"`
+	Duration      Spread   `json:"duration-ms"` // of the newest runs that succeeded: sampled at most of a pipeline
+	Recovery      Spread   `json:"recovery-ms"` // how long after its slot a backup had done the work
 	Pipelines     []Totals `json:"pipelines,omitempty"`
 
-	recoveries []int64
+	durations, recoveries []int64
 }
 
-// Recovery is how long after its slot a backup had done the work, in
-// milliseconds; nil where there was none.
-type Recovery struct {
+// Spread is the median and the most of some lengths of time, in milliseconds;
+// nil where there was none.
+type Spread struct {
 	P50 *int64 `json:"p50"`
 	Max *int64 `json:"max"`
 }
+
+// sampled is how many runs of a pipeline are read for how long they took, and
+// sampledAll of all pipelines together: a report takes as long however long the
+// history is.
+const sampled, sampledAll = 100, 5000
 
 type pipelineKey struct{ system, name string }
 
@@ -53,6 +59,9 @@ func Of(ctx context.Context, db *store.DB, since, until time.Time) (Summary, err
 			return err
 		}
 		if err := c.interrupted(tx, db.Alive); err != nil {
+			return err
+		}
+		if err := c.durations(tx); err != nil {
 			return err
 		}
 		if err := c.failovers(tx); err != nil {
@@ -131,6 +140,27 @@ func (c *count) interrupted(tx *store.Tx, alive func(engine string) bool) error 
 	}, c.from, c.to)
 }
 
+// durations reads how long the newest runs of each pipeline took that succeeded.
+func (c *count) durations(tx *store.Tx) error {
+	each := min(sampled, max(1, sampledAll/max(1, len(c.all))))
+	for k, t := range c.all {
+		if t.Succeeded == 0 {
+			continue
+		}
+		err := tx.Query(`SELECT finished - started FROM runs INDEXED BY runs_tally
+			WHERE system = ? AND name = ? AND state = 'succeeded' AND queued >= ? AND queued < ? ORDER BY queued DESC LIMIT ?`, func(row store.Row) error {
+			if !row.Null(0) {
+				t.durations = append(t.durations, row.Int(0)/1000)
+			}
+			return nil
+		}, k.system, k.name, c.from, c.to, each)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (c *count) failovers(tx *store.Tx) error {
 	return tx.Query(`SELECT system, name, state, finished - slot FROM runs INDEXED BY runs_failover
 		WHERE "trigger" = 'failover' AND queued >= ? AND queued < ?`, func(row store.Row) error {
@@ -171,13 +201,14 @@ func bySystem(all map[pipelineKey]*Totals) []Totals {
 		s.Failovers += t.Failovers
 		s.LatePrimaries += t.LatePrimaries
 		s.recoveries = append(s.recoveries, t.recoveries...)
-		t.Recovery = recovery(t.recoveries)
+		s.durations = append(s.durations, t.durations...)
+		t.Duration, t.Recovery = spread(t.durations), spread(t.recoveries)
 		s.Pipelines = append(s.Pipelines, *t)
 	}
 	out := make([]Totals, 0, len(systems))
 	byName := func(a, b Totals) int { return cmp.Compare(a.Name, b.Name) }
 	for _, s := range systems {
-		s.Recovery = recovery(s.recoveries)
+		s.Duration, s.Recovery = spread(s.durations), spread(s.recoveries)
 		slices.SortFunc(s.Pipelines, byName)
 		out = append(out, *s)
 	}
@@ -185,11 +216,11 @@ func bySystem(all map[pipelineKey]*Totals) []Totals {
 	return out
 }
 
-func recovery(ms []int64) Recovery {
+func spread(ms []int64) Spread {
 	if len(ms) == 0 {
-		return Recovery{}
+		return Spread{}
 	}
 	slices.Sort(ms)
 	p50, most := ms[(len(ms)-1)/2], ms[len(ms)-1]
-	return Recovery{P50: &p50, Max: &most}
+	return Spread{P50: &p50, Max: &most}
 }
