@@ -202,9 +202,9 @@ func shells(c *cobra.Command) {
 	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return app.Usagef("see redundctl completion --help", "redundctl completion: %q is none of %s", args[0], strings.Join(names, ", "))
+			return app.Usagef("see redundctl completion --help", "completion: %q is none of %s", args[0], strings.Join(names, ", "))
 		}
-		return app.Usagef("see redundctl completion --help", "redundctl completion: name a shell: %s", strings.Join(names, ", "))
+		return app.Usagef("see redundctl completion --help", "completion: name a shell: %s", strings.Join(names, ", "))
 	}
 }
 
@@ -230,6 +230,7 @@ func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 		case len(args) > len(want):
 			message = "there is an argument too many: " + args[len(want)]
 		}
-		return app.Usagef("see "+c.CommandPath()+" --help", "%s: %s", c.CommandPath(), message)
+		name := strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
+		return app.Usagef("see "+c.CommandPath()+" --help", "%s: %s", name, message)
 	}
 }

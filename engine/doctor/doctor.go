@@ -22,7 +22,6 @@ import (
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/health"
 	"github.com/redundctl/redundctl/engine/history"
-	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/store"
 )
 
@@ -141,7 +140,7 @@ func database(ctx context.Context, p *config.Project) Finding {
 	case len(runs) == 0:
 		return Finding{"history", "ok", "nothing ran yet"}
 	}
-	return Finding{"history", "ok", "the last run was " + pipeline.Time(runs[0].Queued)}
+	return Finding{"history", "ok", "the last run was at " + runs[0].Queued.Local().Format("2006-01-02 15:04:05")}
 }
 
 // inotify reads the limits that watching many folders may reach (inotify(7)).

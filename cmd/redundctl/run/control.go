@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -125,6 +126,9 @@ func answers(ctx context.Context, a *app.App, state string, ended <-chan string)
 		e.Close()
 		if err == nil {
 			fmt.Fprintf(a.Out, "the engine runs, as process %d, with %s\n", st.Engine.PID, diag.Count(st.Reload.Loaded, "pipeline"))
+			if !slices.ContainsFunc(st.Systems, func(s api.SystemStatus) bool { return !s.Observe }) {
+				fmt.Fprintln(a.Out, "it observes: nothing runs by itself until redundctl arm")
+			}
 			return nil
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/api/client"
+	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/console"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -58,6 +59,10 @@ a parameter is wrong, 130 when it was interrupted.`,
 			if err != nil {
 				return err
 			}
+			if files := p.Rejected(args[0]); f.detach && len(p.Find(args[0])) == 0 && len(files) > 0 {
+				fmt.Fprintf(a.Err, "redundctl: %s has mistakes: the engine runs the last good form, if it has one\n", files[0])
+				return f.handOver(c.Context(), a, p, pipeline.Kebab(args[0]))
+			}
 			x, err := a.Pipeline(p, args[0])
 			if err != nil {
 				return err
@@ -70,7 +75,7 @@ a parameter is wrong, 130 when it was interrupted.`,
 				fmt.Fprintln(a.Err, "redundctl: "+what)
 			}
 			if f.detach {
-				return detach(c.Context(), a, p.State, r)
+				return f.handOver(c.Context(), a, p, x.ID())
 			}
 			o := engine.Options{Project: p, Kinds: kinds, Environ: os.Environ(), Log: a.Logger()}
 			if f.dryRun {
@@ -211,14 +216,19 @@ func ended(a *app.App, r engine.Report) error {
 	return a.PrintRun(r.Run, r.Steps)
 }
 
-// detach hands a run to the engine.
-func detach(ctx context.Context, a *app.App, state string, r engine.RunRequest) error {
-	e, err := client.Open(state)
+// handOver gives a run to the engine, which may know a pipeline in a form that is
+// better than its file.
+func (f *runFlags) handOver(ctx context.Context, a *app.App, p *config.Project, name string) error {
+	r, err := f.request(nil)
+	if err != nil {
+		return err
+	}
+	e, err := client.Open(p.State)
 	if err != nil {
 		return err
 	}
 	defer e.Close()
-	got, err := e.Trigger(ctx, api.RunRequest{Pipeline: r.Pipeline.ID(), Params: r.Params, Env: r.Env, Slot: api.When(r.Slot)})
+	got, err := e.Trigger(ctx, api.RunRequest{Pipeline: name, Params: r.Params, Env: r.Env, Slot: api.When(r.Slot)})
 	if err != nil {
 		return err
 	}

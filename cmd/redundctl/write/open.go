@@ -159,6 +159,12 @@ func (s *sitting) sit(ctx context.Context) error {
 	case how == editor.Emptied:
 		return fmt.Errorf("the file was saved empty, so %s keeps its text: remove the file itself if that is meant", s.file)
 	case how == editor.GivenUp:
+		for _, n := range s.check(ctx, after) {
+			if n.Line > 0 {
+				n.Text = fmt.Sprintf("%s:%d:%d: %s", s.file, n.Line, n.Column, n.Text)
+			}
+			fmt.Fprintln(s.Err, console.Clean(n.Text))
+		}
 		return kept("what you wrote has mistakes, so %s keeps its text", s.file)
 	case how == editor.Unchanged && len(s.check(ctx, after)) > 0:
 		return fmt.Errorf("nothing was changed, and %s has mistakes: redundctl validate shows them", s.file)

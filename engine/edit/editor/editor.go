@@ -88,7 +88,7 @@ func (s *Session) Edit(ctx context.Context, name string, text []byte) (after []b
 		case len(notes) == 0:
 			return after, Changed, s.write(after)
 		case bytes.Equal(after, shown), times == s.Times:
-			return nil, GivenUp, s.write(after)
+			return after, GivenUp, s.write(after)
 		}
 		h, shown = heading(notes), after
 	}
