@@ -41,6 +41,9 @@ back what redundctl stop did to a system or a pipeline.`,
 		ValidArgsFunction: a.CompleteParts(),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
+				if err := alone(c); err != nil {
+					return err
+				}
 				return begin(c.Context(), a, args[0], (*client.Client).StartPart)
 			}
 			return start(c.Context(), a, api.Given{Only: only, Drain: drain.String()})
@@ -152,7 +155,10 @@ engine serves; runs that go on may end.`,
 		ValidArgsFunction: a.CompleteParts(),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				return turn(c.Context(), a, args[0], (*client.Client).StopPart)
+				if err := alone(c); err != nil {
+					return err
+				}
+				return end(c.Context(), a, args[0])
 			}
 			_, err := f.stop(c, a)
 			return err
@@ -177,6 +183,9 @@ a name, stop and start that system or pipeline; runs that go on are not touched.
 		ValidArgsFunction: a.CompleteParts(),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
+				if err := alone(c); err != nil {
+					return err
+				}
 				return begin(c.Context(), a, args[0], (*client.Client).RestartPart)
 			}
 			was, err := f.stop(c, a)
@@ -226,14 +235,24 @@ func (f *stopFlags) stop(c *cobra.Command, a *app.App) (was api.EngineInfo, err 
 	return was, nil
 }
 
-// turn starts, stops or restarts a part of the engine.
-func turn(ctx context.Context, a *app.App, name string, do func(*client.Client, context.Context, string) (api.Turned, error)) error {
+// alone refuses flags that are about the whole engine where a part is named.
+func alone(c *cobra.Command) error {
+	for _, name := range []string{"only", "drain", "force"} {
+		if c.Flags().Changed(name) {
+			return app.Usagef("leave one of them out", "--%s is about the whole engine, and a name about a part of it", name)
+		}
+	}
+	return nil
+}
+
+// end stops a part of the engine.
+func end(ctx context.Context, a *app.App, name string) error {
 	e, err := a.Engine()
 	if err != nil {
 		return err
 	}
 	defer e.Close()
-	got, err := do(e, ctx, pipeline.Kebab(name))
+	got, err := e.StopPart(ctx, pipeline.Kebab(name))
 	if err != nil {
 		return err
 	}

@@ -51,6 +51,9 @@ a parameter is wrong, 130 when it was interrupted.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.CompleteNames(),
 		RunE: func(c *cobra.Command, args []string) error {
+			if f.detach && f.dryRun {
+				return app.Usagef("leave one of them out", "--detach and --dry-run exclude each other")
+			}
 			load := a.Usable
 			if f.detach {
 				load = a.Served // the engine goes on with that form too
