@@ -9,6 +9,10 @@ dir=$(mktemp -d)
 trap '"$redundctl" -C "$dir/site" stop --force >/dev/null 2>&1 || :; rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 
+echo
+echo 'redundctl at work: a site whose server has drifted from its repository is brought back by a pipeline, pipelines/pm2/git-sync.yaml.'
+echo "All of it happens in $dir, which is removed at the end. A line that begins with == says which command comes next."
+
 export HOME="$dir" GIT_CONFIG_GLOBAL="$dir/gitconfig" GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE AUTO_SYNC_REMOTE AUTO_SYNC_BRANCH AUTO_SYNC_STRATEGY AUTO_SYNC_CLEAN AUTO_SYNC_GC
 git config --global user.name Demo
@@ -80,17 +84,18 @@ say 'redundctl start: the engine keeps the schedules'
 "$redundctl" -C "$dir/site" start
 "$redundctl" -C "$dir/site" status git-sync
 
-say 'A schedule is changed, in the file, and holds at once'
+say "redundctl reschedule git-sync '*/30 * * * *': the schedule changes in the file, and holds at once"
 "$redundctl" -C "$dir/site" next git-sync -n 2
 "$redundctl" -C "$dir/site" reschedule git-sync '*/30 * * * *'
 until_seen 'generation 2' status
 "$redundctl" -C "$dir/site" next git-sync -n 2
 
-say 'A file is broken: its last good form stays in force'
+say 'A file is broken (schedul: ...): its last good form stays in force'
 cp "$file" "$dir/good.yaml"
 echo 'schedul: {cron: "0 4 * * *"}' >>"$file"
 until_seen '^rejected' status
 "$redundctl" -C "$dir/site" status git-sync
+
 say 'redundctl plan: what the files on disk would change'
 "$redundctl" -C "$dir/site" plan
 cp "$dir/good.yaml" "$file"
@@ -98,3 +103,5 @@ until_seen 'nothing would change' plan
 
 say 'redundctl stop'
 "$redundctl" -C "$dir/site" stop
+echo
+echo 'That was all. Next: docs/tutorial.md begins a project of your own, redundctl --help lists the commands.'
