@@ -123,6 +123,12 @@ var projectRules = []Rule{
 		Good:    "version: 1\nname: sync\nprimary:\n  github-workflow: {repository: acme/site, workflow: sync.yml}\ngrace: auto\nschedule: {cron: \"0 2 * * *\"}\nsteps:\n  - run: echo done\n",
 	},
 	{
+		ID: "scheduled-param", Severity: Warning,
+		Summary: "a required parameter without a default, in a pipeline with a schedule",
+		Bad:     "version: 1\nname: sync\nschedule: {every: 1h}\nparams:\n  text: {type: string, required: true}\nsteps:\n  - env: {TEXT: \"${{ params.text }}\"}\n    run: echo \"$TEXT\"\n",
+		Good:    "version: 1\nname: sync\nschedule: {every: 1h}\nparams:\n  text: {type: string, default: hello}\nsteps:\n  - env: {TEXT: \"${{ params.text }}\"}\n    run: echo \"$TEXT\"\n",
+	},
+	{
 		ID: "drill-idempotent", Severity: Error,
 		Summary: "a drill that runs for real has steps that may not run twice",
 		Bad:     "version: 1\nname: sync\ndrill: {cron: \"0 4 * * 0\", dry-run: false}\nsteps:\n  - run: echo done\n",

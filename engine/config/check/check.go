@@ -146,6 +146,7 @@ func (f *File) checkParams(params map[string]pipeline.Param, at []any) {
 	f.checkNames(names, func(i int) source.Pos { return f.source.KeyAt(Below(at, names[i])) })
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		p := params[name]
+		f.checkGiven(at, name, p)
 		if p.Type != "choice" || p.Default == nil || slices.ContainsFunc(p.Options, func(o any) bool { return fmt.Sprint(o) == fmt.Sprint(p.Default) }) {
 			continue
 		}
@@ -156,6 +157,16 @@ func (f *File) checkParams(params map[string]pipeline.Param, at []any) {
 		f.say(f.source.At(Below(at, name, "default")), diag.Error, "param-default",
 			fmt.Sprintf("the default %v is none of the options", p.Default), mistake.Choice(fmt.Sprint(p.Default), options))
 	}
+}
+
+// checkGiven says that nobody gives a parameter when a slot is due.
+func (f *File) checkGiven(at []any, name string, p pipeline.Param) {
+	x := f.Pipeline
+	if x == nil || at[0] != "params" || len(x.Schedule) == 0 || !x.Enabled || !p.Required || p.Default != nil {
+		return
+	}
+	f.say(f.source.KeyAt(Below(at, name)), diag.Warning, "scheduled-param",
+		fmt.Sprintf("nobody gives %s when the schedule is due: each of these runs fails", name), "give it a default, or take the schedule out")
 }
 
 // checkIDs holds that no two steps of a list have one id.
