@@ -238,6 +238,8 @@ func armed(a *app.App, c *cobra.Command, args []string, changed int) error {
 		return fmt.Errorf("the project still observes: environments.%s says so", p.Config.Environment)
 	case p.Config.Observe:
 		fmt.Fprintln(a.Err, "redundctl: the project as a whole still observes: redundctl arm ends that")
+	case changed == 0 && len(args) == 1:
+		fmt.Fprintf(a.Out, "%s does not observe\n", args[0])
 	case changed == 0:
 		fmt.Fprintln(a.Out, "nothing observes")
 	}
