@@ -86,8 +86,13 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 // Length is a flag that holds a length of time, as files have them: 90s, 5m, 1d.
 type Length time.Duration
 
-// String is the length as Go writes it.
-func (l *Length) String() string { return time.Duration(*l).String() }
+// String is the length as Go writes it, and 0 for none, which help leaves out.
+func (l *Length) String() string {
+	if *l == 0 {
+		return "0"
+	}
+	return time.Duration(*l).String()
+}
 
 // Type is what the help calls it.
 func (l *Length) Type() string { return "duration" }
