@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -40,7 +39,7 @@ type Worker struct {
 	Host    func(string) (string, bool) // the environment
 	History *history.History
 	Logs    *logs.Dir
-	Temp    string // the directory of this process, outside the state directory
+	Temp    *temp.Runs // outside the state directory
 	Log     *slog.Logger
 	Output  Output // nil: none
 	Going   *cancel.Runs
@@ -150,28 +149,34 @@ func (w *Worker) Recorder(ctx context.Context) *record.Recorder {
 // inTemp runs the job with a directory of its own, and keeps what it left
 // there to be kept.
 func (w *Worker) inTemp(ctx context.Context, j runner.Job, rec *record.Recorder) (runner.Result, error) {
-	j.Temp = filepath.Join(w.Temp, strconv.FormatInt(j.Run.ID, 10))
-	left := filepath.Join(j.Temp, "artifacts")
-	if err := os.MkdirAll(left, 0o700); err != nil {
-		return runner.Result{}, fmt.Errorf("the directory of the run cannot be made: %w", err)
+	var err error
+	if j.Temp, err = w.Temp.Take(); err != nil {
+		return runner.Result{}, err
 	}
 	defer func() {
-		if err := temp.Remove(j.Temp); err != nil {
+		if err := w.Temp.Give(j.Temp); err != nil {
 			w.Log.Warn("the directory of a run could not be removed", "run", j.Run.ID, "error", err)
 		}
 	}()
 	lines := w.Logs.Writer(j.Pipeline.System).Run(j.Run.ID, j.Pipeline.ID())
 	j.Open = func(step string) io.WriteCloser { return w.receiver(lines.Step(step), step) }
 	result := runner.Run(ctx, j, rec)
-	kept := filepath.Join(j.State, "artifacts", strconv.FormatInt(j.Run.ID, 10))
-	for _, line := range artifacts.Move(left, kept, j.Masker) {
-		w.Log.Warn(line, "run", j.Run.ID)
-		_ = rec.Event(ctx, pipeline.Event{At: time.Now(), Run: j.Run.ID, Pipeline: j.Pipeline.ID(), What: "artifact", Detail: j.Masker.Mask(line)})
+	if w.Temp.Left(j.Temp) {
+		w.keepArtifacts(ctx, j, rec)
 	}
 	if err := lines.Flush(); err != nil { // health tells of it too
 		w.Log.Warn("lines of a log were lost", "run", j.Run.ID, "error", err)
 	}
 	return result, nil
+}
+
+// keepArtifacts keeps what a run left for that, and says what is not kept.
+func (w *Worker) keepArtifacts(ctx context.Context, j runner.Job, rec *record.Recorder) {
+	kept := filepath.Join(j.State, "artifacts", strconv.FormatInt(j.Run.ID, 10))
+	for _, line := range artifacts.Move(filepath.Join(j.Temp, temp.Artifacts), kept, j.Masker) {
+		w.Log.Warn(line, "run", j.Run.ID)
+		_ = rec.Event(ctx, pipeline.Event{At: time.Now(), Run: j.Run.ID, Pipeline: j.Pipeline.ID(), What: "artifact", Detail: j.Masker.Mask(line)})
+	}
 }
 
 // job is what the runner is given, but for what only a real run has.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -25,20 +26,19 @@ type file struct {
 // files makes the files of steps. A step has two or three, and to make and
 // remove an inode for each is a tenth of what a step costs; so the empty ones that
 // a step left as they were are given to the next, under a new name: the old one
-// goes with the step, as all that holds text does. It keeps the files of one
-// directory at a time, which goes with its run. It may be used from several
-// goroutines.
+// goes with the step, as all that holds text does. They stay in the directory of
+// their run; what a directory holds of them when it comes to a next run is used
+// there. It may be used from several goroutines.
 type files struct {
 	mu     sync.Mutex
-	dir    string
-	spares []string
+	spares map[string][]string // by directory
 }
 
 // handed begins the names of REDUND_OUTPUT and REDUND_ENV: a file is now the one,
 // now the other.
 const handed = "handed-on-"
 
-// mostSpares is for a few steps side by side.
+// mostSpares is for a few steps side by side, and for as many directories.
 const mostSpares = 64
 
 // take makes the file, which only we may read.
@@ -55,27 +55,55 @@ func (f *files) take(x *file) error {
 
 // name is a path that nobody can have laid something at.
 func name(x *file) string {
-	return filepath.Join(x.dir, x.prefix+strconv.FormatUint(rand.Uint64(), 36)+x.extension)
+	return x.dir + "/" + x.prefix + strconv.FormatUint(rand.Uint64(), 36) + x.extension
 }
 
 // spare gives a file that no step has any more, or "".
 func (f *files) spare(x *file) string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	last := len(f.spares) - 1
-	if x.text != "" || f.dir != x.dir || last < 0 {
+	if x.text != "" {
 		return ""
 	}
-	out := f.spares[last]
-	f.spares = f.spares[:last]
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list, known := f.spares[x.dir]
+	if !known {
+		list = found(x.dir)
+	}
+	var out string
+	if last := len(list) - 1; last >= 0 {
+		out, list = list[last], list[:last]
+	}
+	f.know(x.dir, list)
 	return out
+}
+
+// know needs mu.
+func (f *files) know(dir string, list []string) {
+	if _, known := f.spares[dir]; f.spares == nil || !known && len(f.spares) == mostSpares {
+		f.spares = map[string][]string{} // what others have goes with them
+	}
+	f.spares[dir] = list
+}
+
+// found are the files in a directory that comes from another run.
+func found(dir string) (list []string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	for _, d := range entries {
+		if path := filepath.Join(dir, d.Name()); strings.HasPrefix(d.Name(), handed) && untouched(path) {
+			list = append(list, path)
+		}
+	}
+	return list
 }
 
 // give takes back a file of a step that has ended.
 func (f *files) give(x *file) {
 	if x.text == "" && untouched(x.path) {
 		next := name(x)
-		if os.Rename(x.path, next) == nil && f.keep(x.dir, next) {
+		if unix.Rename(x.path, next) == nil && f.keep(x.dir, next) {
 			return
 		}
 	}
@@ -92,14 +120,11 @@ func untouched(path string) bool {
 func (f *files) keep(dir, path string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.dir != dir {
-		f.dir, f.spares = dir, nil // what the other directory has goes with it
-	}
-	if len(f.spares) == mostSpares {
+	if len(f.spares[dir]) == mostSpares {
 		os.Remove(path)
 		return false
 	}
-	f.spares = append(f.spares, path)
+	f.know(dir, append(f.spares[dir], path))
 	return true
 }
 

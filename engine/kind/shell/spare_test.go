@@ -3,6 +3,7 @@ package shell
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
 
@@ -38,7 +39,7 @@ func TestSpareFiles(t *testing.T) {
 		if _, err := os.Lstat(x.path); !os.IsNotExist(err) {
 			t.Errorf("%s: the old name is still there: %v", name, err)
 		}
-		spares := append([]string(nil), f.spares...)
+		spares := append([]string(nil), f.spares[dir]...)
 		if (len(spares) == 1) != c.again {
 			t.Errorf("%s: %v are kept", name, spares)
 		}
@@ -64,7 +65,8 @@ func replace(path, by string) error {
 	return os.Symlink(by, path)
 }
 
-// TestSpareFilesOfAnotherRun holds that no file passes from one run to another.
+// TestSpareFilesOfAnotherRun holds that no file passes from one run to another but
+// with its directory, and then under a new name.
 func TestSpareFilesOfAnotherRun(t *testing.T) {
 	t.Parallel()
 	f := &files{}
@@ -76,11 +78,43 @@ func TestSpareFilesOfAnotherRun(t *testing.T) {
 	if err := f.take(&y); err != nil || filepath.Dir(y.path) != y.dir {
 		t.Errorf("%s, %v", y.path, err)
 	}
-	if err := os.RemoveAll(x.dir); err != nil {
+	from, to := t.TempDir(), filepath.Join(t.TempDir(), "next")
+	z := file{dir: from, prefix: handed}
+	if err := f.take(&z); err != nil {
 		t.Fatal(err)
 	}
-	f.give(&y)
-	if err := f.take(&file{dir: x.dir}); err == nil {
-		t.Error("a directory that is gone gives files")
+	f.give(&z)
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+	there, err := filepath.Glob(to + "/*")
+	if err != nil || len(there) != 1 {
+		t.Fatal(there, err)
+	}
+	for i := range 2 {
+		x := file{dir: to, prefix: handed}
+		if err := f.take(&x); err != nil || (x.path == there[0]) != (i == 0) {
+			t.Errorf("%s after %v, %v", x.path, there, err)
+		}
+	}
+}
+
+// TestSparesAreBounded holds that what is known of directories does not grow
+// with the runs.
+func TestSparesAreBounded(t *testing.T) {
+	t.Parallel()
+	f, dir := &files{}, t.TempDir()
+	for i := range 3 * mostSpares {
+		x := file{dir: filepath.Join(dir, strconv.Itoa(i)), prefix: handed}
+		if err := os.Mkdir(x.dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.take(&x); err != nil {
+			t.Fatal(err)
+		}
+		f.give(&x)
+	}
+	if len(f.spares) > mostSpares {
+		t.Errorf("%d directories are known", len(f.spares))
 	}
 }
