@@ -30,7 +30,8 @@ type primaries struct {
 	heard  []string // the pipeline, state, id, slot and body of each
 	at     time.Time
 	claims []api.ClaimAsk
-	broken bool // the token cannot be read
+	broken bool     // the token cannot be read
+	more   []string // pipelines with the token own
 }
 
 func (p *primaries) Heartbeat(_ context.Context, id string, b pipeline.Heartbeat) error {
@@ -71,7 +72,7 @@ func (p *primaries) PrimaryToken(id string) (string, bool, error) {
 	switch {
 	case p.broken:
 		return own, true, errors.New("/state/tokens/pm2/quick is a link")
-	case id == "pm2/quick":
+	case id == "pm2/quick", slices.Contains(p.more, id):
 		return own, true, nil
 	case id == "pm2/slow":
 		return "the-token-of-pm2-slow-alone", true, nil
