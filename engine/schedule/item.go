@@ -106,7 +106,11 @@ func (it *item) slots(upto time.Time, most int) (list []time.Time, others int) {
 	for _, s := range it.list {
 		n := s.count(it.after, upto)
 		total += n
-		list = append(list, s.newest(it.after, upto, min(n, most))...)
+		if n > most {
+			list = append(list, s.newest(it.after, upto, most)...)
+		} else {
+			list = s.first(list, it.after, n) // all of them: no search for where they begin
+		}
 	}
 	if len(it.list) > 1 {
 		slices.SortStableFunc(list, time.Time.Compare)

@@ -154,13 +154,17 @@ func (s *Schedule) newest(after, upto time.Time, n int) []time.Time {
 	}
 	least, span := stride/2, min(stride, high-low)-stride/2
 	back := least + int64(sort.Search(int(span), func(i int) bool { return near(least + int64(i)) }))
-	out := make([]time.Time, 0, n)
-	for t := time.Unix(high-back, 0); len(out) < n; {
-		next, ok := s.Next(t)
+	return s.first(make([]time.Time, 0, n), time.Unix(high-back, 0), n)
+}
+
+// first appends the first n slots after a time, or all that there are.
+func (s *Schedule) first(out []time.Time, after time.Time, n int) []time.Time {
+	for range n {
+		next, ok := s.Next(after)
 		if !ok {
 			break
 		}
-		out, t = append(out, next), next
+		out, after = append(out, next), next
 	}
 	return out
 }

@@ -249,6 +249,19 @@ func (t *Timer) take(now time.Time) []Due {
 	return out
 }
 
+// Take gives what is due by an instant, as Run would, and when the next slot is
+// given: the zero time when there are no more. It is for who keeps a clock of
+// their own, goes from one such instant to the next, and does not call Run.
+func (t *Timer) Take(now time.Time) (due []Due, next time.Time) {
+	due = t.take(now.Round(0))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.queue) > 0 {
+		next = t.queue[0].due
+	}
+	return due, next
+}
+
 // queue is a heap of items, the one that is due first on top.
 type queue []*item
 
