@@ -1,0 +1,279 @@
+package simulate
+
+import (
+	"container/heap"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/redundctl/redundctl/engine/failover"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/schedule"
+)
+
+// watch is one slot from when it is due until nothing about it can change.
+type watch struct {
+	part   *part
+	slot   failover.Slot
+	window pipeline.Window
+	policy failover.Policy
+
+	began   time.Time        // of the looks: one at each interval from here on
+	looked  time.Time        // the newest look
+	reading pipeline.Reading // what it showed
+	at      time.Time        // when it is looked at next
+
+	act     failover.Act
+	reason  string
+	decided time.Time // zero: not yet
+	settled bool
+	queued  bool   // it is in the queue
+	late    string // the run whose lateness was learned
+	took    string // the run whose time was learned
+}
+
+// open begins to watch a slot.
+func (s *sim) open(p *part, slot time.Time) {
+	p.given++
+	next, ok := schedule.Next(p.schedules, slot)
+	if !ok {
+		next = slot.Add(longest)
+	}
+	slot, next = slot.UTC(), next.UTC()
+	w := p.spare()
+	*w = watch{part: p, began: s.now, window: pipeline.Window{Slot: slot, Next: next}, slot: failover.Slot{At: slot, Known: p.known}}
+	w.policy = p.policy(next.Sub(slot))
+	p.open = append(p.open, w)
+	s.step(w)
+}
+
+// spare is a watch to use.
+func (p *part) spare() *watch {
+	last := len(p.free) - 1
+	if last < 0 {
+		return &watch{}
+	}
+	w := p.free[last]
+	p.free = p.free[:last]
+	return w
+}
+
+// policy is what holds for a slot, with what was learned so far.
+func (p *part) policy(period time.Duration) failover.Policy {
+	out := failover.Policy{
+		Grace: p.Grace.For.Std(), StallAfter: p.Primary.StallAfter.Std(), OnUnknown: p.Primary.OnUnknown,
+		Dispatch: p.Primary.Recover == "dispatch",
+	}
+	if p.Grace.Auto {
+		out.Grace = failover.Auto(p.late.sorted, period, p.every())
+	}
+	if out.StallAfter == 0 {
+		out.StallAfter = failover.Stall(p.took.sorted, p.Timeout.Std())
+	}
+	return out
+}
+
+// every is the time between two looks.
+func (p *part) every() time.Duration {
+	if d := p.Primary.Every.Std(); d > 0 {
+		return d
+	}
+	return time.Minute
+}
+
+// step is what an engine does about a slot at one instant.
+func (s *sim) step(w *watch) {
+	if !w.decided.IsZero() {
+		s.after(w)
+		return
+	}
+	if s.now.Sub(w.began)%w.part.every() == 0 {
+		s.look(w)
+	}
+	d := s.decide(w)
+	if d.Act != failover.Wait && !w.looked.Equal(s.now) && !s.blind {
+		s.look(w) // once more right before the first step
+		d = s.decide(w)
+	}
+	if d.Act == failover.Dispatch {
+		d = s.dispatch(w)
+	}
+	switch d.Act {
+	case failover.Run:
+		if w.part.Covers == "since" && s.newer(w) {
+			return
+		}
+		w.part.primary.Backup(w.slot.At)
+		s.close(w, d)
+		s.supersede(w)
+		s.fence(w)
+		s.wait(w, w.window.Next)
+	case failover.Skip:
+		s.close(w, d)
+		if w.reading.Verdict != pipeline.Delivered {
+			s.wait(w, w.window.Next)
+			return
+		}
+		s.supersede(w)
+		s.settle(w)
+	default:
+		s.wait(w, d.By)
+	}
+}
+
+func (s *sim) decide(w *watch) failover.Decision {
+	return s.Decide(w.policy, w.slot, w.reading, s.now)
+}
+
+// look asks the primary, and learns of the answer.
+func (s *sim) look(w *watch) {
+	r, err := w.part.primary.Probe(context.Background(), w.window)
+	if err != nil {
+		r = pipeline.Reading{Verdict: pipeline.Unknown, Reason: err.Error()}
+	}
+	w.reading, w.looked = r, s.now
+	if r.Verdict != pipeline.Unknown {
+		w.slot.Known, w.part.known = true, true
+	}
+	if r.Verdict == pipeline.UnderWay && w.slot.Seen.IsZero() {
+		w.slot.Seen = s.now
+	}
+	if !r.Scheduled {
+		return
+	}
+	if w.late != r.Run {
+		w.late = r.Run
+		w.part.late.add(r.Began.Sub(w.slot.At))
+	}
+	if r.Verdict == pipeline.Delivered && w.took != r.Run {
+		w.took = r.Run
+		w.part.took.add(r.Ended.Sub(r.Began))
+	}
+}
+
+// dispatch asks the primary to run, and decides again.
+func (s *sim) dispatch(w *watch) failover.Decision {
+	w.slot.Asked = s.now
+	r, err := w.part.primary.Dispatch(context.Background(), w.window)
+	if err != nil {
+		w.slot.Refused = true
+	} else {
+		w.slot.Dispatched, w.window.Run = r.Run, r.Run
+		s.look(w)
+	}
+	return s.decide(w)
+}
+
+// newer reports whether the primary has delivered a newer slot, which delivers
+// this one too: with `covers: since` only the latest matters.
+func (s *sim) newer(w *watch) bool {
+	for _, x := range slices.Clone(w.part.open) {
+		if x.slot.At.After(w.slot.At) && x.decided.IsZero() {
+			s.look(x)
+			if d := s.decide(x); d.Act == failover.Skip && x.reading.Verdict == pipeline.Delivered {
+				s.close(x, d)
+				s.supersede(x)
+				s.settle(x)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// supersede closes the slots before one that was delivered, where only the
+// latest matters.
+func (s *sim) supersede(w *watch) {
+	if w.part.Covers != "since" {
+		return
+	}
+	for _, x := range slices.Clone(w.part.open) {
+		if x.slot.At.Before(w.slot.At) && x.decided.IsZero() {
+			s.close(x, failover.Decision{Act: failover.Skip, Reason: "superseded"})
+			s.settle(x)
+		}
+	}
+}
+
+func (s *sim) close(w *watch, d failover.Decision) {
+	w.act, w.reason, w.decided = d.Act, d.Reason, s.now
+}
+
+// after looks for late runs of a slot that was decided.
+func (s *sim) after(w *watch) {
+	s.look(w)
+	s.fence(w)
+	if !s.now.Before(w.window.Next) {
+		s.settle(w)
+		return
+	}
+	s.wait(w, w.window.Next)
+}
+
+// fence ends runs of the primary that go on beside the backup: a look shows one,
+// so after each there is another look.
+func (s *sim) fence(w *watch) {
+	if w.act != failover.Run || w.part.Primary.Fence != "cancel-late" {
+		return
+	}
+	for w.reading.Verdict == pipeline.UnderWay && w.reading.Scheduled {
+		if err := w.part.primary.Cancel(context.Background(), w.reading); err != nil {
+			return // it has ended since the look
+		}
+		s.look(w)
+	}
+}
+
+// wait plans the next step of a slot: by is when something is to be done however
+// little the primary shows. The next look that shows something else comes first.
+func (s *sim) wait(w *watch, by time.Time) {
+	w.at = s.next(w)
+	if decided := !w.decided.IsZero(); decided && (w.at.IsZero() || !by.After(s.now)) {
+		s.settle(w)
+		return
+	}
+	if by.After(s.now) && (w.at.IsZero() || by.Before(w.at)) {
+		w.at = by
+	}
+	if !w.at.IsZero() { // else nothing will ever change: it stays undecided
+		w.queued = true
+		heap.Push(&s.queue, w)
+	}
+}
+
+// next is the first look after now that may show something else than the last
+// one; the zero time: there is none.
+func (s *sim) next(w *watch) time.Time {
+	every := w.part.every()
+	if s.always {
+		return w.began.Add((s.now.Sub(w.began)/every + 1) * every)
+	}
+	at := w.part.primary.Change(w.window)
+	if at.IsZero() {
+		return at
+	}
+	return w.began.Add((at.Sub(w.began) + every - 1) / every * every)
+}
+
+// kept is how many of the newest runs of a primary are learned of.
+const kept = 200
+
+// sample holds the newest lengths of time.
+type sample struct {
+	newest []time.Duration // in a ring
+	sorted []time.Duration
+	oldest int // in the ring
+}
+
+func (x *sample) add(d time.Duration) {
+	if len(x.newest) < kept {
+		x.newest = append(x.newest, d)
+	} else {
+		i, _ := slices.BinarySearch(x.sorted, x.newest[x.oldest])
+		x.sorted = slices.Delete(x.sorted, i, i+1)
+		x.newest[x.oldest] = d
+		x.oldest = (x.oldest + 1) % kept
+	}
+	i, _ := slices.BinarySearch(x.sorted, d)
+	x.sorted = slices.Insert(x.sorted, i, d)
+}
