@@ -52,6 +52,7 @@ func commands() []entry {
 		{"show", "look", look.Show},
 		{"logs", "look", look.Logs},
 		{"report", "look", look.Report},
+		{"simulate", "look", look.Simulate},
 		{"backups", "care", care.Backups},
 		{"restore", "care", care.Restore},
 		{"cleanup", "care", care.Cleanup},
