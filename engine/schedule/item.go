@@ -70,8 +70,8 @@ func (it *item) take(out []Due, now time.Time, most int) []Due {
 		upto time.Time
 		late bool
 	}{{it.upto(now.Add(-late - 1)), true}, {it.upto(now), false}} {
-		if !part.upto.After(it.after) {
-			continue
+		if !part.upto.After(it.after) || part.late && it.due.After(now.Add(-late-1)) {
+			continue // as nearly always: nothing is late, for the first of them is not
 		}
 		if slots, skipped := it.slots(part.upto, most); len(slots) > 0 {
 			out = append(out, Due{ID: it.id, Slots: slots, Skipped: skipped, Late: part.late})

@@ -96,7 +96,7 @@ func Run(ctx context.Context, list []*pipeline.Pipeline, o Options) (Result, err
 }
 
 // together is how many pipelines one clock and one timer serve.
-const together = 50
+const together = 10
 
 // told hands on what several simulations tell, one after the other.
 type told struct {
@@ -168,9 +168,10 @@ type part struct {
 	known     bool // its probe was conclusive once
 	late      sample
 	took      sample
-	open      []*watch // slots that are not settled, in order
-	free      []*watch // that may be used again
-	given     int      // slots that the timer gave
+	stall     time.Duration // what took says
+	open      []*watch      // slots that are not settled, in order
+	free      []*watch      // that may be used again
+	given     int           // slots that the timer gave
 }
 
 // all simulates pipelines, which are in the order of their ids, from begin to end.
@@ -193,6 +194,7 @@ func (s *sim) begin(list []*pipeline.Pipeline) error {
 	entries := make([]schedule.Entry, 0, len(list))
 	for i, p := range list {
 		x := &part{Pipeline: p, id: p.ID(), place: i}
+		x.took.changed = true
 		for _, one := range p.Schedule {
 			parsed, err := zones.Parse(one)
 			if err != nil {

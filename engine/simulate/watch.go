@@ -68,7 +68,10 @@ func (p *part) policy(period time.Duration) failover.Policy {
 		out.Grace = failover.Auto(p.late.sorted, period, p.every())
 	}
 	if out.StallAfter == 0 {
-		out.StallAfter = failover.Stall(p.took.sorted, p.Timeout.Std())
+		if p.took.changed {
+			p.took.changed, p.stall = false, failover.Stall(p.took.sorted, p.Timeout.Std())
+		}
+		out.StallAfter = p.stall
 	}
 	return out
 }
@@ -141,7 +144,7 @@ func (s *sim) look(w *watch) {
 	if !r.Scheduled {
 		return
 	}
-	if w.late != r.Run {
+	if w.late != r.Run && w.part.Grace.Auto {
 		w.late = r.Run
 		w.part.late.add(r.Began.Sub(w.slot.At))
 	}
@@ -260,20 +263,25 @@ const kept = 200
 
 // sample holds the newest lengths of time.
 type sample struct {
-	newest []time.Duration // in a ring
-	sorted []time.Duration
-	oldest int // in the ring
+	newest  []time.Duration // in a ring
+	sorted  []time.Duration
+	oldest  int  // in the ring
+	changed bool // since somebody set it to false
 }
 
 func (x *sample) add(d time.Duration) {
 	if len(x.newest) < kept {
 		x.newest = append(x.newest, d)
 	} else {
-		i, _ := slices.BinarySearch(x.sorted, x.newest[x.oldest])
-		x.sorted = slices.Delete(x.sorted, i, i+1)
+		gone := x.newest[x.oldest]
 		x.newest[x.oldest] = d
 		x.oldest = (x.oldest + 1) % kept
+		if gone == d {
+			return
+		}
+		i, _ := slices.BinarySearch(x.sorted, gone)
+		x.sorted = slices.Delete(x.sorted, i, i+1)
 	}
 	i, _ := slices.BinarySearch(x.sorted, d)
-	x.sorted = slices.Insert(x.sorted, i, d)
+	x.sorted, x.changed = slices.Insert(x.sorted, i, d), true
 }
