@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"sync"
 	"time"
@@ -143,11 +144,7 @@ func (m *Primary) Change(w pipeline.Window) time.Time {
 
 // first is where effects begin that may belong to a window.
 func (m *Primary) first(w pipeline.Window) int {
-	i := len(m.log)
-	for i > 0 && !m.log[i-1].Created.Before(w.Slot) {
-		i--
-	}
-	return i
+	return sort.Search(len(m.log), func(i int) bool { return !m.log[i].Created.Before(w.Slot) })
 }
 
 // begin has all slots up to now begin their runs. Of what a run does later only
@@ -169,10 +166,7 @@ func (m *Primary) id() string {
 }
 
 func (m *Primary) add(e Effect) {
-	i := len(m.log)
-	for i > 0 && m.log[i-1].Created.After(e.Created) {
-		i--
-	}
+	i := sort.Search(len(m.log), func(i int) bool { return m.log[i].Created.After(e.Created) })
 	m.log = slices.Insert(m.log, i, e)
 }
 

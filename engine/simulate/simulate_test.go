@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -284,6 +285,50 @@ func TestScheduler(t *testing.T) {
 	}
 	if s.finish(); s.result.Slots != 10 || s.result.Missed != 2 {
 		t.Errorf("%+v", s.result)
+	}
+}
+
+// TestEnd holds that slots count which are decided within the days, and that none
+// is missed because the days end.
+func TestEnd(t *testing.T) {
+	t.Parallel()
+	var list []*pipeline.Pipeline
+	for i := range 30 {
+		list = append(list, made(fmt.Sprint(i), pipeline.Schedule{Cron: "58 23 * * *", Jitter: minutes(5)}))
+	}
+	early := 0
+	for _, p := range list {
+		s, err := schedule.Parse(p.Schedule[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last := from.AddDate(0, 0, 3).Add(-2 * time.Minute); s.Jitter(p.ID(), last) < 2*time.Minute {
+			early++
+		}
+	}
+	for _, x := range []struct {
+		loss float64
+		want int
+	}{{0, 60 + early}, {1, 60}} {
+		if r, _ := wrong(t, list, Options{From: from, Days: 3, Loss: x.loss}); r.Slots != x.want || r.Missed != 0 {
+			t.Errorf("with a loss of %v: %+v, want %d slots", x.loss, r, x.want)
+		}
+	}
+}
+
+// TestSample holds that the newest are kept, in order.
+func TestSample(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 1))
+	var x sample
+	var all []time.Duration
+	for range 5 * kept {
+		d := time.Duration(r.IntN(50))
+		x.add(d)
+		all = append(all, d)
+		if want := slices.Sorted(slices.Values(all[max(0, len(all)-kept):])); !slices.Equal(x.sorted, want) {
+			t.Fatalf("after %d: %v, want %v", len(all), x.sorted, want)
+		}
 	}
 }
 

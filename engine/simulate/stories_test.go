@@ -59,6 +59,7 @@ func TestStories(t *testing.T) {
 		}, []string{"0 superseded at 1:15, later by the backup", "1 primary-stalled at 1:15, backup, doubled"}},
 		{"looks seldom", []int{1}, 1, func(p *pipeline.Pipeline) { p.Primary.Every = minutes(9) }, []string{"0 primary-succeeded at 0:09, primary"}},
 		{"without a grace", []int{5}, 5, func(p *pipeline.Pipeline) { p.Grace.For = 0 }, []string{"0 primary-missing at 0:00, backup, doubled"}},
+		{"nothing is learned yet", []int{-1}, 5, func(p *pipeline.Pipeline) { p.Grace = pipeline.Grace{Auto: true} }, []string{"0 primary-missing at 0:30, backup"}},
 		{"no jitter moves the grace", []int{-1}, 5, func(p *pipeline.Pipeline) { p.Schedule[0].Jitter = minutes(9) }, []string{"0 primary-missing at 0:15, backup"}},
 	} {
 		p := made("a", cron("0 * * * *"))
