@@ -49,7 +49,7 @@ type Options struct {
 	Progress func(share float64)
 
 	always bool // looks at each interval, also where nothing can have changed
-	blind  bool // does not look right before the first step
+	blind  bool // decides without a look when its time has come between two of them
 }
 
 // Result is what came of it.

@@ -18,8 +18,7 @@ type watch struct {
 	window pipeline.Window
 	policy failover.Policy
 
-	began   time.Time        // of the looks: one at each interval from here on
-	looked  time.Time        // the newest look
+	base    time.Time        // the step before: looks come at each interval from here on
 	reading pipeline.Reading // what it showed
 	at      time.Time        // when it is looked at next
 
@@ -41,7 +40,7 @@ func (s *sim) open(p *part, slot time.Time) {
 	}
 	slot, next = slot.UTC(), next.UTC()
 	w := p.spare()
-	*w = watch{part: p, began: s.now, window: pipeline.Window{Slot: slot, Next: next}, slot: failover.Slot{At: slot, Known: p.known}}
+	*w = watch{part: p, base: s.now, window: pipeline.Window{Slot: slot, Next: next}, slot: failover.Slot{At: slot, Known: p.known}}
 	w.policy = p.policy(next.Sub(slot))
 	p.open = append(p.open, w)
 	s.step(w)
@@ -90,14 +89,10 @@ func (s *sim) step(w *watch) {
 		s.after(w)
 		return
 	}
-	if s.now.Sub(w.began)%w.part.every() == 0 {
-		s.look(w)
+	if !s.blind || s.now.Sub(w.base)%w.part.every() == 0 {
+		s.look(w) // where it runs, this is also the look right before the first step
 	}
 	d := s.decide(w)
-	if d.Act != failover.Wait && !w.looked.Equal(s.now) && !s.blind {
-		s.look(w) // once more right before the first step
-		d = s.decide(w)
-	}
 	if d.Act == failover.Dispatch {
 		d = s.dispatch(w)
 	}
@@ -134,7 +129,7 @@ func (s *sim) look(w *watch) {
 	if err != nil {
 		r = pipeline.Reading{Verdict: pipeline.Unknown, Reason: err.Error()}
 	}
-	w.reading, w.looked = r, s.now
+	w.reading = r
 	if r.Verdict != pipeline.Unknown {
 		w.slot.Known, w.part.known = true, true
 	}
@@ -230,6 +225,7 @@ func (s *sim) fence(w *watch) {
 // wait plans the next step of a slot: by is when something is to be done however
 // little the primary shows. The next look that shows something else comes first.
 func (s *sim) wait(w *watch, by time.Time) {
+	w.base = s.now
 	w.at = s.next(w)
 	if decided := !w.decided.IsZero(); decided && (w.at.IsZero() || !by.After(s.now)) {
 		s.settle(w)
@@ -249,16 +245,16 @@ func (s *sim) wait(w *watch, by time.Time) {
 func (s *sim) next(w *watch) time.Time {
 	every := w.part.every()
 	if s.always {
-		return w.began.Add((s.now.Sub(w.began)/every + 1) * every)
+		return s.now.Add(every)
 	}
 	at := w.part.primary.Change(w.window)
 	if at.IsZero() {
 		return at
 	}
-	return w.began.Add((at.Sub(w.began) + every - 1) / every * every)
+	return s.now.Add((at.Sub(s.now) + every - 1) / every * every)
 }
 
-// kept is how many of the newest runs of a primary are learned of.
+// kept is how many of the newest runs of a primary are learned of, as an engine does.
 const kept = 200
 
 // sample holds the newest lengths of time.
