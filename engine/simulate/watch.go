@@ -104,7 +104,6 @@ func (s *sim) step(w *watch) {
 		w.part.primary.Backup(w.slot.At)
 		s.close(w, d)
 		s.supersede(w)
-		s.fence(w)
 		s.wait(w, w.window.Next)
 	case failover.Skip:
 		s.close(w, d)
@@ -211,10 +210,7 @@ func (s *sim) after(w *watch) {
 // fence ends runs of the primary that go on beside the backup: a look shows one,
 // so after each there is another look.
 func (s *sim) fence(w *watch) {
-	if w.act != failover.Run || w.part.Primary.Fence != "cancel-late" {
-		return
-	}
-	for w.reading.Verdict == pipeline.UnderWay && w.reading.Scheduled {
+	for s.ends(w) {
 		if err := w.part.primary.Cancel(context.Background(), w.reading); err != nil {
 			return // it has ended since the look
 		}
@@ -222,12 +218,21 @@ func (s *sim) fence(w *watch) {
 	}
 }
 
+// ends reports whether the last look showed a run to end.
+func (s *sim) ends(w *watch) bool {
+	r := &w.reading
+	return w.act == failover.Run && w.part.Primary.Fence == "cancel-late" && r.Verdict == pipeline.UnderWay && r.Scheduled
+}
+
 // wait plans the next step of a slot: by is when something is to be done however
 // little the primary shows. The next look that shows something else comes first.
 func (s *sim) wait(w *watch, by time.Time) {
 	w.base = s.now
 	w.at = s.next(w)
-	if decided := !w.decided.IsZero(); decided && (w.at.IsZero() || !by.After(s.now)) {
+	switch decided := !w.decided.IsZero(); {
+	case decided && s.ends(w):
+		w.at = s.now.Add(w.part.every()) // it stalled, and is ended at the next look
+	case decided && (w.at.IsZero() || !by.After(s.now)):
 		s.settle(w)
 		return
 	}

@@ -14,15 +14,16 @@ import (
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
-// late looks whether the primary turns up for a slot that the backup serves.
+// late looks whether the primary turns up for a slot that the backup serves. The
+// last look is at the next slot: what began right before it still shows.
 func (w *Watch) late(ctx context.Context, f *force.Force, p *part, s *watched) error {
 	of := f.Parts[p.id]
-	now := time.Now()
-	if of.Pipeline.Primary == nil || !now.Before(s.Next) {
+	if of.Pipeline.Primary == nil {
 		s.finished = true
 		return nil
 	}
-	s.at = now.Add(of.Pipeline.Primary.Every.Std())
+	now := time.Now()
+	s.at = s.later(now, of.Pipeline.Primary.Every.Std())
 	r := w.ask(ctx, f, p, pipeline.Window{Slot: s.At, Next: s.Next})
 	if ctx.Err() != nil {
 		return nil
@@ -30,20 +31,56 @@ func (w *Watch) late(ctx context.Context, f *force.Force, p *part, s *watched) e
 	if err := w.know(ctx, p.id, r); err != nil {
 		return err
 	}
-	if !s.turnedUp(r) {
-		return nil
+	again, err := w.beside(ctx, p, s, r)
+	if err != nil {
+		return err
+	}
+	s.finished = s.finished || !again && !now.Before(s.Next)
+	return nil
+}
+
+// later is when to look for a late primary after a look.
+func (s *watched) later(now time.Time, every time.Duration) time.Time {
+	if at := now.Add(every); now.After(s.Next) || at.Before(s.Next) {
+		return at
+	}
+	return s.Next
+}
+
+// beside does what is to be done about a primary beside its backup, and reports
+// whether there is to be another look, also after the next slot.
+func (w *Watch) beside(ctx context.Context, p *part, s *watched, r pipeline.Reading) (again bool, err error) {
+	fence := p.of.Pipeline.Primary.Fence == "cancel-late"
+	ends := fence && r.Verdict == pipeline.UnderWay && r.Scheduled && r.Run != s.fenced
+	turned := s.turnedUp(r)
+	if !turned && !ends {
+		return false, nil
 	}
 	run, err := w.o.History.Run(ctx, s.Run)
 	if errors.Is(err, history.ErrNoRun) {
 		s.finished = true
-		return nil
+		return false, nil
 	}
 	if err != nil || run.State == pipeline.Queued {
-		return err // the last look is still to come
+		return ends, err // the last look is still to come
 	}
+	if turned {
+		if err := w.turned(ctx, s, r); err != nil {
+			return false, err
+		}
+	}
+	s.finished = !fence || run.State.Bad()
+	if s.finished || !ends {
+		return false, nil
+	}
+	return w.fence(ctx, p, s, r)
+}
+
+// turned records that the primary turned up.
+func (w *Watch) turned(ctx context.Context, s *watched, r pipeline.Reading) error {
 	began := r.Began
 	if began.IsZero() {
-		began = now
+		began = time.Now()
 	}
 	x := s.Slot
 	x.Reading, x.Late = r, max(began.Sub(s.At), 0)
@@ -55,11 +92,7 @@ func (w *Watch) late(ctx context.Context, f *force.Force, p *part, s *watched) e
 	if first {
 		w.CameLate(ctx, x)
 	}
-	s.finished = s.fenced || of.Pipeline.Primary.Fence != "cancel-late" || r.Verdict != pipeline.UnderWay || !r.Scheduled || run.State.Bad()
-	if s.finished {
-		return nil
-	}
-	return w.fence(ctx, p, s, r)
+	return nil
 }
 
 // CameLate tells of a primary that turned up after its backup ran, which is
@@ -85,22 +118,23 @@ func (s *watched) turnedUp(r pipeline.Reading) bool {
 	return r.Run != before.Run || before.Verdict != pipeline.Delivered && r.Verdict == pipeline.Delivered
 }
 
-// fence ends the late run of a primary.
-func (w *Watch) fence(ctx context.Context, p *part, s *watched, r pipeline.Reading) error {
+// fence ends a run of the primary that goes on beside the backup. Then there is
+// another look at once: there may be a second one.
+func (w *Watch) fence(ctx context.Context, p *part, s *watched, r pipeline.Reading) (again bool, err error) {
 	c, ok := p.probe.Probe.(pipeline.Canceller)
 	if !ok {
 		s.finished = true
-		return nil
+		return false, nil
 	}
 	short, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	if err := c.Cancel(short, r); err != nil {
 		// Asked again with the next look: by then it may have ended by itself.
 		w.o.Log.Warn("a late primary could not be ended", "pipeline", p.id, "slot", pipeline.Time(s.At), "error", p.probe.Masker.Mask(err.Error()))
-		return nil
+		return false, nil
 	}
-	s.fenced, s.finished = true, true
-	return w.o.Ledger.Tell(ctx, ledger.Line{Slot: s.At, Event: pipeline.Event{Pipeline: p.id, Run: s.Run, What: "fenced", Detail: "the late run " + r.Run + " of the primary was cancelled"}})
+	s.fenced, s.at = r.Run, time.Now()
+	return true, w.o.Ledger.Tell(ctx, ledger.Line{Slot: s.At, Event: pipeline.Event{Pipeline: p.id, Run: s.Run, What: "fenced", Detail: "the late run " + r.Run + " of the primary was cancelled"}})
 }
 
 // LastLook asks the primary once more about the slot of a run that waits, and

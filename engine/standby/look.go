@@ -267,9 +267,11 @@ func (w *Watch) settle(ctx context.Context, of *force.Part, s *watched, d failov
 	w.o.Log.Info("slot decided", "pipeline", s.ID(), "slot", pipeline.Time(s.At), "run", run.ID, "decision", x.Detail)
 	w.o.Decided(ctx, run, ends)
 	s.Decision, s.Reason, s.Run = "run", x.Reason, run.ID
-	s.finished = !x.Run || of == nil || !time.Now().Before(s.Next)
+	// After the next slot no run comes any more, but one may go on.
+	now := time.Now()
+	s.finished = !x.Run || of == nil || !now.Before(s.Next) && s.Reading.Verdict != pipeline.UnderWay
 	if !s.finished {
-		s.at = time.Now().Add(of.Pipeline.Primary.Every.Std())
+		s.at = s.later(now, of.Pipeline.Primary.Every.Std())
 	}
 	return nil
 }

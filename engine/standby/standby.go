@@ -88,8 +88,8 @@ type part struct {
 type watched struct {
 	ledger.Slot
 	at       time.Time
-	fenced   bool // its late primary was ended, or cannot be
-	finished bool // nothing more is asked about it
+	fenced   string // the primary's run that was ended last
+	finished bool   // nothing more is asked about it
 }
 
 // Open records slots as open and has their primaries asked.
