@@ -134,6 +134,9 @@ func (f *simulation) options() (simulate.Options, error) {
 	if o.From, err = app.ParseTime(f.from, time.Now()); err != nil {
 		return o, app.Usagef("", "--from: %s", err)
 	}
+	if o.From.Year() < 1970 || o.From.Year() > 9000 {
+		return o, app.Usagef("", "--from is a time from 1970 to 9000, not %s", f.from)
+	}
 	return o, nil
 }
 
