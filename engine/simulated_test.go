@@ -106,9 +106,9 @@ func TestSimulatedAsServed(t *testing.T) {
 				set.Actions[i].Build = func(map[string]any, kind.Deps) (pipeline.Action, error) { return done{}, nil }
 			}
 		}
-		time.Sleep(time.Until(from) - time.Second) // the virtual clock of the bubble
+		<-time.After(time.Until(from) - time.Second) // by the clock of the bubble
 		_, stop := serveOnly(t, p, set)
-		time.Sleep(time.Until(end) + 3*time.Hour)
+		<-time.After(time.Until(end) + 3*time.Hour)
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}

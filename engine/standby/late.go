@@ -25,8 +25,8 @@ func (w *Watch) late(ctx context.Context, f *force.Force, p *part, s *watched) e
 	now := time.Now()
 	s.at = s.later(now, of.Pipeline.Primary.Every.Std())
 	r := w.ask(ctx, f, p, pipeline.Window{Slot: s.At, Next: s.Next})
-	if ctx.Err() != nil {
-		return nil
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if err := w.know(ctx, p.id, r); err != nil {
 		return err
