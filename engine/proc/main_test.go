@@ -273,6 +273,60 @@ func TestLeftRunning(t *testing.T) {
 	}
 }
 
+// TestLasting: what a program started that is there to start it bears no mark and
+// is not ended, neither by the end of the program nor as what a dead engine left;
+// the program's own group is.
+func TestLasting(t *testing.T) {
+	t.Parallel()
+	s, err := New(Options{Subreaper: true, Engine: "lasting-" + strconv.Itoa(os.Getpid())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	wait, bare, first, second := fifo(t), fifo(t), fifo(t), fifo(t)
+	out := newLines()
+	loop := `echo $$; exec >/dev/null 2>&1; while :; do read x < ` + wait + `; done`
+	// Another test's Spawner may have marked this process.
+	c := sh(`read x < `+bare+`; setsid sh -c '`+loop+`' & read x < `+first+`; sh -c '`+loop+`' & read x < `+second, out)
+	c.Lasting = true
+	c.Started = func(int, uint64) {
+		if err := os.WriteFile(bare, []byte("go\n"), 0); err != nil {
+			t.Error(err)
+		}
+	}
+	end := background(t.Context(), s, c)
+	var pids []int
+	for _, ready := range []string{first, second} {
+		pids = append(pids, out.pids(t, 1)...)
+		if err := os.WriteFile(ready, []byte("go\n"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := <-end; r != (Result{}) {
+		t.Errorf("%+v", r)
+	}
+	gone(t, pids[1])
+	if err := s.End(s.engine, 0); err != nil {
+		t.Error(err)
+	}
+	daemon, err := readStat(pids[0])
+	if err != nil || daemon.dead() {
+		t.Fatalf("it was ended: %v", err)
+	}
+	if tag, err := readTag(daemon.pid); err != nil || tag != 0 || tokens(daemon.pid) != nil {
+		t.Errorf("it bears a mark: %x, %q, %v", tag, tokens(daemon.pid), err)
+	}
+	held := hold([]stat{daemon})
+	if len(held) != 1 {
+		t.Fatal("it cannot be held")
+	}
+	held[0].signal(unix.SIGKILL)
+	if !awaitAll(held, time.Now().Add(20*time.Second)) {
+		t.Error("it was not killed")
+	}
+	reapOrphan(daemon.pid)
+}
+
 // TestClosedOutput: a program that closes its output runs on.
 func TestClosedOutput(t *testing.T) {
 	t.Parallel()

@@ -44,6 +44,13 @@ type Command struct {
 	Grace       time.Duration  // between Signal and SIGKILL; 0: 5 s
 	MemoryLimit int64          // bytes resident in the whole tree; 0: none
 
+	// Lasting is for a program whose purpose is to start what is not the step's,
+	// as the daemon of another supervisor: what leaves the program's group and
+	// session bears no mark, is never ended and outlives this process. Where
+	// orphans come home to us it does too, and when it ends nobody takes its end
+	// before ours.
+	Lasting bool
+
 	// Started is called right after the start, before Run waits.
 	Started func(pid int, start uint64)
 }

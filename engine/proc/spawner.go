@@ -154,13 +154,21 @@ func (s *Spawner) launch(st *start) {
 		st.fork()
 		bearing.RUnlock()
 		st.hold()
-		if st.err == nil {
+		switch {
+		case st.err != nil:
+		case !st.bare:
 			setTag(st.pid, st.tag, s.hard)
+		case os.Getenv(TokenVariable) == "": // the tag that we bear is another engine's of this process
+			setTag(st.pid, s.hard, s.hard)
 		}
 		return
 	}
+	tag := st.tag
+	if st.bare {
+		tag = s.before
+	}
 	bearing.Lock()
-	setTag(0, st.tag, s.hard)
+	setTag(0, tag, s.hard)
 	st.fork()
 	setTag(0, s.tag, s.hard)
 	bearing.Unlock()

@@ -20,6 +20,7 @@ type start struct {
 	sinks []*sink
 	child []int // descriptors that are only the child's
 	token string
+	bare  bool // it bears no mark
 
 	ready chan struct{} // the thread has done its part
 	pid   int
@@ -62,13 +63,18 @@ func (s *Spawner) prepare(c *Command) (*start, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &start{path: path, argv: c.Argv, ready: make(chan struct{}, 1), pidfd: -1}
+	st := &start{path: path, argv: c.Argv, ready: make(chan struct{}, 1), pidfd: -1, bare: c.Lasting}
 	seq := s.seq.Add(1)
 	st.tag = stepTag(s.tag, seq)
 	st.token = s.engine + "-" + strconv.FormatUint(seq, 10)
-	mark := TokenVariable + "=" + st.token
-	if outer := os.Getenv(TokenVariable); outer != "" {
-		mark = TokenVariable + "=" + outer + "/" + st.token
+	var mark []string
+	switch outer := os.Getenv(TokenVariable); {
+	case outer == "" && !st.bare:
+		mark = []string{TokenVariable + "=" + st.token}
+	case !st.bare:
+		mark = []string{TokenVariable + "=" + outer + "/" + st.token}
+	case outer != "": // it lasts as long as the step around us
+		mark = []string{TokenVariable + "=" + outer}
 	}
 	env := make([]string, 0, len(c.Env)+1)
 	for _, entry := range c.Env {
@@ -79,7 +85,7 @@ func (s *Spawner) prepare(c *Command) (*start, error) {
 	null := s.null.Fd()
 	st.attr = syscall.ProcAttr{
 		Dir:   c.Dir,
-		Env:   append(env, mark),
+		Env:   append(env, mark...),
 		Files: []uintptr{null, null, null},
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL},
 	}
