@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redundctl/redundctl/engine/proc"
 )
 
 // patience bounds every wait of a test.
@@ -138,7 +140,10 @@ func (p *PM2) Kill(pid int) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		p.t.Fatal(err)
 	}
-	p.Until(fmt.Sprintf("process %d is gone", pid), func() bool { return !of(strconv.Itoa(pid), p.Home) })
+	p.Until(fmt.Sprintf("process %d is gone", pid), func() bool {
+		_, err := proc.StartTime(pid)
+		return err != nil
+	})
 }
 
 // Processes are the living processes of this PM2: daemon, workers and commands.
