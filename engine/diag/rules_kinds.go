@@ -20,4 +20,10 @@ var kindRules = []Rule{
 		Bad:     "version: 1\nname: tell\nsteps:\n  - uses: notify\n    with: {message: done}\n",
 		Good:    "-- redund.yaml --\nnotify: {services: [\"${{ secrets.SLACK_URL }}\"]}\n-- pipelines/pm2/tell.yaml --\nversion: 1\nname: tell\nsteps:\n  - uses: notify\n    with: {message: done}\n",
 	},
+	{
+		ID: "pm2-ecosystem", Severity: Error,
+		Summary: "a file of PM2 applications whose name PM2 takes for a program",
+		Bad:     "version: 1\nname: up\nsteps:\n  - uses: pm2\n    with: {action: start, name: api, ecosystem: ecosystem.js}\n",
+		Good:    "version: 1\nname: up\nsteps:\n  - uses: pm2\n    with: {action: start, name: api, ecosystem: ecosystem.config.js}\n-- ecosystem.config.js --\nmodule.exports = {apps: [{name: \"api\", script: \"api.js\"}]}\n",
+	},
 }

@@ -42,7 +42,7 @@ func list(ctx context.Context, home string) ([]application, error) {
 	defer cancel()
 	var out []application
 	listed := false
-	err := call(ctx, home, question{"getMonitorData", struct{}{}, func(d *json.Decoder) error {
+	err := call(ctx, home, question{"getMonitorData", []any{struct{}{}}, func(d *json.Decoder) error {
 		var err error
 		listed, err = array(d, func(d *json.Decoder) error {
 			var a entry

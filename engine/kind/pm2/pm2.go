@@ -19,7 +19,11 @@ var step []byte
 var primary []byte
 
 // Kind is the step kind `pm2`.
-func Kind() kind.Action { return kind.Later("pm2", step) }
+func Kind() kind.Action {
+	k := kind.Define("pm2", step, buildStep)
+	k.Check = checkStep
+	return k
+}
 
 // Primary is the primary kind `pm2`.
 func Primary() kind.Primary {

@@ -52,7 +52,7 @@ func (e *remote) Error() string { return "PM2 says: " + e.said }
 // what that gives; nil: nobody wants it.
 type question struct {
 	method string
-	arg    any
+	args   []any
 	take   func(*json.Decoder) error
 }
 
@@ -93,7 +93,7 @@ func dialled(ctx context.Context, home string, q question) error {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	request, err := json.Marshal(map[string]any{"type": "call", "method": q.method, "args": []any{q.arg}})
+	request, err := json.Marshal(map[string]any{"type": "call", "method": q.method, "args": q.args})
 	if err != nil {
 		return err
 	}
