@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,24 +21,18 @@ import (
 func TestD17LostWorkers(t *testing.T) {
 	t.Parallel()
 	p := pm2test.New(t)
-	p.Write("w.js", idle)
-	p.Write("w.sh", "read x < fifo")
-	if err := syscall.Mkfifo(filepath.Join(p.Dir, "fifo"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	// What PM2 adds to a program of Node ends it when it cannot reach the daemon.
+	// What PM2 adds to a program of Node may end it when the daemon is gone.
+	waits(p, t)
 	p.Write("eco.json", `{"apps": [
-		{"name": "my api", "script": "w.js", "pmx": false}, {"name": "my_api", "script": "w.sh"},
+		{"name": "my api", "script": "w.sh"}, {"name": "my_api", "script": "w.sh"},
 		{"name": "api-2", "script": "w.sh"}, {"name": "api", "script": "w.sh", "autostart": false},
 		{"name": "quiet", "script": "sleep", "args": "600", "interpreter": "none"}]}`)
 	p.Run("start", "eco.json")
 	names := []string{"my api", "my_api", "api-2", "api", "quiet"}
 	alive := map[string]bool{"my api": true, "my_api": true, "api-2": true, "api": false, "quiet": true}
 	p.KillDaemon()
+	p.Until("four workers are left", func() bool { return len(p.Processes()) == 4 })
 	workers := p.Processes()
-	if len(workers) != 4 {
-		t.Fatalf("processes %v", workers)
-	}
 	all := func(why string) {
 		t.Helper()
 		for _, name := range names {
@@ -78,9 +71,12 @@ func TestLostInstances(t *testing.T) {
 	t.Parallel()
 	p := pm2test.New(t)
 	// Such a worker ends with its daemon unless it holds on.
-	p.Run("start", p.Write("api.js", "process.on('disconnect', () => {}); process.exit = () => {}; "+idle), "-i", "1")
+	p.Write("api.js", "process.on('disconnect', () => {}); process.exit = () => {}; require('fs').writeFileSync('held', ''); "+idle)
+	p.Run("start", "api.js", "-i", "1", "--no-pmx")
+	p.Until("it holds on", func() bool { _, err := os.Stat(filepath.Join(p.Dir, "held")); return err == nil })
 	look := probeOf(t, p.Home, "api")
 	look.is(pipeline.Up)
+	worker := p.Worker("api", 0)
 	p.KillDaemon()
 	if r := look.is(pipeline.Down, "a process of it lives"); !r.Alive {
 		t.Errorf("%+v", r)
@@ -91,7 +87,7 @@ func TestLostInstances(t *testing.T) {
 	if r := look.is(pipeline.Down, "a process of it lives"); !r.Alive {
 		t.Errorf("by the list alone: %+v", r)
 	}
-	p.Kill(p.Processes()[0])
+	p.Kill(worker)
 	if r := look.is(pipeline.Down); r.Alive {
 		t.Errorf("it has ended: %+v", r)
 	}
@@ -175,7 +171,8 @@ func TestPidReuse(t *testing.T) {
 func TestBadDump(t *testing.T) {
 	t.Parallel()
 	p := pm2test.New(t)
-	p.Run("start", p.Write("api.js", idle))
+	waits(p, t)
+	p.Run("start", "w.sh", "--name", "api")
 	p.Run("save")
 	good, err := os.ReadFile(filepath.Join(p.Home, "dump.pm2"))
 	if err != nil {

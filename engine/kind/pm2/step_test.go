@@ -238,9 +238,7 @@ func TestStartsTheDaemon(t *testing.T) {
 	worker := p.Worker("api", 0)
 	p.KillDaemon()
 	w.fails(w.do("start", "api", "eco.json"), "has lost api", fmt.Sprint(worker), "second copy")
-	if all := p.Processes(); len(all) != 1 || all[0] != worker {
-		t.Errorf("processes %v, want %d alone", all, worker)
-	}
+	noMore(p, []int{worker})
 	p.Kill(worker)
 	w.must("start", "api", "eco.json")
 	// The end of what redundctl starts processes with is not the daemon's.
@@ -319,9 +317,7 @@ func TestPlan(t *testing.T) {
 		if now := tree(t, p.Home); !slices.Equal(now, files) {
 			t.Errorf("a dry run changed the home: %q, before %q", now, files)
 		}
-		if now := p.Processes(); !slices.Equal(now, processes) {
-			t.Errorf("a dry run changed processes: %v, before %v", now, processes)
-		}
+		noMore(p, processes)
 		if err != nil {
 			return err.Error()
 		}

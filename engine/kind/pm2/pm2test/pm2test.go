@@ -104,8 +104,9 @@ func (p *PM2) Daemon() int {
 	return p.pid("pm2.pid")
 }
 
-// Worker is the pid of an application, as the daemon wrote it: id is its number
-// in the list.
+// Worker is the pid of an instance, as the daemon wrote it into the file of that
+// name and number: PM2 writes - for most signs of an application's name, and
+// leaves out a number at its end.
 func (p *PM2) Worker(name string, id int) int {
 	p.t.Helper()
 	return p.pid(fmt.Sprintf("pids/%s-%d.pid", name, id))
@@ -125,7 +126,7 @@ func (p *PM2) pid(file string) int {
 }
 
 // KillDaemon kills the daemon as a lack of memory does: its files stay, and its
-// workers live on.
+// workers live on, but for programs of Node that PM2 has not yet prepared.
 func (p *PM2) KillDaemon() {
 	p.t.Helper()
 	p.Kill(p.Daemon())

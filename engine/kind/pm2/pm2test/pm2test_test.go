@@ -20,7 +20,7 @@ func TestPM2(t *testing.T) {
 		if len(p.Home+"/rpc.sock") >= 100 {
 			t.Errorf("%s is too long for a socket", p.Home)
 		}
-		p.Run("start", p.Write("w.js", "setInterval(() => {}, 1000)"), "--name", "w")
+		p.Run("start", p.Write("w.sh", "exec sleep 600"), "--name", "w")
 		daemon, worker := p.Daemon(), p.Worker("w", 0)
 		if all := p.Processes(); !slices.Contains(all, daemon) || !slices.Contains(all, worker) {
 			t.Errorf("daemon %d and worker %d are not both among %v", daemon, worker, all)
