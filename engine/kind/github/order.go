@@ -47,17 +47,20 @@ func order(ctx context.Context, r *listing.Repository, o rest.Order) (d rest.Dis
 		since = a.Received
 	}
 	since = since.Add(-a.Received.Sub(a.Sent) - time.Second).Truncate(time.Second) // both count in whole seconds
-	for pause := 200 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		if err := sleep(ctx, pause); err != nil {
-			return rest.Dispatched{}, false, nil
-		}
+	return find(ctx, r, o, since), false, nil
+}
+
+// find looks for the run of an order until ctx is done; the zero value: there
+// is none yet.
+func find(ctx context.Context, r *listing.Repository, o rest.Order, since time.Time) rest.Dispatched {
+	for pause := 200 * time.Millisecond; sleep(ctx, pause) == nil; pause = min(2*pause, 5*time.Second) {
 		l, err := r.Runs(ctx, listing.Ask{Since: since})
 		if err == nil {
 			err = l.Err
 		}
 		var e *rest.Error
 		if errors.As(err, &e) && (e.Refused || e.After > 0) {
-			return rest.Dispatched{}, false, nil // it was dispatched all the same
+			break // it was dispatched all the same
 		}
 		if err != nil {
 			continue
@@ -65,10 +68,11 @@ func order(ctx context.Context, r *listing.Repository, o rest.Order) (d rest.Dis
 		for i := len(l.Runs) - 1; i >= 0; i-- { // the oldest since is the likeliest
 			run := &l.Runs[i]
 			if !run.Created.Before(since) && run.Event == "workflow_dispatch" && run.Branch == o.Ref && listing.Names(o.Workflow, run.Workflow, run.Path) {
-				return rest.Dispatched{ID: run.ID, Page: run.Page}, false, nil
+				return rest.Dispatched{ID: run.ID, Page: run.Page}
 			}
 		}
 	}
+	return rest.Dispatched{}
 }
 
 // sleep waits, or gives the error of ctx.

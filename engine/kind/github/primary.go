@@ -101,7 +101,7 @@ const maxSkew = 30 * time.Second
 func (p *probe) Probe(ctx context.Context, w pipeline.Window) (pipeline.Reading, error) {
 	switch {
 	case w.Run != "":
-		return p.one(ctx, w.Run)
+		return p.one(ctx, w.Run), nil
 	case w.Slot.IsZero():
 		return unknown("a workflow has no state between its runs: it can back up a schedule, no service"), nil
 	}
@@ -120,7 +120,7 @@ func (p *probe) Probe(ctx context.Context, w pipeline.Window) (pipeline.Reading,
 	}
 	runs := p.serving(l, w, branch)
 	if len(runs) == 0 {
-		return p.nothing(ctx, l, w)
+		return p.nothing(ctx, l, w), nil
 	}
 	for i := range runs {
 		if runs[i].fresh || ended(&runs[i].Run) {
@@ -194,9 +194,9 @@ func (p *probe) serving(l *listing.List, w pipeline.Window, branch string) []ser
 
 // nothing says that there is no run for the slot, and why, if the workflow's
 // own state tells.
-func (p *probe) nothing(ctx context.Context, l *listing.List, w pipeline.Window) (pipeline.Reading, error) {
+func (p *probe) nothing(ctx context.Context, l *listing.List, w pipeline.Window) pipeline.Reading {
 	if !l.Reaches(w.Slot) {
-		return unknown(fmt.Sprintf("there are more than %d runs of %s since the slot, and none of the newest serves it", len(l.Runs), p.name())), nil
+		return unknown(fmt.Sprintf("there are more than %d runs of %s since the slot, and none of the newest serves it", len(l.Runs), p.name()))
 	}
 	r := pipeline.Reading{Verdict: pipeline.Nothing, Reason: "no run of " + p.name() + " since the slot",
 		Evidence: map[string]any{"repository": string(p.repo.Name), "runs": 0, "asked": l.At.UTC().Format(time.RFC3339)}}
@@ -214,7 +214,7 @@ func (p *probe) nothing(ctx context.Context, l *listing.List, w pipeline.Window)
 			r.Reason += ": " + why
 		}
 	}
-	return r, nil
+	return r
 }
 
 // states are those of a workflow that explain why it does not run.
@@ -226,21 +226,21 @@ var states = map[string]string{
 }
 
 // one looks at one run, by its id.
-func (p *probe) one(ctx context.Context, id string) (pipeline.Reading, error) {
+func (p *probe) one(ctx context.Context, id string) pipeline.Reading {
 	n, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
-		return unknown(fmt.Sprintf("%q is no run of GitHub", id)), nil
+		return unknown(fmt.Sprintf("%q is no run of GitHub", id))
 	}
 	l, err := p.repo.Run(ctx, n, 0)
 	switch {
 	case err != nil:
-		return gone(err), nil
+		return gone(err)
 	case skewed(l.Skew):
-		return crooked(l.Skew, p.name()), nil
+		return crooked(l.Skew, p.name())
 	}
 	r := decide([]served{{l.Run, true}})
 	r.Evidence["repository"] = string(p.repo.Name)
-	return r, nil
+	return r
 }
 
 func skewed(d time.Duration) bool { return d.Abs() > maxSkew }

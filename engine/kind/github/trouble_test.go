@@ -142,6 +142,7 @@ func TestLimits(t *testing.T) {
 		"429 with a date":       {githubtest.Fault{Status: 429, Header: map[string]string{"Retry-After": slot.Add(time.Hour + 5*time.Minute).Format(http.TimeFormat)}}, 5 * time.Minute},
 		"429 without a word":    {githubtest.Fault{Status: 429}, time.Minute},
 		"403 in words":          {githubtest.Fault{Status: 403, Body: `{"message": "You have exceeded a secondary rate limit. Please wait."}`}, time.Minute},
+		"403 in older words":    {githubtest.Fault{Status: 403, Body: `{"message": "You have triggered an abuse detection mechanism."}`}, time.Minute},
 		"403 with a broken one": {githubtest.Fault{Status: 403, Header: map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "soon"}}, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -96,7 +96,8 @@ func limit(res *http.Response, message string, a Answer) (time.Duration, bool) {
 		}
 		return max(wait, time.Second), true
 	}
-	return time.Minute, res.StatusCode == http.StatusTooManyRequests || strings.Contains(strings.ToLower(message), "rate limit")
+	message = strings.ToLower(message)
+	return time.Minute, res.StatusCode == http.StatusTooManyRequests || strings.Contains(message, "rate limit") || strings.Contains(message, "abuse detection")
 }
 
 // retryAfter reads the header of that name (RFC 9110, 10.2.3): seconds, or an
