@@ -1,5 +1,6 @@
-// Package github is what redundctl knows of GitHub Actions: the keys of the
-// step kinds `github/…` and of the primary kind `github-workflow`.
+// Package github is what redundctl knows of GitHub Actions: the step kinds
+// `github/…` and the primary kind `github-workflow`. Below it, rest speaks the
+// API, listing asks once for all, and githubtest is a GitHub for tests.
 package github
 
 import (

@@ -114,7 +114,9 @@ func (p *probe) Probe(ctx context.Context, w pipeline.Window) (pipeline.Reading,
 	}
 	branch := p.branch
 	if branch == "" {
-		if branch, err = p.repo.Branch(ctx); err != nil {
+		// GitHub runs schedules on the default branch alone: where only they
+		// count, its name does no more than to confirm that.
+		if branch, err = p.repo.Branch(ctx); err != nil && !slices.Equal(p.events, []string{"schedule"}) {
 			return failed(err), nil
 		}
 	}
@@ -184,7 +186,7 @@ func (p *probe) serving(l *listing.List, w pipeline.Window, branch string) []ser
 	for i, run := range l.Runs {
 		switch {
 		case run.Created.Before(w.Slot), !w.Next.IsZero() && !run.Created.Before(w.Next):
-		case run.Branch != branch, !slices.Contains(p.events, run.Event), !run.Own():
+		case branch != "" && run.Branch != branch && run.Branch != "", !slices.Contains(p.events, run.Event), !run.Own():
 		case listing.Names(p.workflow, run.Workflow, run.Path):
 			out = append(out, served{run, i < l.Head})
 		}
@@ -203,6 +205,9 @@ func (p *probe) nothing(ctx context.Context, l *listing.List, w pipeline.Window)
 	file, err := p.repo.Workflow(ctx, p.workflow)
 	switch {
 	case err != nil: // the list has answered, and that is what counts
+	case file == nil && slices.ContainsFunc(l.Runs, func(run rest.Run) bool { return listing.Names(p.workflow, run.Workflow, run.Path) }):
+		r.Evidence["state"] = "deleted"
+		r.Reason += ": " + states["deleted"]
 	case file == nil:
 		r = unknown("GitHub knows no workflow " + p.name() + ": check primary.github-workflow.workflow, which is its file name or id")
 		r.Refused = true

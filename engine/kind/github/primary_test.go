@@ -330,6 +330,14 @@ func TestNoSuchWorkflow(t *testing.T) {
 	if !r.Refused {
 		t.Error("it is not said that the probe is not set up")
 	}
+	b.hub.AddRun(githubtest.Run{Workflow: "gone.yml", Created: slot.Add(-time.Hour), Conclusion: "success"})
+	b.hub.RemoveWorkflow("gone.yml")
+	b.pass(time.Hour)
+	r = b.look(b.probe(map[string]any{"workflow": "gone.yml"}), window()) // it ran once, so it is no mistake
+	b.want(r, pipeline.Nothing, "its file has been deleted")
+	if r.Refused {
+		t.Errorf("%+v", r)
+	}
 }
 
 func TestService(t *testing.T) {

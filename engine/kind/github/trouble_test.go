@@ -117,13 +117,16 @@ func TestAnonymous(t *testing.T) {
 	b.want(b.look(b.probe(map[string]any{"token": ""}), window()), pipeline.Unknown, "declare the secret GITHUB_TOKEN")
 }
 
-// TestBranchRefused holds that the lookup of the branch is as careful.
-func TestBranchRefused(t *testing.T) {
+// TestBranchUnknown holds that schedules, which run on the default branch alone,
+// do not wait for its name, and that other events do.
+func TestBranchUnknown(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.hub.AddRun(githubtest.Run{Workflow: "nightly.yml", Created: slot, Conclusion: "success"})
-	b.hub.Fail(githubtest.Fault{Only: "", Status: 200, Body: `{"workflow_runs": []}`}) // the branch is missing from the answer
-	b.want(b.look(b.probe(map[string]any{}), window()), pipeline.Unknown, "not what GitHub answers")
+	b.hub.Fail(githubtest.Fault{Only: "/repos/acme/site", Status: 200, Body: `{"total_count": 1, "workflow_runs": [{"id": 7, "path": ".github/workflows/nightly.yml", "event": "schedule",
+		"status": "completed", "conclusion": "success", "created_at": "2026-11-03T02:00:00Z", "head_branch": null}]}`}) // as the answer about the branch, too
+	b.want(b.look(b.probe(map[string]any{}), window()), pipeline.Delivered, "run 7")
+	b.want(b.look(b.probe(map[string]any{"event": []any{"schedule", "push"}}), window()), pipeline.Unknown, "not what GitHub answers")
 }
 
 // TestLimits holds that GitHub is not asked again before it wants to be.

@@ -76,6 +76,8 @@ type Workflow struct {
 	Repository string
 	File       string
 	State      string // active
+
+	gone bool
 }
 
 // Request is one that was made.
@@ -162,6 +164,11 @@ func (s *Server) AddWorkflow(file, state string) int64 {
 	w := s.workflow(Repository, file)
 	w.State = state
 	return w.ID
+}
+
+// RemoveWorkflow takes a workflow out of the list; its runs stay.
+func (s *Server) RemoveWorkflow(file string) {
+	s.with(func() { s.workflow(Repository, file).gone = true })
 }
 
 // workflow finds a workflow, or makes it.

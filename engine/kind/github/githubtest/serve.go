@@ -186,14 +186,14 @@ func (s *Server) answerWorkflows(r *http.Request, repository string, rest []stri
 	if len(rest) == 0 {
 		var all []any
 		for _, w := range s.workflows {
-			if w.Repository == repository {
+			if w.Repository == repository && !w.gone {
 				all = append(all, shapeWorkflow(*w))
 			}
 		}
 		return page(r, "workflows", all)
 	}
 	for _, w := range s.workflows {
-		if w.Repository != repository || w.File != rest[0] && strconv.FormatInt(w.ID, 10) != rest[0] {
+		if w.gone || w.Repository != repository || w.File != rest[0] && strconv.FormatInt(w.ID, 10) != rest[0] {
 			continue
 		}
 		switch r.Method + " " + strings.Join(rest[1:], "/") {

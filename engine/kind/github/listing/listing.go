@@ -49,9 +49,14 @@ const (
 	errorFor    = 30 * time.Second
 )
 
+// branchTime is how long an answer is waited for that most can do without.
+const branchTime = 5 * time.Second
+
 // Branch is the default branch.
 func (r *Repository) Branch(ctx context.Context) (string, error) {
 	return r.branch.get(ctx, r.now, age{branchFor, errorFor}, func(ctx context.Context) (string, error) {
+		ctx, stop := context.WithTimeout(ctx, branchTime)
+		defer stop()
 		return r.Client.Branch(ctx, r.Name)
 	})
 }
