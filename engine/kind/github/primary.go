@@ -186,7 +186,7 @@ func (p *probe) serving(l *listing.List, w pipeline.Window, branch string) []ser
 	for i, run := range l.Runs {
 		switch {
 		case run.Created.Before(w.Slot), !w.Next.IsZero() && !run.Created.Before(w.Next):
-		case branch != "" && run.Branch != branch && run.Branch != "", !slices.Contains(p.events, run.Event), !run.Own():
+		case branch != "" && run.Branch != branch && (run.Branch != "" || run.Event != "schedule"), !slices.Contains(p.events, run.Event), !run.Own():
 		case listing.Names(p.workflow, run.Workflow, run.Path):
 			out = append(out, served{run, i < l.Head})
 		}

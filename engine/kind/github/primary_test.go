@@ -163,6 +163,8 @@ func TestWhichRuns(t *testing.T) {
 		"by id":                        {map[string]any{"workflow": int64(1001)}, githubtest.Run{}, ours},
 		"by id as text":                {map[string]any{"workflow": "1001"}, githubtest.Run{}, ours},
 		"another branch":               {nil, githubtest.Run{Branch: "feature"}, pipeline.Nothing},
+		"no branch is said":            {nil, githubtest.Run{Branch: githubtest.NoBranch}, ours},
+		"no branch of a push":          {map[string]any{"event": "push"}, githubtest.Run{Branch: githubtest.NoBranch, Event: "push"}, pipeline.Nothing},
 		"the branch that is asked for": {map[string]any{"branch": "feature"}, githubtest.Run{Branch: "feature"}, ours},
 		"by a person":                  {nil, githubtest.Run{Event: "workflow_dispatch"}, pipeline.Nothing},
 		"by a person, who counts":      {map[string]any{"event": []any{"schedule", "workflow_dispatch"}}, githubtest.Run{Event: "workflow_dispatch"}, ours},

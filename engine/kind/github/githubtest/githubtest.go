@@ -56,7 +56,7 @@ type Run struct {
 	Repository string // default Repository
 	Workflow   string // its file name; it is made when it is not there
 	Ref        string // what stands behind the path as @ref; "": nothing
-	Branch     string // default main
+	Branch     string // default main; NoBranch: none is said
 	Event      string // default schedule
 	Status     string // default queued, with a conclusion completed
 	Conclusion string
@@ -69,6 +69,9 @@ type Run struct {
 
 	hidden int // lists that pass before it is shown
 }
+
+// NoBranch is the branch of a run of which GitHub says null.
+const NoBranch = "null"
 
 // Workflow is one workflow file.
 type Workflow struct {

@@ -299,7 +299,10 @@ func page(r *http.Request, key string, all []any) reply {
 
 // shape is a run as the API gives it.
 func (s *Server) shape(r Run) map[string]any {
-	var conclusion, previous any
+	var conclusion, previous, branch any
+	if r.Branch != NoBranch {
+		branch = r.Branch
+	}
 	if r.Conclusion != "" {
 		conclusion = r.Conclusion
 	}
@@ -318,7 +321,7 @@ func (s *Server) shape(r Run) map[string]any {
 	actor := map[string]any{"login": "octocat", "id": 1, "type": "User"}
 	return map[string]any{
 		"id": r.ID, "name": strings.TrimSuffix(r.Workflow, ".yml"), "node_id": "WFR_1", "check_suite_id": 42, "check_suite_node_id": "CS_42",
-		"head_branch": r.Branch, "head_sha": "acb5820ced9479c074f688cc328bf03f341a511d", "path": path, "run_number": 562, "run_attempt": r.Attempt,
+		"head_branch": branch, "head_sha": "acb5820ced9479c074f688cc328bf03f341a511d", "path": path, "run_number": 562, "run_attempt": r.Attempt,
 		"referenced_workflows": []any{}, "event": r.Event, "display_title": "Update", "status": r.Status, "conclusion": conclusion,
 		"workflow_id": s.workflow(r.Repository, r.Workflow).ID, "url": api, "html_url": fmt.Sprintf("https://github.com/%s/actions/runs/%d", r.Repository, r.ID),
 		"pull_requests": []any{}, "created_at": stamp(r.Created), "updated_at": stamp(r.Updated), "run_started_at": stamp(r.Started),
