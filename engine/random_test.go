@@ -281,6 +281,7 @@ func (w *world) judge(t *testing.T, from, until time.Time, p *config.Project) {
 // served twice, and that no backup begins beside a primary that can be seen to
 // have come. A seed that fails is printed and can be given again.
 func TestRandomDays(t *testing.T) {
+	t.Parallel()
 	seeds := []uint64{1, 2}
 	if one, err := strconv.ParseUint(os.Getenv("REDUNDCTL_SEED"), 10, 64); err == nil {
 		seeds = []uint64{one}

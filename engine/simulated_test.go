@@ -62,6 +62,7 @@ func delivered(p *simulate.Primary, slot time.Time) bool {
 // both go through the same days with the same primaries, and each slot ends in
 // the same way, for the same reason, at the same instant.
 func TestSimulatedAsServed(t *testing.T) {
+	t.Parallel()
 	const text = "version: 1\nname: %s\nprimary: {file: {path: nowhere}, every: %s%s}\ngrace: %s\n%soverlap: allow\nschedule: {every: 30m}\nsteps: [{exec: [\"true\"]}]\n"
 	files := map[string]string{"redund.yaml": "version: 1\nhealth: {every: 1h}\n"}
 	for _, x := range [][5]string{
