@@ -176,14 +176,16 @@ func (p *PM2) Until(what string, so func() bool) {
 }
 
 // end kills everything of this PM2. The daemon may bring up a worker once more
-// before it is killed, so it is looked again until nothing is left.
+// before it is killed, and a process that is about to become another program
+// shows no environment, so it is looked again until nothing is left for a while.
 func (p *PM2) end() {
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
-	for end := time.Now().Add(patience); ; <-again.C {
+	quiet := 0
+	for end := time.Now().Add(patience); quiet < 5; <-again.C {
 		left := p.Processes()
-		if len(left) == 0 {
-			return
+		if quiet++; len(left) > 0 {
+			quiet = 0
 		}
 		if time.Now().After(end) {
 			p.t.Errorf("processes of PM2 cannot be ended: %v", left)
