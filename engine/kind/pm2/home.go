@@ -28,7 +28,7 @@ func homeOf(named, dir string, env func(string) (string, bool)) (string, error) 
 	}
 	switch {
 	case named == "" && user == "":
-		return "", errors.New("where PM2 lives cannot be told, for neither PM2_HOME nor HOME is set: name it as home:")
+		return "", errors.New("where PM2 lives cannot be told, for neither PM2_HOME nor HOME is set: give its home")
 	case named == "":
 		return filepath.Join(user, ".pm2"), nil
 	case filepath.IsAbs(named):
@@ -73,7 +73,7 @@ func (h *home) look(ctx context.Context, name string, fresh time.Duration) (seen
 	}
 	if h.asked.IsZero() || h.asked.Add(fresh).Before(began) {
 		asked := time.Now()
-		all, err := list(ctx, h.dir)
+		all, err := list(ctx, h.dir, lookLimit)
 		if ctx.Err() != nil && err != nil {
 			return seen{err: err}, h.last[name] // others have more time
 		}

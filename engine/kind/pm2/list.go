@@ -36,9 +36,9 @@ type application struct {
 
 func (a application) up() bool { return a.status == online || a.status == launching }
 
-// list asks the daemon of a home what it runs.
-func list(ctx context.Context, home string) ([]application, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+// list asks the daemon of a home what it runs, and waits so long for its answer.
+func list(ctx context.Context, home string, most time.Duration) ([]application, error) {
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	var out []application
 	listed := false

@@ -26,6 +26,7 @@ const idle = "setInterval(() => {}, 1000)"
 type looker struct {
 	t     testing.TB
 	probe pipeline.Probe
+	once  bool // a daemon that does not answer in time is not asked again
 }
 
 func probeOf(t testing.TB, home, name string) looker {
@@ -36,7 +37,7 @@ func probeOf(t testing.TB, home, name string) looker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return looker{t, p}
+	return looker{t: t, probe: p}
 }
 
 func (l looker) at(w pipeline.Window) pipeline.Reading {
@@ -44,6 +45,9 @@ func (l looker) at(w pipeline.Window) pipeline.Reading {
 	ctx, cancel := context.WithTimeout(l.t.Context(), 20*time.Second)
 	defer cancel()
 	r, err := l.probe.Probe(ctx, w)
+	for err == nil && !l.once && ctx.Err() == nil && strings.Contains(r.Reason, "no answer in time") {
+		r, err = l.probe.Probe(ctx, w) // the machine is busy
+	}
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -282,6 +286,7 @@ func TestHung(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
+	look.once = true
 	r := look.is(pipeline.Unknown, "no answer in time", p.Home)
 	if took := time.Since(began); r.Refused || took > 15*time.Second {
 		t.Errorf("took %s: %+v", took, r)
@@ -306,13 +311,13 @@ func TestHome(t *testing.T) {
 		{"", map[string]string{"HOME": "/home/a"}, "/home/a/.pm2"},
 		{"~/x", map[string]string{"HOME": "/home/a"}, "/home/a/x"},
 		{"here/.pm2", nil, root + "/here/.pm2"},
-		{"", nil, "name it as home:"},
+		{"", nil, "give its home"},
 	} {
 		with := map[string]any{"process": "api"}
 		if c.named != "" {
 			with["home"] = c.named
 		}
-		got := ""
+		var got string
 		p, err := pm2.Primary().Build(with, kind.PrimaryDeps{Root: root, Host: func(name string) (string, bool) { v, ok := c.env[name]; return v, ok }})
 		if err != nil {
 			got = err.Error()

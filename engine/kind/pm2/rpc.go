@@ -29,7 +29,7 @@ const (
 	// answerLimit bounds one answer, in bytes: an application takes some 5 KB of
 	// a list, most of it environment.
 	answerLimit = 64 << 20
-	// lookLimit is how long a daemon may take to say what it runs.
+	// lookLimit is how long a daemon may take to say what it runs to a probe.
 	lookLimit = time.Second
 	// socketLimit is how long the path of a socket may be, in bytes.
 	socketLimit = 107

@@ -123,7 +123,7 @@ func TestImpostors(t *testing.T) {
 func TestNoSocket(t *testing.T) {
 	t.Parallel()
 	look := func(home string) error {
-		_, err := list(t.Context(), home)
+		_, err := list(t.Context(), home, lookLimit)
 		return err
 	}
 	home := t.TempDir()

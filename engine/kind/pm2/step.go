@@ -26,6 +26,10 @@ const (
 	doStop    = "stop"
 )
 
+// stepLimit is how long a step waits for the daemon to say what it runs: a busy
+// machine should not fail it.
+const stepLimit = 5 * time.Second
+
 // order is `with` of the kind.
 type order struct {
 	Action    string         `json:"action"`
@@ -103,7 +107,7 @@ func (a *action) look(ctx context.Context, s *pipeline.Scope) (plan, error) {
 	if p.home, err = homeOf(a.Home, s.Dir, environment(s.Env)); err != nil {
 		return p, err
 	}
-	all, err := list(ctx, p.home)
+	all, err := list(ctx, p.home, stepLimit)
 	p.gone = errors.Is(err, errNoDaemon)
 	switch {
 	case err != nil && !p.gone:
@@ -177,10 +181,10 @@ func (a *action) Plan(ctx context.Context, s *pipeline.Scope) ([]pipeline.Effect
 }
 
 // line is an instance as people see it.
-func (x application) line() string {
-	text := fmt.Sprintf("%s (id %s) %s", x.name, x.id, x.state())
-	if x.up() && !x.started.IsZero() {
-		text += fmt.Sprintf(", pid %d since %s", x.pid, x.started.Format(time.RFC3339))
+func (a application) line() string {
+	text := fmt.Sprintf("%s (id %s) %s", a.name, a.id, a.state())
+	if a.up() && !a.started.IsZero() {
+		text += fmt.Sprintf(", pid %d since %s", a.pid, a.started.Format(time.RFC3339))
 	}
 	return text
 }
@@ -277,7 +281,7 @@ func (a *action) command(ctx context.Context, s *pipeline.Scope, p plan) error {
 
 // hold looks whether the application is what it was to become, and says so.
 func (a *action) hold(ctx context.Context, home string, out io.Writer) error {
-	all, err := list(ctx, home)
+	all, err := list(ctx, home, stepLimit)
 	if err != nil {
 		return err
 	}
