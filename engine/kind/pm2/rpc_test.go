@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -165,6 +166,32 @@ func TestSharedLook(t *testing.T) {
 	defer cancel()
 	if saw, _ := h.look(ctx, "api", 0); saw.err == nil {
 		t.Error("it did not give up")
+	}
+}
+
+// BenchmarkAnswer reads a list of 15 applications of 5 KB each, as PM2 gives it.
+func BenchmarkAnswer(b *testing.B) {
+	env := `"A":"` + strings.Repeat("x", 100) + `"`
+	for i := range 20 {
+		env += fmt.Sprintf(`,"VARIABLE_%d":%q`, i, strings.Repeat("y", 90))
+	}
+	app := `{"name":"api","pm_id":0,"pid":7,"monit":{"memory":1,"cpu":0},"pm2_env":{` + env + `,"env":{` + env + `},"status":"online","pm_uptime":1795546014813}}`
+	text := message(`j:{"args":[[`+strings.TrimSuffix(strings.Repeat(app+",", 15), ",")+`]]}`, callID)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		n := 0
+		err := answer(bytes.NewReader(text), func(d *json.Decoder) error {
+			_, err := array(d, func(d *json.Decoder) error {
+				var a entry
+				n++
+				return object(d, fields{"name": into(&a.name), "pm_id": into(&a.id), "pid": into(&a.pid), "pm2_env": a.env})
+			})
+			return err
+		})
+		if err != nil || n != 15 {
+			b.Fatal(err, n)
+		}
 	}
 }
 
