@@ -83,3 +83,56 @@ func TestUnderPM2(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// TestD16SlotsBesidePM2: the original took the table of `pm2 status` for health.
+// Here an application that PM2 starts by its own cron serves the slots of its
+// backup, which runs as soon as PM2 does not know the application any more.
+func TestD16SlotsBesidePM2(t *testing.T) {
+	t.Parallel()
+	p := pm2test.New(t)
+	p.Write("report.sh", "exit 0")
+	p.Write("eco.json", `{"apps": [{"name": "report", "script": "report.sh", "autorestart": false, "cron_restart": "*/5 * * * * *"}]}`)
+	p.Run("start", "eco.json")
+	cmd, root := served(t, `version: 1
+name: report
+primary:
+  pm2: {process: report, home: `+p.Home+`}
+  every: 200ms
+mode: standby
+grace: 3s
+schedule: {every: 5s}
+steps:
+  - run: echo "$REDUND_SLOT" >> ran
+`, "redundctl", "serve")
+	begin(t, cmd)
+	reasons := func() map[string]int {
+		list := exec.Command("redundctl", "-C", root, "runs", "-o", "json")
+		list.Env = cmd.Env
+		out, _ := list.Output()
+		var runs []struct{ Reason, State string }
+		_ = json.Unmarshal(out, &runs)
+		n := map[string]int{}
+		for _, r := range runs {
+			n[r.Reason+" "+r.State]++
+		}
+		return n
+	}
+	p.Until("two slots that PM2 served", func() bool { return reasons()["primary-succeeded skipped"] >= 2 })
+	if _, err := os.Stat(filepath.Join(root, "ran")); err == nil {
+		t.Errorf("the backup ran beside its primary: %v", reasons())
+	}
+	p.Run("delete", "report")
+	p.Until("the backup has run", func() bool { return reasons()["primary-missing succeeded"] >= 1 })
+	p.KillDaemon()
+	before := reasons()["primary-missing succeeded"]
+	p.Until("it goes on without a daemon", func() bool { return reasons()["primary-missing succeeded"] > before })
+	if left := p.Processes(); len(left) > 0 {
+		t.Errorf("looking has started %v", left)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
