@@ -19,7 +19,7 @@ const heard = `
 version: 1
 name: a
 system: pm2
-primary: {heartbeat: {}, every: 200ms, stall-after: 3s}
+primary: {heartbeat: {}, every: 700ms, stall-after: 3s}
 grace: 1s
 overlap: allow
 schedule: {every: 2s}
@@ -67,10 +67,11 @@ func TestHeartbeats(t *testing.T) {
 		t.Errorf("delivered: %s %s", r.State, r.Reason)
 	}
 	slot = slotIs(2 * time.Second)
+	<-time.After(100 * time.Millisecond) // it was looked at for this slot
 	beat("started", "2")
 	beat("failed", "2")
 	from := time.Now()
-	if r := endOf(t, p, slot); r.State != pipeline.Succeeded || r.Reason != "primary-failed" || time.Since(from) > time.Second {
+	if r := endOf(t, p, slot); r.State != pipeline.Succeeded || r.Reason != "primary-failed" || time.Since(from) > 400*time.Millisecond {
 		t.Errorf("failed: %s %s after %s", r.State, r.Reason, time.Since(from))
 	}
 	slot = slotIs(2 * time.Second)

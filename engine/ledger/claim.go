@@ -84,6 +84,9 @@ func taken(tx *store.Tx, s *Slot, a *Ask, now time.Time) (why string, ran bool, 
 		return "it was delivered: " + s.Reason, false, nil
 	}
 	err = tx.Query(`SELECT state FROM runs WHERE system = ? AND name = ? AND slot = ? AND state IN ('running', 'succeeded') LIMIT 1`,
-		func(row store.Row) error { why = map[string]string{"running": "the backup runs for it", "succeeded": "the backup has served it"}[row.Text(0)]; return nil }, s.System, s.Name, store.Micros(s.At))
+		func(row store.Row) error {
+			why = map[string]string{"running": "the backup runs for it", "succeeded": "the backup has served it"}[row.Text(0)]
+			return nil
+		}, s.System, s.Name, store.Micros(s.At))
 	return why, why != "", err
 }

@@ -78,6 +78,7 @@ type part struct {
 	looking sync.Mutex // held while somebody looks; guards what follows
 	slots   []*watched // in order
 	coming  []ledger.Slot
+	called  bool // the primary called: each slot is looked at now; guarded by Watch.mu, like coming
 	probe   *probes.Primary
 	of      *force.Part // that the probe was built for
 	with    any         // and the set
@@ -138,7 +139,7 @@ func (w *Watch) Nudge(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if p := w.parts[id]; p != nil {
-		p.at = time.Time{}
+		p.called, p.at = true, time.Time{}
 		if p.index >= 0 {
 			heap.Fix(&w.queue, p.index)
 		}
@@ -242,7 +243,7 @@ func (w *Watch) put(p *part, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case len(p.coming) > 0 || p.at.IsZero():
+	case len(p.coming) > 0 || p.called:
 		at = time.Now()
 	case at.IsZero():
 		delete(w.parts, p.id)
@@ -265,6 +266,12 @@ func (w *Watch) take(p *part) {
 		}
 	}
 	p.coming = nil
+	if p.called {
+		for _, s := range p.slots {
+			s.at = time.Time{}
+		}
+		p.called = false
+	}
 	slices.SortFunc(p.slots, func(a, b *watched) int { return a.At.Compare(b.At) })
 }
 
