@@ -2,12 +2,12 @@ package history
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/history/body"
+	"github.com/redundctl/redundctl/engine/history/step"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/store"
 )
@@ -187,61 +187,52 @@ func finishedAlready(tx *store.Tx, r *pipeline.Run, engine string) error {
 
 // StartStep records that a step is about to start. Only then may it start.
 func (h *History) StartStep(ctx context.Context, s *pipeline.StepRecord) error {
-	return h.step(ctx, s)
+	write, err := h.step(s)
+	if err != nil {
+		return err
+	}
+	return h.db.Fast(ctx, write)
 }
 
 // EndStep records how a step ended, also one that never started. Only then may
 // its success be told.
 func (h *History) EndStep(ctx context.Context, s *pipeline.StepRecord) error {
-	if !s.State.Done() {
-		return fmt.Errorf("step %s of run %d cannot end as %q", s.ID, s.Run, s.State)
-	}
-	return h.step(ctx, s)
-}
-
-// step writes the whole record: the same statement begins and ends a step.
-func (h *History) step(ctx context.Context, s *pipeline.StepRecord) error {
-	engine, fence, ok := h.claim(s.Run)
-	if !ok {
-		return ErrOvertaken
-	}
-	var outputs any
-	if len(s.Outputs) > 0 {
-		text, err := json.Marshal(s.Outputs)
-		if err != nil {
-			return fmt.Errorf("outputs of step %s: %w", s.ID, err)
-		}
-		outputs = string(text)
-	}
-	env, err := text(s.Env)
+	l, err := h.EndStepLater(s)
 	if err != nil {
 		return err
 	}
-	var exit any
-	if s.ExitCode != nil {
-		exit = *s.ExitCode
+	return l.Wait(ctx)
+}
+
+// EndStepLater is EndStep in one transaction with what is recorded next, before it.
+func (h *History) EndStepLater(s *pipeline.StepRecord) (*store.Later, error) {
+	if !s.State.Done() {
+		return nil, fmt.Errorf("step %s of run %d cannot end as %q", s.ID, s.Run, s.State)
 	}
-	args := []any{
-		s.Index, s.ID, orNull(s.Matrix), s.Uses, string(s.State), orNull(s.Continued), s.Attempts, exit, orNull(s.Signal),
-		micros(s.Started), micros(s.Finished), outputs, orNull(s.Truncated), orNull(s.Error), env,
-		s.Run, engine, fence,
+	write, err := h.step(s)
+	if err != nil {
+		return nil, err
 	}
-	return h.db.Fast(ctx, func(tx *store.Tx) error {
-		n, err := tx.Exec(writeStep, args...)
+	return h.db.Later(write), nil
+}
+
+func (h *History) step(s *pipeline.StepRecord) (func(*store.Tx) error, error) {
+	engine, fence, ok := h.claim(s.Run)
+	if !ok {
+		return nil, ErrOvertaken
+	}
+	write, err := step.Write(s, engine, fence)
+	if err != nil {
+		return nil, err
+	}
+	return func(tx *store.Tx) error {
+		n, err := write(tx)
 		if err == nil && n == 0 {
 			err = ErrOvertaken
 		}
 		return err
-	})
+	}, nil
 }
-
-const writeStep = `INSERT INTO steps
-	(run, idx, id, matrix, uses, state, continued, attempts, exit_code, signal, started, finished, outputs, truncated, error, env)
-	SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM runs
-	WHERE id = ? AND engine = ? AND fence = ? AND state = 'running'
-	ON CONFLICT (run, idx) DO UPDATE SET id = excluded.id, uses = excluded.uses, state = excluded.state, continued = excluded.continued, attempts = excluded.attempts,
-		exit_code = excluded.exit_code, signal = excluded.signal, started = excluded.started, finished = excluded.finished,
-		outputs = excluded.outputs, truncated = excluded.truncated, error = excluded.error, env = excluded.env`
 
 // Event appends one event; At is now when zero.
 func (h *History) Event(ctx context.Context, e pipeline.Event) error {

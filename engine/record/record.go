@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/history"
@@ -39,33 +40,45 @@ type Recorder struct {
 	// then the end of a run is tried again, whatever keeps it from being written.
 	// nil: a run in the foreground, for which somebody waits.
 	Left <-chan struct{}
+
+	mu   sync.Mutex
+	held []held
 }
 
 // StartStep records that a step is about to start.
 func (r *Recorder) StartStep(ctx context.Context, s *pipeline.StepRecord) error {
-	err := r.keep(ctx, "the start of step "+s.ID, func(ctx context.Context) error { return r.History.StartStep(ctx, s) })
+	err := r.keep(ctx, "the start of step "+s.ID, r.behind(func(ctx context.Context) error { return r.History.StartStep(ctx, s) }))
 	if err == nil && r.Began != nil {
 		r.Began(s)
 	}
 	return err
 }
 
-// EndStep records how a step ended.
-func (r *Recorder) EndStep(ctx context.Context, s *pipeline.StepRecord) error {
-	return r.keep(ctx, "the end of step "+s.ID, func(ctx context.Context) error { return r.History.EndStep(ctx, s) })
+// EndStep records how a step ended; soon: with the next record of the run, which
+// follows at once and is not written without it.
+func (r *Recorder) EndStep(ctx context.Context, s *pipeline.StepRecord, soon bool) error {
+	if soon {
+		if l, err := r.History.EndStepLater(s); err == nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.held = append(r.held, held{*s, l})
+			return nil
+		}
+	}
+	return r.keep(ctx, "the end of step "+s.ID, r.behind(func(ctx context.Context) error { return r.History.EndStep(ctx, s) }))
 }
 
 // Settle records how the graph of a run ended.
 func (r *Recorder) Settle(ctx context.Context, run int64, state pipeline.State, reason string) error {
-	return r.keep(ctx, fmt.Sprintf("how the steps of run %d ended", run), func(ctx context.Context) error {
+	return r.keep(ctx, fmt.Sprintf("how the steps of run %d ended", run), r.behind(func(ctx context.Context) error {
 		return r.History.Settle(ctx, run, state, reason)
-	})
+	}))
 }
 
 // Finish records how the run ended, also when ctx is done. The error is ErrLeft
 // when the engine left the run before its end could be written.
 func (r *Recorder) Finish(ctx context.Context, run *pipeline.Run) error {
-	what, write := fmt.Sprintf("the end of run %d", run.ID), func(ctx context.Context) error { return r.History.Finish(ctx, run) }
+	what, write := fmt.Sprintf("the end of run %d", run.ID), r.behind(func(ctx context.Context) error { return r.History.Finish(ctx, run) })
 	ctx = context.WithoutCancel(ctx)
 	if r.Left == nil {
 		return r.keep(ctx, what, write)

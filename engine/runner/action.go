@@ -47,7 +47,7 @@ func (a *fileAction) graph() (*graph, error) {
 	u := a.u
 	return newGraph(&place{
 		run:      u.run,
-		contexts: withContext(u.contexts, "inputs", a.inputs),
+		contexts: eval.With(u.contexts, "inputs", a.inputs),
 		env:      u.full,
 		dir:      u.where,
 		prefix:   u.prefix + u.id + "/",
@@ -76,7 +76,7 @@ func (a *fileAction) outputs(g *graph) (map[string]any, error) {
 	if len(a.file.Outputs) == 0 {
 		return nil, nil
 	}
-	c := withContext(g.contexts, "steps", g.seen(&eval.Reads{AllSteps: true}))
+	c := eval.With(g.contexts, "steps", g.seen(&eval.Reads{AllSteps: true}))
 	c["env"] = a.u.full.With(g.everything()).Shown
 	view := &expr.Env{Contexts: c, Root: a.u.run.job.Root}
 	out := make(map[string]any, len(a.file.Outputs))

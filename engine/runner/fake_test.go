@@ -50,7 +50,7 @@ func (b *book) StartStep(_ context.Context, s *pipeline.StepRecord) error {
 	return nil
 }
 
-func (b *book) EndStep(_ context.Context, s *pipeline.StepRecord) error {
+func (b *book) EndStep(_ context.Context, s *pipeline.StepRecord, _ bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.order = append(b.order, "<"+key(s)+" "+string(s.State))

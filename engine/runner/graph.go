@@ -50,6 +50,7 @@ type ending struct {
 	// clear is that this step and all above it succeeded; broken that this
 	// one or one above it failed.
 	clear, broken bool
+	held          bool // its record is carried by the next one
 }
 
 func (e *ending) failed() bool {
@@ -61,6 +62,19 @@ func (e *ending) conclusion() pipeline.State {
 		return pipeline.Succeeded
 	}
 	return e.state
+}
+
+// object is what `steps.ID` gives of a step that has ended.
+func (e *ending) object() map[string]any {
+	outputs := e.outputs
+	if outputs == nil {
+		outputs = map[string]any{}
+	}
+	var code any
+	if e.exit != nil {
+		code = *e.exit
+	}
+	return map[string]any{"outputs": outputs, "outcome": string(e.state), "conclusion": string(e.conclusion()), "exit-code": code, "error": e.err}
 }
 
 func newGraph(p *place, steps []pipeline.Step) (*graph, error) {
@@ -92,6 +106,9 @@ func (g *graph) finish(ctx context.Context) {
 		return
 	}
 	for i := range g.steps {
+		if g.index != nil { // the next step, or the end of the list, follows at once
+			g.soon.Store(i+1 == len(g.steps) || plain(&g.steps[i+1]))
+		}
 		t, end := g.due(ctx, i)
 		if t != nil {
 			end = t.do()
@@ -99,6 +116,10 @@ func (g *graph) finish(ctx context.Context) {
 		g.settle(i, end)
 	}
 }
+
+// plain reports whether nothing is evaluated before a step starts, which may take
+// long.
+func plain(s *pipeline.Step) bool { return s.If == "" && !eval.ReadsOf(s).Some }
 
 // parallel starts each step when all that it needs has ended, in the order of
 // the file among those that are due, as many side by side as the run allows.
@@ -111,8 +132,9 @@ func (g *graph) parallel(ctx context.Context) {
 		}
 	}
 	type done struct {
-		i   int
-		end ending
+		i     int
+		end   ending
+		holds bool
 	}
 	ends := make(chan done)
 	settle := func(i int, end ending) {
@@ -124,6 +146,9 @@ func (g *graph) parallel(ctx context.Context) {
 		}
 	}
 	var first *task // of ready, judged while ctx had not ended
+	holding := 0    // places among the steps side by side
+	carriers := 0   // steps that got the place of one whose end is not known here yet
+	held := false   // an end is, and nothing that carries it has been started since
 	ended := ctx.Done()
 	for running := 0; running > 0 || len(ready) > 0; {
 		if len(ready) > 0 && first == nil {
@@ -141,7 +166,12 @@ func (g *graph) parallel(ctx context.Context) {
 			t.holds = holds
 			ready, first = ready[1:], nil
 			running++
-			go func() { ends <- done{i, t.do()} }()
+			if holds {
+				if holding++; holding > cap(g.run.width) {
+					carriers++
+				}
+			}
+			go func() { ends <- done{i, t.do(), holds} }()
 		}
 		var free chan<- struct{}
 		if first != nil {
@@ -151,11 +181,30 @@ func (g *graph) parallel(ctx context.Context) {
 			}
 			free = g.run.width
 		}
+		if held {
+			held = false
+			select {
+			case free <- struct{}{}:
+				start(true)
+				continue
+			default:
+				g.run.flush()
+			}
+		}
+		g.soon.Store(first != nil && !first.reads.Some)
 		select {
 		case free <- struct{}{}:
 			start(true)
 		case d := <-ends:
 			running--
+			if d.holds {
+				holding--
+			}
+			if d.holds && carriers > 0 {
+				carriers--
+			} else {
+				held = held || d.end.held
+			}
 			settle(d.i, d.end)
 		case <-ended:
 			ended, first = nil, nil // what is due is judged anew

@@ -261,6 +261,6 @@ func (nothing) Run(context.Context, *pipeline.Scope) (pipeline.Outputs, error) {
 
 type silent struct{}
 
-func (silent) StartStep(context.Context, *pipeline.StepRecord) error { return nil }
-func (silent) EndStep(context.Context, *pipeline.StepRecord) error   { return nil }
-func (silent) Event(context.Context, pipeline.Event) error           { return nil }
+func (silent) StartStep(context.Context, *pipeline.StepRecord) error     { return nil }
+func (silent) EndStep(context.Context, *pipeline.StepRecord, bool) error { return nil }
+func (silent) Event(context.Context, pipeline.Event) error               { return nil }

@@ -64,7 +64,7 @@ func (r *run) planHandlers(ctx context.Context, p *place) []PlanStep {
 	var out []PlanStep
 	for _, l := range handlers.All(r.job.Pipeline) {
 		at := *p
-		at.contexts = withContext(p.contexts, "run", eval.Run(&r.job.Run, l.State, l.Error))
+		at.contexts = eval.With(p.contexts, "run", eval.Run(&r.job.Run, l.State, l.Error))
 		for i := range l.Steps {
 			step, _ := r.planStep(&task{place: &at, ctx: ctx, step: &l.Steps[i], id: l.Steps[i].ID, status: l.Status, open: l.Open})
 			out = append(out, step)

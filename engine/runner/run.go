@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/expr"
@@ -119,9 +120,18 @@ func (r *run) settle(o past.Outcome) {
 	}
 }
 
+// flush writes ends that nothing carries.
+func (r *run) flush() {
+	if err := r.job.Flush(context.Background()); err != nil {
+		r.event("record", "the ends of steps could not be recorded: "+err.Error())
+	}
+}
+
 // place is what the steps of the pipeline share.
 func (r *run) place() (*place, error) {
-	p := &place{run: r, contexts: contexts(&r.job), dir: r.job.Root}
+	j := &r.job
+	p := &place{run: r, dir: j.Root, soon: new(atomic.Bool)}
+	p.contexts = eval.Contexts(eval.Base{Pipeline: j.Pipeline, Run: &j.Run, Params: j.Params, Vars: j.Vars, Secrets: j.Secrets})
 	var err error
 	if p.env, err = environ.New(environ.Base{
 		Pipeline: r.job.Pipeline, Host: r.job.Host, Inherit: r.job.InheritEnv, Flags: r.job.Env,
@@ -133,7 +143,7 @@ func (r *run) place() (*place, error) {
 	if dir == "" {
 		return p, nil
 	}
-	text, err := eval.Text(dir, &expr.Env{Contexts: withContext(p.contexts, "env", p.env.Shown), Root: r.job.Root})
+	text, err := eval.Text(dir, &expr.Env{Contexts: eval.With(p.contexts, "env", p.env.Shown), Root: r.job.Root})
 	if err != nil {
 		return nil, within("working-directory", err)
 	}

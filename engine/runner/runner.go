@@ -40,11 +40,13 @@ var ErrLeft = errors.New("the run is left to another process")
 // Recorder keeps the records of a run. StartStep is called before anything of
 // a step starts, and once more when the process that does its work has lived
 // for a moment and is known; EndStep before anyone is told how it ended, and
-// alone, without StartStep, for a step that was skipped. All may be called
+// alone, without StartStep, for a step that was skipped. When soon is set, another
+// record or the end of the run follows at once, or Job.Flush is called: that may
+// carry this one, if none that is told later is written before it. All may be called
 // from several goroutines; an error of the first two fails the step.
 type Recorder interface {
 	StartStep(ctx context.Context, s *pipeline.StepRecord) error
-	EndStep(ctx context.Context, s *pipeline.StepRecord) error
+	EndStep(ctx context.Context, s *pipeline.StepRecord, soon bool) error
 	Event(ctx context.Context, e pipeline.Event) error
 }
 
@@ -81,6 +83,8 @@ type Job struct {
 	// Settle records how the graph ended, before any handler begins and before the
 	// first record that is owed to its being cut short; nil: nobody does.
 	Settle func(ctx context.Context, o past.Outcome) error
+	// Flush writes the ends of steps that were to be carried; nil: none ever are.
+	Flush func(ctx context.Context) error
 
 	Call     func(ctx context.Context, name string, params map[string]any) (pipeline.Called, error)
 	PlanCall func(ctx context.Context, name string, params map[string]any) ([]pipeline.Effect, error)

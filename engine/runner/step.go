@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -16,10 +17,11 @@ type place struct {
 	run      *run
 	contexts map[string]any
 	env      *environ.Environ
-	dir      string   // working directory, absolute
-	prefix   string   // of the steps' names in output and events: "post/" in an action
-	files    []string // the action files that stand above, outermost first
-	index    []int    // of each step's record; nil: steps of an action have none
+	dir      string       // working directory, absolute
+	prefix   string       // of the steps' names in output and events: "post/" in an action
+	files    []string     // the action files that stand above, outermost first
+	index    []int        // of each step's record; nil: steps of an action have none
+	soon     *atomic.Bool // a record follows at once when a step ends
 }
 
 // task is one step that is due, with all that it may see. It belongs to the
@@ -149,7 +151,7 @@ func (t *task) judge(c *expr.Template, matrix map[string]any) (bool, error) {
 
 // view is what the step's expressions see.
 func (t *task) view(matrix map[string]any, env map[string]string) *expr.Env {
-	c := withContext(t.contexts, "steps", t.steps)
+	c := eval.With(t.contexts, "steps", t.steps)
 	c["env"] = env
 	if matrix != nil {
 		c["matrix"] = matrix

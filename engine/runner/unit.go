@@ -219,7 +219,8 @@ func (u *unit) end(v verdict, out pipeline.Outputs) ending {
 	rec.Outputs, rec.Truncated = outputs.Record(u.run.job.Masker, e.outputs), out.Truncated || cut
 	rec.Finished = time.Now()
 	u.run.cut(v.state)
-	if err := u.run.rec.EndStep(context.WithoutCancel(u.ctx), rec); err != nil {
+	e.held = v.state == pipeline.Succeeded && u.combo == nil && u.run.job.Flush != nil && u.soon.Load()
+	if err := u.run.rec.EndStep(context.WithoutCancel(u.ctx), rec, e.held); err != nil {
 		if rec.State == pipeline.Succeeded {
 			rec.State, rec.Error = pipeline.Failed, u.run.line("it succeeded, but that could not be recorded: "+err.Error())
 			e.state, e.err = rec.State, rec.Error

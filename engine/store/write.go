@@ -31,10 +31,52 @@ func (d *DB) Fast(ctx context.Context, f func(*Tx) error) error {
 	return d.write(ctx, &request{f: f, mode: normalMode, done: make(chan struct{})})
 }
 
+// Later is a transaction that waits for the next one to share.
+type Later struct {
+	d *DB
+	r *request
+}
+
+// Later has f run like one of Fast with whatever is written next, before it. Who
+// needs it done without that calls Wait; what nobody has waited for when the
+// database is closed is lost.
+func (d *DB) Later(f func(*Tx) error) *Later {
+	r := &request{f: f, mode: normalMode, done: make(chan struct{})}
+	d.enter(r)
+	return &Later{d, r}
+}
+
+// Wait returns when it is done, and gives the error of f or of the commit.
+func (l *Later) Wait(ctx context.Context) error {
+	if l.Done() {
+		return explain(l.d.path, l.r.err)
+	}
+	return l.d.carry(ctx, l.r)
+}
+
+// Done reports whether it is done.
+func (l *Later) Done() bool {
+	select {
+	case <-l.r.done:
+		return true
+	default:
+		return false
+	}
+}
+
 func (d *DB) write(ctx context.Context, r *request) error {
+	d.enter(r)
+	return d.carry(ctx, r)
+}
+
+func (d *DB) enter(r *request) {
 	d.queueMu.Lock()
+	defer d.queueMu.Unlock()
 	d.queue = append(d.queue, r)
-	d.queueMu.Unlock()
+}
+
+// carry sees a request through, with all others that wait.
+func (d *DB) carry(ctx context.Context, r *request) error {
 	if err := d.turn(ctx); err != nil && d.withdraw(r) {
 		return err
 	} else if err != nil {

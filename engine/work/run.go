@@ -122,6 +122,7 @@ func (w *Worker) Execute(ctx context.Context, q *Request, run pipeline.Run) (Rep
 		rec.Left = nil
 	}
 	j.Settle = func(ctx context.Context, o past.Outcome) error { return rec.Settle(ctx, run.ID, o.State, o.Error) }
+	j.Flush = rec.Flush
 	result, err := w.inTemp(running, j, rec)
 	if err != nil {
 		result = runner.Result{State: pipeline.Failed, Error: j.Masker.Mask(err.Error())}
@@ -129,6 +130,7 @@ func (w *Worker) Execute(ctx context.Context, q *Request, run pipeline.Run) (Rep
 	if errors.Is(context.Cause(ctx), Stopping) {
 		// The engine ends in the middle of it, and the next one finds it as a crash
 		// would have left it.
+		_ = rec.Flush(ctx)
 		return Report{Run: run, Steps: result.Steps}, Stopping
 	}
 	run.State, run.Error, run.Finished = result.State, result.Error, time.Now()
@@ -162,6 +164,7 @@ func (w *Worker) inTemp(ctx context.Context, j runner.Job, rec *record.Recorder)
 	j.Open = func(step string) io.WriteCloser { return w.receiver(lines.Step(step), step) }
 	result := runner.Run(ctx, j, rec)
 	if w.Temp.Left(j.Temp) {
+		_ = rec.Flush(ctx) // Finish tells
 		w.keepArtifacts(ctx, j, rec)
 	}
 	if err := lines.Flush(); err != nil { // health tells of it too
