@@ -14,6 +14,11 @@ import (
 
 // Parse reads a schema: one JSON object and nothing after it.
 func Parse(text []byte) (map[string]any, error) {
+	if v, ok := read(text); ok {
+		if raw, ok := v.(map[string]any); ok {
+			return raw, nil
+		}
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	var raw map[string]any
 	if err := d.Decode(&raw); err != nil {
