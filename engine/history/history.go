@@ -109,13 +109,13 @@ func (h *History) forget(run int64) {
 
 // bootID tells this start of the machine from others; "" where the kernel does
 // not say.
-func bootID() string {
+var bootID = sync.OnceValue(func() string {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(string(text))
-}
+})
 
 // ActiveSlot gives the run of a slot that is active or has succeeded, or ok false.
 func (h *History) ActiveSlot(ctx context.Context, system, name string, slot time.Time) (r pipeline.Run, ok bool, err error) {

@@ -191,7 +191,7 @@ func (h *History) StartStep(ctx context.Context, s *pipeline.StepRecord) error {
 	if err != nil {
 		return err
 	}
-	return h.db.Fast(ctx, write)
+	return h.db.Later(write).Wait(ctx)
 }
 
 // EndStep records how a step ended, also one that never started. Only then may

@@ -11,6 +11,7 @@ type request struct {
 	f     func(*Tx) error
 	mode  string // of the writer
 	err   error
+	one   bool // f is one statement
 	taken bool // into a batch; guarded by queueMu
 	done  chan struct{}
 }
@@ -39,9 +40,10 @@ type Later struct {
 
 // Later has f run like one of Fast with whatever is written next, before it. Who
 // needs it done without that calls Wait; what nobody has waited for when the
-// database is closed is lost.
+// database is closed is lost. f runs one statement that writes, and no more: what
+// others do beside it need not be guarded against its failure.
 func (d *DB) Later(f func(*Tx) error) *Later {
-	r := &request{f: f, mode: normalMode, done: make(chan struct{})}
+	r := &request{f: f, mode: normalMode, one: true, done: make(chan struct{})}
 	d.enter(r)
 	return &Later{d, r}
 }
@@ -233,7 +235,7 @@ func (d *DB) batch(c *conn, batch []*request) {
 	}()
 	kept := 0
 	for _, r := range batch {
-		r.err = inside(c, r.f, len(batch) > 1)
+		r.err = inside(c, r.f, len(batch) > 1 && !r.one)
 		if c.GetAutocommit() { // the database gave up the transaction, as it does on a full disk
 			failAll(fmt.Errorf("the transaction was given up: %w", r.err))
 			whole = true
