@@ -233,6 +233,15 @@ func (s *Spawner) Run(ctx context.Context, c Command) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	// Before it is there: others that look at it must know it.
+	s.mu.Lock()
+	s.live[st.tag] = true
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.live, st.tag)
+		s.mu.Unlock()
+	}()
 	s.fork(st)
 	st.closeChildEnds()
 	if st.err != nil {
@@ -245,14 +254,6 @@ func (s *Spawner) Run(ctx context.Context, c Command) (Result, error) {
 // supervise sees a started program to its end.
 func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result, error) {
 	t := &tree{pid: st.pid, tag: st.tag, token: st.token, ours: true, self: s.self}
-	s.mu.Lock()
-	s.live[t.tag] = true
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.live, t.tag)
-		s.mu.Unlock()
-	}()
 	began := time.Now()
 	if c.Started != nil {
 		if err := t.identify(); err != nil {
