@@ -31,7 +31,7 @@ var refused = []string{
 }
 
 // handedOn reads what a step wrote to REDUND_OUTPUT and REDUND_ENV.
-func handedOn(output, env string) (pipeline.Outputs, error) {
+func handedOn(output, env *file) (pipeline.Outputs, error) {
 	var out pipeline.Outputs
 	values, cut, err := readPairs(output, nil)
 	if err != nil {
@@ -73,8 +73,9 @@ func checkName(name string) error {
 
 // readPairs reads a file of `key=value` lines and `key<<END` blocks, as
 // GITHUB_OUTPUT is written. A file that the step took away is empty.
-func readPairs(path string, check func(string) error) (map[string]string, bool, error) {
-	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+func readPairs(x *file, check func(string) error) (map[string]string, bool, error) {
+	path := x.path
+	if x.unused = untouched(path); x.unused {
 		return nil, false, nil // as most steps leave it
 	}
 	// The step may have put something else in its place: a link to follow or a

@@ -147,7 +147,7 @@ func (r starter) run(ctx context.Context, s *pipeline.Scope, c proc.Command) (ou
 	if err != nil {
 		return out, err
 	}
-	out, readErr := handedOn(output.path, env.path)
+	out, readErr := handedOn(&output, &env)
 	if err := judge(ctx, s, result); err != nil {
 		return out, err
 	}

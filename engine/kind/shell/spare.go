@@ -21,6 +21,7 @@ type file struct {
 	text      string
 	program   bool // it is started itself
 	path      string
+	unused    bool // the step has ended and left it as it was given it
 }
 
 // files makes the files of steps. A step has two or three, and to make and
@@ -101,7 +102,7 @@ func found(dir string) (list []string) {
 
 // give takes back a file of a step that has ended.
 func (f *files) give(x *file) {
-	if x.text == "" && untouched(x.path) {
+	if x.unused || x.text == "" && untouched(x.path) {
 		next := name(x)
 		if unix.Rename(x.path, next) == nil && f.keep(x.dir, next) {
 			return
