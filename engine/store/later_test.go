@@ -7,8 +7,8 @@ import (
 )
 
 // TestLater holds that what is to be written later is written with what comes
-// next, before it and in one commit; that one that fails fails alone; and that who
-// waits for it needs nobody else.
+// next, before it and in one commit; that one fails alone; and that who waits for
+// it needs nobody else.
 func TestLater(t *testing.T) {
 	t.Parallel()
 	var told []string
@@ -28,7 +28,7 @@ func TestLater(t *testing.T) {
 	if err := d.Fast(ctx, insert("next")); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(told, " "), "PRAGMA BEGIN INSERT INSERT INSERT SAVEPOINT INSERT RELEASE COMMIT"; got != want {
+	if got, want := strings.Join(told, ","), "PRAGMA,BEGIN,INSERT,INSERT,INSERT,SAVEPOINT,INSERT,RELEASE,COMMIT"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if !first.Done() || !wrong.Done() || !last.Done() || first.Wait(ctx) != nil || last.Wait(ctx) != nil {
