@@ -85,6 +85,12 @@ func TestHeartbeats(t *testing.T) {
 	if err := e.Heartbeat(t.Context(), "pm2/a", pipeline.Heartbeat{At: time.Now(), State: "started", Slot: slot.Add(time.Second)}); !errors.Is(err, api.ErrBadSlot) {
 		t.Error(err)
 	}
+	for named, good := range map[time.Time]bool{slot.Add(4 * time.Second): true, slot.Add(2 * time.Hour): false} { // clocks differ
+		err := e.Heartbeat(t.Context(), "pm2/a", pipeline.Heartbeat{At: time.Now(), State: "started", Run: "9", Slot: named})
+		if good && err != nil || !good && !errors.Is(err, api.ErrBadSlot) {
+			t.Errorf("a slot to come, %s: %v", named, err)
+		}
+	}
 	token, known, err := e.PrimaryToken("pm2/a")
 	kept, rerr := os.ReadFile(filepath.Join(p.State, "tokens", "pm2", "a"))
 	if err != nil || rerr != nil || !known || token != strings.TrimSpace(string(kept)) {
@@ -149,5 +155,35 @@ func TestClaimsOfPrimaries(t *testing.T) {
 	}
 	if n := len(eventsOf(t, p, "claim")); n != 2 {
 		t.Error(fmt.Sprint(n, " claims"))
+	}
+}
+
+// TestTokensAreThere holds that a primary can be set up before it calls: the token
+// of its pipeline is made when that comes into force, unless it has its own.
+func TestTokensAreThere(t *testing.T) {
+	p := project(t, map[string]string{"pipelines/pm2/a.yaml": heard, "pipelines/pm2/plain.yaml": "version: 1\nname: plain\nsteps: [{run: echo}]\n"})
+	e := serve(t, p)
+	there := func(name string) bool {
+		token, err := os.ReadFile(filepath.Join(p.State, "tokens", "pm2", name))
+		return err == nil && len(token) > 40
+	}
+	until(t, "the token of pm2/a", func() bool { return there("a") })
+	for name, text := range map[string]string{
+		"b": strings.Replace(heard, "name: a", "name: b", 1),
+		"c": strings.Replace(strings.Replace(heard, "name: a", "name: c", 1), "heartbeat: {}", "heartbeat: {token: mine}", 1),
+	} {
+		if err := os.WriteFile(filepath.Join(p.Root, "pipelines", "pm2", name+".yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the token of pm2/b", func() bool { return there("b") })
+	if token, known, err := e.PrimaryToken("pm2/c"); token != "mine" || !known || err != nil {
+		t.Errorf("its own: %q, %t, %v", token, known, err)
+	}
+	if there("c") || there("plain") {
+		t.Error("a token was made for nobody")
 	}
 }

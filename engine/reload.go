@@ -115,6 +115,10 @@ func (s *server) enforce(f *force.Force) {
 	s.current.Store(f.Set)
 	s.written.Follow(&f.Set.Project.Config)
 	s.timer.Limit(f.Set.Project.Config.Limits.CatchUp)
+	select {
+	case s.arrived <- struct{}{}:
+	default:
+	}
 }
 
 // changed takes up what was saved. That it failed is told once, not with each

@@ -41,6 +41,7 @@ type server struct {
 	slots     *due.Slots
 	standby   *standby.Watch
 	primaries primaries.Primaries
+	arrived   chan struct{} // of one: something else is in force
 	queue     *queue.Queue
 	zones     schedule.Zones
 	files     saved.Files
@@ -87,6 +88,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	s.timer = schedule.NewTimer(schedule.TimerOptions{})
 	s.queue = queue.New(e.history, queue.Options{Start: s.start, Failed: func(err error) { s.failed("queue", err) }})
 	s.standby = s.newStandby()
+	s.arrived = make(chan struct{}, 1)
 	s.primaries = primaries.Primaries{Force: s.now, Stopped: s.stopped, Ledger: s.ledger, Standby: s.standby, Tokens: tokens.New(e.o.Project.State), Host: e.host}
 	s.slots = s.newSlots()
 	if err := s.readStopped(ctx); err != nil {
@@ -130,6 +132,10 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { s.care.checkup.Run(ctx); return nil })
 	g.Go(func() error { s.care.outbox.Run(ctx); return nil })
 	g.Go(func() error { s.standby.Run(ctx); return nil })
+	g.Go(func() error {
+		s.primaries.MakeTokens(ctx, s.arrived, func(id string, err error) { s.log.Warn("a primary cannot call", "pipeline", id, "error", err) })
+		return nil
+	})
 	g.Go(func() error { return s.queue.Run(queueing) })
 	g.Go(func() error {
 		<-ctx.Done()

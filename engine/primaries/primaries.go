@@ -22,6 +22,10 @@ import (
 // mostBody is how much of what a heartbeat brings is kept as evidence, in bytes.
 const mostBody = 4 << 10
 
+// ahead is how much earlier than a slot a primary may call that names it: its
+// clock may run before ours.
+const ahead = time.Minute
+
 // Primaries answers them. Its fields are set before it is used; it may be used
 // from several goroutines.
 type Primaries struct {
@@ -52,7 +56,7 @@ func (x *Primaries) Heartbeat(ctx context.Context, id string, b pipeline.Heartbe
 		return err
 	}
 	if !b.Slot.IsZero() {
-		if err := isSlot(p, b.Slot, b.At); err != nil {
+		if err := isSlot(p, b.Slot, b.At.Add(ahead)); err != nil {
 			return err
 		}
 	}
@@ -121,6 +125,31 @@ func isSlot(p *force.Part, slot, now time.Time) error {
 		return fmt.Errorf("%w yet: %s of %s is still to come", api.ErrBadSlot, pipeline.Time(slot), p.Pipeline.ID())
 	}
 	return nil
+}
+
+// MakeTokens makes the tokens of pipelines with a primary as they come into force,
+// so that they are there when a primary is set up: now, and whenever something
+// comes out of changed, until ctx is done. failed is told of those that cannot be
+// made.
+func (x *Primaries) MakeTokens(ctx context.Context, changed <-chan struct{}, failed func(id string, err error)) {
+	for {
+		for id, p := range x.Force().Parts {
+			if p.Pipeline.Primary == nil {
+				continue
+			}
+			if _, _, err := x.PrimaryToken(id); err != nil {
+				failed(id, err)
+			}
+			if ctx.Err() != nil {
+				return
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // PrimaryToken is what opens the heartbeats and claims of a pipeline and nothing

@@ -105,7 +105,7 @@ func (s *Server) caller(w http.ResponseWriter, r *http.Request) (id string, err 
 		if !shows(r, token) || err != nil {
 			s.turnAway(w, peerOf(r.Context()), &refusal{
 				http.StatusUnauthorized, reason,
-				"send Authorization: Bearer with primary.heartbeat.token, or with what stands in the file tokens/<system>/<name> of the state directory",
+				"send Authorization: Bearer with primary.heartbeat.token, or with what stands in the file tokens/SYSTEM/NAME of the state directory",
 			})
 			return "", nil
 		}
