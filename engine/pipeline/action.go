@@ -40,6 +40,8 @@ type Exit struct {
 	Code   int    // exit code; -1 when a signal ended it
 	Signal string // as SIGKILL; "" when it exited
 	Reason string // one line more, or ""
+	// OverMemory reports that it was ended because of memory-limit.
+	OverMemory bool
 }
 
 // Error says how the process ended.
@@ -90,6 +92,9 @@ type Scope struct {
 	SuccessCodes []int // exit codes that count as success; empty: 0 alone
 	MemoryLimit  Size  // of the step's process tree; 0: none
 
+	// Kept is what a process of a service is told besides; nil: it is a step.
+	Kept *Kept
+
 	// Out takes the step's output. What is written is masked, stamped, shown
 	// and logged by the receiver, which never blocks the writer for long.
 	Out io.Writer
@@ -102,6 +107,22 @@ type Scope struct {
 	// Call runs another pipeline to its end; PlanCall plans it.
 	Call     func(ctx context.Context, name string, params map[string]any) (Called, error)
 	PlanCall func(ctx context.Context, name string, params map[string]any) ([]Effect, error)
+}
+
+// Kept is how a process is started that is kept running.
+type Kept struct {
+	// Started is called once it runs.
+	Started func(pid int)
+	// Bounds is asked again and again while it runs: they may change.
+	Bounds func() Bounds
+}
+
+// Bounds are those of a process that is kept running.
+type Bounds struct {
+	Signal      string        // asks it to end, as SIGINT; "": SIGTERM
+	Grace       time.Duration // between that and SIGKILL; 0: 5 s
+	MemoryLimit Size          // of its tree; 0: none
+	MemoryFor   time.Duration // how long it may be above that
 }
 
 // Called is how a pipeline ended that another one ran.

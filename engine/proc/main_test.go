@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -445,5 +446,29 @@ func TestMemoryLimit(t *testing.T) {
 	r, err := s.Run(t.Context(), c)
 	if err != nil || !r.OverMemory || !r.Killed || r.Signal != "SIGKILL" {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestBoundsChange: those of a program that runs long are asked for again, and its
+// signal is the one that holds at its end.
+func TestBoundsChange(t *testing.T) {
+	t.Parallel()
+	s := spawner(t)
+	var asked atomic.Int64
+	began := time.Now()
+	c := Command{Argv: []string{"sh", "-c", "trap 'exit 7' INT; " + self(t) + " & wait; wait"}, Env: []string{"PATH=/bin", "PROC_TEST_ROLE=eat"}}
+	c.Bounds = func() Bounds {
+		b := Bounds{Signal: unix.SIGINT, MemoryLimit: 48 << 20, MemoryFor: 4 * time.Second}
+		if asked.Add(1) < 3 {
+			b.Signal, b.MemoryLimit = unix.SIGTERM, 0
+		}
+		return b
+	}
+	r, err := s.Run(t.Context(), c)
+	if err != nil || !r.OverMemory || r.Code != 7 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if took := time.Since(began); took < 4*time.Second {
+		t.Errorf("it was ended after %s", took)
 	}
 }

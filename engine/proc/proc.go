@@ -43,6 +43,10 @@ type Command struct {
 	Signal      syscall.Signal // asks the processes to end; 0: SIGTERM
 	Grace       time.Duration  // between Signal and SIGKILL; 0: 5 s
 	MemoryLimit int64          // bytes resident in the whole tree; 0: none
+	// Bounds gives the three above, for what runs so long that they may change
+	// meanwhile, and how long the tree may be over its limit; nil: they stay, and
+	// it may not.
+	Bounds func() Bounds
 
 	// Lasting is for a program whose purpose is to start what is not the step's,
 	// as the daemon of another supervisor: what leaves the program's group and
@@ -53,6 +57,14 @@ type Command struct {
 
 	// Started is called right after the start, before Run waits.
 	Started func(pid int, start uint64)
+}
+
+// Bounds are those of a Command that may change while it runs.
+type Bounds struct {
+	Signal      syscall.Signal
+	Grace       time.Duration
+	MemoryLimit int64
+	MemoryFor   time.Duration // how long it may be over the limit
 }
 
 // Result is how a program ended.

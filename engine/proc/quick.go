@@ -25,7 +25,7 @@ const (
 // reports whether it has ended and its output was read to the end. If not, it
 // has only read some of the output, and whoever called goes on from there.
 func (s *Spawner) quick(ctx context.Context, c *Command, st *start) bool {
-	if c.MemoryLimit > 0 {
+	if c.MemoryLimit > 0 || c.Bounds != nil {
 		return false
 	}
 	buf := s.buffers.Get().(*[readSize]byte)

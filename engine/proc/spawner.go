@@ -19,6 +19,8 @@ const (
 	defaultGrace = 5 * time.Second
 	// sampleEvery is how often the memory of a tree with a limit is read.
 	sampleEvery = 100 * time.Millisecond
+	// boundEvery is sampleEvery where the limit may change.
+	boundEvery = 3 * time.Second
 	// drainAfter is how long output is still read when every process of the
 	// tree has ended and one that is not the step's holds the pipe.
 	drainAfter = 2 * time.Second
@@ -223,12 +225,7 @@ func (s *Spawner) Run(ctx context.Context, c Command) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, &StartError{Path: c.name(), Err: err}
 	}
-	if c.Grace <= 0 {
-		c.Grace = defaultGrace
-	}
-	if c.Signal == 0 {
-		c.Signal = unix.SIGTERM
-	}
+	c.bounds()
 	st, err := s.prepare(&c)
 	if err != nil {
 		return Result{}, err
@@ -249,6 +246,22 @@ func (s *Spawner) Run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, c.diagnose(st.path, st.err)
 	}
 	return s.supervise(ctx, &c, st)
+}
+
+// bounds takes up those that hold now, and gives how long the tree may be over
+// its limit.
+func (c *Command) bounds() (over time.Duration) {
+	if c.Bounds != nil {
+		b := c.Bounds()
+		c.Signal, c.Grace, c.MemoryLimit, over = b.Signal, b.Grace, b.MemoryLimit, b.MemoryFor
+	}
+	if c.Grace <= 0 {
+		c.Grace = defaultGrace
+	}
+	if c.Signal == 0 {
+		c.Signal = unix.SIGTERM
+	}
+	return over
 }
 
 // supervise sees a started program to its end.
@@ -283,10 +296,11 @@ func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result,
 	defer leader.close()
 	var r Result
 	r.Killed, r.OverMemory = watch(ctx, c, t, leader)
+	c.bounds()
 	// The step has ended, and its end is what Run tells, also where what it left
 	// could not be looked for; its group is killed then too.
 	switch {
-	case r.OverMemory:
+	case r.OverMemory && c.Bounds == nil:
 		_ = t.end(c.Signal, 0)
 	case r.Killed:
 		_ = t.end(c.Signal, c.Grace)
@@ -312,12 +326,22 @@ func (s *Spawner) unwatched(c *Command, st *start, err error) (Result, error) {
 func watch(ctx context.Context, c *Command, t *tree, leader *handle) (killed, overMemory bool) {
 	stop := context.AfterFunc(ctx, func() { leader.until(time.Unix(1, 0)) })
 	defer stop()
+	var over time.Time // since when it is
 	for {
-		if c.MemoryLimit > 0 {
-			if t.memory(c.MemoryLimit) > c.MemoryLimit {
-				return true, true
-			}
-			leader.until(time.Now().Add(sampleEvery))
+		may, every := c.bounds(), sampleEvery
+		if c.MemoryLimit <= 0 || t.memory(c.MemoryLimit) <= c.MemoryLimit {
+			over = time.Time{}
+		} else if over.IsZero() {
+			over = time.Now()
+		}
+		if !over.IsZero() && time.Since(over) >= may {
+			return true, true
+		}
+		if c.Bounds != nil {
+			every = boundEvery
+		}
+		if c.MemoryLimit > 0 || c.Bounds != nil {
+			leader.until(time.Now().Add(every))
 		}
 		// Asked after the deadline was set, or that would undo the one of the
 		// context's end.

@@ -11,6 +11,8 @@ import (
 	"io"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/proc"
@@ -143,6 +145,13 @@ func (r starter) run(ctx context.Context, s *pipeline.Scope, c proc.Command) (ou
 	if c.Out == nil {
 		c.Out = io.Discard
 	}
+	if k := s.Kept; k != nil {
+		c.Started = func(pid int, _ uint64) { k.Started(pid) }
+		c.Bounds = func() proc.Bounds {
+			b := k.Bounds()
+			return proc.Bounds{Signal: unix.SignalNum(b.Signal), Grace: b.Grace, MemoryLimit: int64(b.MemoryLimit), MemoryFor: b.MemoryFor}
+		}
+	}
 	result, err := r.proc.Run(ctx, c)
 	if err != nil {
 		return out, err
@@ -160,7 +169,11 @@ func judge(ctx context.Context, s *pipeline.Scope, r proc.Result) error {
 	e := &pipeline.Exit{Code: r.Code, Signal: r.Signal}
 	switch {
 	case r.OverMemory:
-		e.Code, e.Reason = -1, fmt.Sprintf("its processes used more than memory-limit, %s", s.MemoryLimit)
+		e.Code, e.OverMemory, e.Reason = -1, true, fmt.Sprintf("its processes used more than memory-limit, %s", s.MemoryLimit)
+		if s.Kept != nil {
+			b := s.Kept.Bounds()
+			e.Reason = fmt.Sprintf("its processes used more than memory-limit, %s, for %s", b.MemoryLimit, b.MemoryFor)
+		}
 		if e.Signal == "" {
 			e.Signal = "SIGKILL"
 		}
