@@ -10,6 +10,7 @@ import (
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/services"
 )
 
 // NotServing is the error of what only an engine that serves can do.
@@ -113,12 +114,39 @@ func (e *Engine) StartPart(ctx context.Context, name, by string) error {
 }
 
 // RestartPart stops a system or a pipeline and starts it again. Runs that go on are
-// not touched; what the files say of it is in force already.
+// not touched; services are restarted, errored ones too.
 func (e *Engine) RestartPart(ctx context.Context, name, by string) error {
-	if err := e.StopPart(ctx, name, by); err != nil {
+	return e.turn(ctx, name, by, func(ctx context.Context, system, name, by string) error {
+		err := e.history.Stop(ctx, system, name, by)
+		if err == nil {
+			err = e.history.Start(ctx, system, name, by)
+		}
+		e.serving.Load().kept.Restart(system, name)
+		return err
+	})
+}
+
+// Takeover has the service of a pipeline run here, whatever its primary does, until
+// Failback. A *UsageError says that it is none in standby.
+func (e *Engine) Takeover(_ context.Context, name, by string) error {
+	return e.move(name, by, (*services.Services).Takeover)
+}
+
+// Failback gives the service of a pipeline back to its primary.
+func (e *Engine) Failback(_ context.Context, name, by string) error {
+	return e.move(name, by, (*services.Services).Failback)
+}
+
+func (e *Engine) move(name, by string, do func(s *services.Services, id, by string) error) error {
+	s := e.serving.Load()
+	if s == nil {
+		return NotServing
+	}
+	p, err := s.find(name)
+	if err != nil {
 		return err
 	}
-	return e.StartPart(ctx, name, by)
+	return do(s.kept, p.Pipeline.ID(), by)
 }
 
 // StopSystem is StopPart for a system; a name of anything else is wrong.
@@ -171,6 +199,7 @@ func (e *Engine) turn(ctx context.Context, name, by string, do func(ctx context.
 	if err := s.readStopped(ctx); err != nil {
 		return err
 	}
+	s.kept.Gone(ctx, system, pipe)
 	s.queue.Wake()
 	s.care.checkup.Wake()
 	return nil

@@ -105,7 +105,7 @@ func (s *server) status(x *seen.Seen, h api.Health) api.Status {
 	f := s.now()
 	host, _ := os.Hostname() // "" where the system does not say
 	return status.Of(&status.Facts{
-		Now: time.Now(), Force: f, Systems: f.Systems(*s.how()), Stopped: s.stopped(), Active: x.Active, Last: x.Last, Failed: x.Failed, Health: h, Restart: f.Restart(s.o.Project),
+		Now: time.Now(), Force: f, Systems: f.Systems(*s.how()), Stopped: s.stopped(), Service: s.kept.Shown, Active: x.Active, Last: x.Last, Failed: x.Failed, Health: h, Restart: f.Restart(s.o.Project),
 		Engine: api.EngineInfo{
 			Version: s.o.Serve.Version, PID: os.Getpid(), Started: api.When(s.started), Environment: api.Present(f.Set.Project.Config.Environment), Host: host,
 			Given: api.Given{Only: append([]string{}, s.o.Serve.Only...), Drain: s.o.Serve.Drain.String(), Environment: api.Present(s.o.Serve.Environment)},
@@ -199,6 +199,7 @@ func (s *server) health(seen *seen.Seen) api.Health {
 		stuck[l.Pipeline] = l.Began
 	}
 	x.Systems = seen.Systems(f, f.Systems(*s.how()), stuck)
+	s.kept.Judge(x.Systems)
 	return health.Of(&x)
 }
 

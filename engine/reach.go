@@ -71,7 +71,12 @@ func (e *Engine) Gauges() (g Gauges, ok bool) {
 }
 
 // WriteMetrics writes what the engine counted, as Prometheus reads it.
-func (e *Engine) WriteMetrics(w io.Writer) { e.meter.Write(w) }
+func (e *Engine) WriteMetrics(w io.Writer) {
+	e.meter.Write(w)
+	if s := e.serving.Load(); s != nil {
+		s.kept.WriteMetrics(w)
+	}
+}
 
 // Changes says what the files on disk would change in what is in force.
 func (e *Engine) Changes(ctx context.Context) (api.Plan, error) {

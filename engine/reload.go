@@ -119,6 +119,7 @@ func (s *server) enforce(f *force.Force) {
 	case s.arrived <- struct{}{}:
 	default:
 	}
+	s.arrange()
 }
 
 // changed takes up what was saved. That it failed is told once, not with each

@@ -21,6 +21,7 @@ import (
 	"github.com/redundctl/redundctl/engine/runner/retry"
 	"github.com/redundctl/redundctl/engine/saved"
 	"github.com/redundctl/redundctl/engine/schedule"
+	"github.com/redundctl/redundctl/engine/services"
 	"github.com/redundctl/redundctl/engine/standby"
 	"github.com/redundctl/redundctl/engine/tokens"
 	"github.com/redundctl/redundctl/engine/trouble"
@@ -47,6 +48,7 @@ type server struct {
 	files     saved.Files
 	parts     *errgroup.Group // the goroutines
 	care      care
+	kept      *services.Services
 	trouble   trouble.List
 	loading   chan struct{} // holds a token while the files are read: one does at a time
 	unread    saved.Change  // what was saved and is not in force; who loads has it, and what follows
@@ -91,6 +93,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	s.arrived = make(chan struct{}, 1)
 	s.primaries = primaries.Primaries{Force: s.now, Stopped: s.stopped, Ledger: s.ledger, Standby: s.standby, Tokens: tokens.New(e.o.Project.State), Host: e.host}
 	s.slots = s.newSlots()
+	s.kept = s.newServices()
 	if err := s.readStopped(ctx); err != nil {
 		return err
 	}
@@ -130,6 +133,7 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { s.rescueOthers(ctx); return nil })
 	g.Go(func() error { cleanup.Run(ctx, s.log, s.place); return nil })
 	g.Go(func() error { s.care.checkup.Run(ctx); return nil })
+	g.Go(func() error { s.kept.Run(ctx); return nil })
 	g.Go(func() error { s.care.outbox.Run(ctx); return nil })
 	g.Go(func() error { s.standby.Run(ctx); return nil })
 	g.Go(func() error {
@@ -233,8 +237,9 @@ func (s *server) readStopped(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.halts = halts
+	s.mu.Unlock()
+	s.arrange()
 	return nil
 }
 

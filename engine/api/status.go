@@ -86,14 +86,52 @@ type Failure struct {
 
 // Part is one pipeline of the engine.
 type Part struct {
-	Name    string  `json:"name"`
-	System  string  `json:"system"`
-	Mode    string  `json:"mode"`
-	State   string  `json:"state"` // running, stopped, disabled or observing
-	Next    *string `json:"next"`
-	LastRun *Run    `json:"last-run"`
-	Service *string `json:"service"` // the state of a service; null: a pipeline of steps
-	Proved  *string `json:"proved"`  // when its backup was last proved
+	Name    string   `json:"name"`
+	System  string   `json:"system"`
+	Mode    string   `json:"mode"`
+	State   string   `json:"state"` // running, stopped, disabled or observing
+	Next    *string  `json:"next"`
+	LastRun *Run     `json:"last-run"`
+	Service *Service `json:"service"` // how it does; null: a pipeline of steps
+	Proved  *string  `json:"proved"`  // when its backup was last proved
+}
+
+// Service is how a service does. State is starting, running, stopping, yielding
+// to its primary, stopped or errored: that of its worst instance.
+type Service struct {
+	State     string     `json:"state"`
+	Since     *string    `json:"since"`  // of the state
+	Reason    *string    `json:"reason"` // why it is in it, where that is known
+	PIDs      []int      `json:"pids"`
+	Restarts  int        `json:"restarts"` // of all instances, since they were first started
+	Instances []Instance `json:"instances"`
+	Takeover  *Takeover  `json:"takeover"` // null: there is none
+	Primary   *Seen      `json:"primary"`  // how its primary does; null: nobody has looked
+}
+
+// Instance is one process of a service; PID 0: there is none now.
+type Instance struct {
+	State    string  `json:"state"`
+	PID      int     `json:"pid"`
+	Since    *string `json:"since"`
+	Restarts int     `json:"restarts"`
+	Reason   *string `json:"reason"` // why the process before ended
+}
+
+// Takeover says that a service runs here in place of its primary, and why; Held
+// that somebody asked for it by hand, so that it lasts until failback.
+type Takeover struct {
+	Since  *string `json:"since"`
+	Held   bool    `json:"held"`
+	Reason string  `json:"reason"`
+}
+
+// Seen is what the last look at a primary showed. Verdict is up, down, starting
+// or unknown.
+type Seen struct {
+	Verdict string  `json:"verdict"`
+	Reason  string  `json:"reason"`
+	At      *string `json:"at"`
 }
 
 // Health is the verdict over all and over each system.

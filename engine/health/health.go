@@ -59,6 +59,9 @@ type Pipeline struct {
 	ID    string
 	Last  *pipeline.Run // the last that ended, but for one that another attempt follows; nil: there is none
 	Stuck time.Time     // when a run of it began that goes on past its time; zero: none does
+	// Errored says why its service was given up, and Unset why no look at its
+	// primary was ever conclusive; "": that is not so.
+	Errored, Unset string
 }
 
 // lastWait is how long the next attempt of a run may be in coming, where its
@@ -141,6 +144,12 @@ func (c *checks) run(p *Pipeline) {
 	}
 	if !p.Stuck.IsZero() {
 		c.say("stuck", Unhealthy, fmt.Sprintf("a run of %s goes on since %s, past its time", p.ID, p.Stuck.UTC().Format(time.RFC3339)))
+	}
+	if p.Errored != "" {
+		c.say("service", Unhealthy, fmt.Sprintf("the service %s is errored: %s: mend it, or redundctl restart %[1]s", p.ID, p.Errored))
+	}
+	if p.Unset != "" {
+		c.say("primary", Unhealthy, fmt.Sprintf("no look at the primary of %s was ever conclusive: %s: set up what its primary says", p.ID, p.Unset))
 	}
 }
 

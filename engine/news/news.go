@@ -60,6 +60,18 @@ func Delivered(id string) (key, text string) {
 	return failover + " " + id, "the primary of " + id + " delivers again"
 }
 
+// TakenOver is the condition of a service that runs here in place of its primary,
+// whose kind is named.
+func TakenOver(id, kind, why string) outbox.Condition {
+	return outbox.Condition{Key: failover + " " + id, What: failover, Text: fmt.Sprintf("%s runs here in place of its primary (%s): %s", id, kind, why)}
+}
+
+// GivenBack gives the key of the condition that ends when a primary has its
+// service again, and what is said of that.
+func GivenBack(id, kind, why string) (key, text string) {
+	return failover + " " + id, fmt.Sprintf("%s is with its primary (%s) again: %s", id, kind, why)
+}
+
 // Late is what is told of a primary that turned up after its backup ran.
 func Late(s *ledger.Slot) outbox.Condition {
 	return outbox.Condition{

@@ -4,9 +4,11 @@ package probes
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
@@ -31,6 +33,9 @@ type Options struct {
 	Heartbeats func(ctx context.Context, pipeline string, since time.Time) ([]pipeline.Heartbeat, error)
 	// Shared is what the probes of an engine have in common; nil: nothing.
 	Shared *kind.Shared
+	// Before is given back where nothing has changed that the probe hangs on, with
+	// all that it remembers; nil: a new one is made.
+	Before *Primary
 }
 
 // Primary is the primary of one pipeline, ready to be looked at. It is for as
@@ -44,6 +49,7 @@ type Primary struct {
 	Masker *secret.Masker
 
 	kind string
+	sees string // stands for what the probe hangs on
 	busy chan looked // of the look that was given up and goes on; nil: none
 }
 
@@ -77,6 +83,12 @@ func Build(s *loaded.Set, p *pipeline.Pipeline, o Options) (*Primary, error) {
 	if err != nil {
 		return nil, out.line("primary."+k.Name, err)
 	}
+	if out.sees, err = digest(s.Definition(p).Hash, s.Project.Root, with, env.Vars, known); err != nil {
+		return nil, out.line("primary."+k.Name, err)
+	}
+	if o.Before != nil && o.Before.sees == out.sees {
+		return o.Before, nil
+	}
 	shared := o.Shared
 	if shared == nil {
 		shared = &kind.Shared{}
@@ -100,6 +112,16 @@ func Build(s *loaded.Set, p *pipeline.Pipeline, o Options) (*Primary, error) {
 		return nil, out.line("primary."+k.Name, err)
 	}
 	return out, nil
+}
+
+// digest stands for some values.
+func digest(values ...any) (string, error) {
+	text, err := json.Marshal(values)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // line is an error about a key, in one line without secrets.
@@ -214,7 +236,6 @@ func View(s *loaded.Set, p *pipeline.Pipeline, g Given) (*expr.Env, *environ.Env
 	if err != nil {
 		return nil, nil, err
 	}
-	contexts = maps.Clone(contexts)
 	contexts["env"] = env.Shown
 	return &expr.Env{Contexts: contexts, Root: s.Project.Root}, env, nil
 }

@@ -73,11 +73,28 @@ func TestBuild(t *testing.T) {
 		}), nil
 	})
 	asked := ""
-	x, err := probes.Build(s, s.Project.Pipelines[0], probes.Options{Heartbeats: func(_ context.Context, id string, _ time.Time) ([]pipeline.Heartbeat, error) {
+	beats := func(_ context.Context, id string, _ time.Time) ([]pipeline.Heartbeat, error) {
 		asked = id
 		return nil, nil
-	}})
+	}
+	x, err := probes.Build(s, s.Project.Pipelines[0], probes.Options{Heartbeats: beats})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if same, err := probes.Build(s, s.Project.Pipelines[0], probes.Options{Before: x}); err != nil || same != x {
+		t.Errorf("the same probe was made anew: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(s.Project.Root, ".env"), []byte("PASS=hunter222\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if other, err := probes.Build(s, s.Project.Pipelines[0], probes.Options{Before: x}); err != nil || other == x {
+		t.Errorf("with another secret: %v", err)
+	}
+	with, deps = nil, kind.PrimaryDeps{}
+	if err := os.WriteFile(filepath.Join(s.Project.Root, ".env"), []byte("PASS=hunter22\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if x, err = probes.Build(s, s.Project.Pipelines[0], probes.Options{Heartbeats: beats}); err != nil {
 		t.Fatal(err)
 	}
 	if with["url"] != "https://example.com/api" || with["token"] != "hunter22" || fmt.Sprint(with["tries"]) != "3" {

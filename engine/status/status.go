@@ -26,6 +26,8 @@ type Facts struct {
 	Failed  map[string]pipeline.Run // the newest of each that failed
 	Health  api.Health
 	Restart []string // keys of redund.yaml that wait for another start
+	// Service says how a service does, by system/name.
+	Service func(id string) *api.Service
 }
 
 // Of gives the status.
@@ -92,6 +94,9 @@ func (x *Facts) part(p *force.Part) api.Part {
 		if next, ok := schedule.Next(p.Schedules, x.Now); ok {
 			out.Next = api.When(next)
 		}
+	}
+	if p.Pipeline.Service != nil && x.Service != nil {
+		out.Service = x.Service(p.Pipeline.ID())
 	}
 	if last, ok := x.Last[p.Pipeline.ID()]; ok {
 		r := api.Of(last)

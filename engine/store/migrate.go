@@ -24,11 +24,13 @@ var (
 	sixth string
 	//go:embed migrations/0007.sql
 	seventh string
+	//go:embed migrations/0008.sql
+	eighth string
 )
 
 // migrations is how the tables came to be, step by step; one is never changed
 // once it was released.
-var migrations = [...]string{first, second, third, fourth, fifth, sixth, seventh}
+var migrations = [...]string{first, second, third, fourth, fifth, sixth, seventh, eighth}
 
 // lockPath is the file whose lock is held by who makes the database or changes
 // its tables.

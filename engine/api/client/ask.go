@@ -88,6 +88,16 @@ func (c *Client) RestartPart(ctx context.Context, name string) (api.Turned, erro
 	return post[api.Turned](ctx, c, "parts/"+escape(name)+"/restart", nil)
 }
 
+// Takeover has the service of a pipeline run here until Failback.
+func (c *Client) Takeover(ctx context.Context, name string) (api.Turned, error) {
+	return post[api.Turned](ctx, c, "parts/"+escape(name)+"/takeover", nil)
+}
+
+// Failback gives the service of a pipeline back to its primary.
+func (c *Client) Failback(ctx context.Context, name string) (api.Turned, error) {
+	return post[api.Turned](ctx, c, "parts/"+escape(name)+"/failback", nil)
+}
+
 // StopEngine asks the engine to end, and says which one it is. Gone waits for
 // the end.
 func (c *Client) StopEngine(ctx context.Context, r api.StopRequest) (api.EngineInfo, error) {

@@ -104,8 +104,12 @@ func (s *Server) postPart(w http.ResponseWriter, r *http.Request) (int, any, err
 		turn = s.e.StartPart
 	case "restart":
 		turn = s.e.RestartPart
+	case "takeover":
+		turn = s.e.Takeover
+	case "failback":
+		turn = s.e.Failback
 	default:
-		return 0, nil, &refusal{http.StatusNotFound, "a part cannot be told " + brief(action), "the actions are start, stop and restart"}
+		return 0, nil, &refusal{http.StatusNotFound, "a part cannot be told " + brief(action), "the actions are start, stop, restart, takeover and failback"}
 	}
 	err = turn(ctx, name, by(r))
 	if usage := new(engine.UsageError); errors.As(err, &usage) {
