@@ -14,8 +14,8 @@ import (
 //
 //	2026-11-24T08:13:15.123Z run=12 pm2/git-sync sync | text
 //
-// or, when it belongs to no run, as stamp, bar and text; with + in place of |
-// when it goes on from the line before.
+// with 0 as the run of a service, or, when it belongs to no pipeline, as stamp, bar
+// and text; with + in place of | when it goes on from the line before.
 type Line struct {
 	At        time.Time
 	Name      string // of the file
@@ -47,7 +47,7 @@ const (
 
 // header is what stands between stamp and bar.
 func header(run int64, pipeline, step string) string {
-	if run == 0 {
+	if run == 0 && pipeline == "" {
 		return ""
 	}
 	return " run=" + strconv.FormatInt(run, 10) + " " + word(pipeline) + " " + word(step)

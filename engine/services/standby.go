@@ -246,8 +246,9 @@ func (s *Services) Takeover(id, by string) error {
 	return s.move(id, func(w *watched, now time.Time) error {
 		held := w.state.Held
 		c := w.state.Take("by "+by, now)
-		if c == takeover.None && !held { // it ran already, and is kept from now on
+		if c == takeover.None && !held { // it ran already, or would have, and is kept from now on
 			s.keep(w)
+			s.arrange()
 			s.leave(note{event: pipeline.Event{Pipeline: w.id, What: string(takeover.Taken), Detail: "kept by " + by}})
 		}
 		s.changed(w, c)
