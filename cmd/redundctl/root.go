@@ -42,6 +42,8 @@ func commands() []entry {
 		{"start", "run", run.Start},
 		{"stop", "run", run.Stop},
 		{"restart", "run", run.Restart},
+		{"takeover", "run", run.Takeover},
+		{"failback", "run", run.Failback},
 		{"cancel", "run", run.Cancel},
 		{"retry", "run", run.Retry},
 		{"status", "look", look.Status},

@@ -190,7 +190,11 @@ func asked(ctx context.Context, a *app.App, p *config.Project, q logs.Query) err
 // stepsOf are the steps of a pipeline as tables name them.
 func stepsOf(x *pipeline.Pipeline) []string {
 	if x.Service != nil {
-		return []string{"service"}
+		names := []string{"service"}
+		for i := range x.Service.Instances {
+			names = append(names, fmt.Sprintf("service.%d", i))
+		}
+		return names
 	}
 	var names []string
 	for _, s := range x.Steps {

@@ -120,14 +120,46 @@ func printStatus(a *app.App, st api.Status) error {
 	}
 	fmt.Fprintln(a.Out)
 	rows = nil
+	head := []string{"PIPELINE", "STATE", "MODE", "NEXT", "LAST RUN"}
+	services := slices.ContainsFunc(st.Parts, func(p api.Part) bool { return p.Service != nil })
+	if services {
+		head = append(head, "SERVICE")
+	}
 	for _, p := range st.Parts {
 		last := "-"
 		if r := p.LastRun; r != nil {
 			last = fmt.Sprintf("run %d %s", r.ID, r.State)
 		}
-		rows = append(rows, []string{p.System + "/" + p.Name, p.State, p.Mode, clock(p.Next), last})
+		row := []string{p.System + "/" + p.Name, p.State, p.Mode, clock(p.Next), last}
+		if services {
+			row = append(row, service(p.Service))
+		}
+		rows = append(rows, row)
 	}
-	return a.Table([]string{"PIPELINE", "STATE", "MODE", "NEXT", "LAST RUN"}, rows)
+	return a.Table(head, rows)
+}
+
+// service says how a service does.
+func service(s *api.Service) string {
+	if s == nil {
+		return "-"
+	}
+	out := s.State
+	if s.Since != nil {
+		out += " since " + clock(s.Since)
+	}
+	for _, pid := range s.PIDs {
+		out += fmt.Sprintf(", process %d", pid)
+	}
+	if s.Restarts > 0 {
+		out += ", " + diag.Count(s.Restarts, "restart")
+	}
+	if t := s.Takeover; t != nil {
+		out += ", in place of its primary since " + clock(t.Since) + " (" + t.Reason + ")"
+	} else if s.Reason != nil {
+		out += ": " + *s.Reason
+	}
+	return out
 }
 
 // clock is an instant of a JSON shape as people read it where they are.

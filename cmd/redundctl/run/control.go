@@ -147,7 +147,7 @@ func Stop(a *app.App) *cobra.Command {
 --drain and then ended, and the command returns when the engine has: whatever a
 step does, some 30 seconds after the drain at most. With a name,
 no run of that system or pipeline begins by itself until redundctl start, whatever
-engine serves; runs that go on may end.`,
+engine serves; runs that go on may end, and services are stopped.`,
 		Example: `  redundctl stop
   redundctl stop --drain 5m
   redundctl stop git-sync`,
@@ -176,7 +176,8 @@ func Restart(a *app.App) *cobra.Command {
 		Short: "Restart the engine, or a part of it",
 		Long: `Without a name, end the engine and start another one in the background, for the
 same systems, with the same drain and --environment as it was started with. With
-a name, stop and start that system or pipeline; runs that go on are not touched.`,
+a name, stop and start that system or pipeline: services are restarted, errored
+ones too, and runs that go on are not touched.`,
 		Example: `  redundctl restart
   redundctl restart pm2`,
 		Args:              cobra.MaximumNArgs(1),

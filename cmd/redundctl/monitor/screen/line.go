@@ -35,9 +35,9 @@ func of(word string) style {
 	switch word {
 	case "healthy", "succeeded":
 		return good
-	case "unhealthy", "failed", "timed-out":
+	case "unhealthy", "failed", "timed-out", "errored":
 		return bad
-	case "degraded", "stopped", "cancelled", "rejected", "observing":
+	case "degraded", "stopped", "cancelled", "rejected", "observing", "yielding":
 		return warn
 	case "disabled", "skipped", "queued":
 		return dim

@@ -195,7 +195,11 @@ func (s *Screen) pipelines() []entry {
 			if x.LastRun != nil {
 				last = s.last(x.LastRun)
 			}
-			return []cell{{id, plain}, {x.State, of(x.State)}, {x.Mode, plain}, {next, plain}, last}
+			state := x.State
+			if x.Service != nil && state == "running" {
+				state = x.Service.State
+			}
+			return []cell{{id, plain}, {state, of(state)}, {x.Mode, plain}, {next, plain}, last}
 		}})
 	}
 	return out
