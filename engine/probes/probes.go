@@ -49,7 +49,7 @@ type Primary struct {
 	Masker *secret.Masker
 
 	kind string
-	sees string // stands for what the probe hangs on
+	sees string      // stands for what the probe hangs on
 	busy chan looked // of the look that was given up and goes on; nil: none
 }
 

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/redundctl/redundctl/engine/proc/drain"
 )
 
 // TestStartErrors holds that what cannot start says why in one line, and what
@@ -109,7 +111,7 @@ func TestStuckWriter(t *testing.T) {
 	before := heap()
 	end := background(t.Context(), s, c)
 	<-told.ch // the program has written all of it, though nobody took anything
-	if grown := heap() - before; grown > 4*sinkLimit {
+	if grown := heap() - before; grown > 4*drain.Limit {
 		t.Errorf("the heap has grown by %d bytes", grown)
 	}
 	close(free)

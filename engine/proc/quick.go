@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/redundctl/redundctl/engine/proc/drain"
 )
 
 const (
@@ -28,12 +30,12 @@ func (s *Spawner) quick(ctx context.Context, c *Command, st *start) bool {
 	if c.MemoryLimit > 0 || c.Bounds != nil {
 		return false
 	}
-	buf := s.buffers.Get().(*[readSize]byte)
+	buf := s.buffers.Get().(*[drain.ReadSize]byte)
 	defer s.buffers.Put(buf)
 	var room [3]unix.PollFd
 	fds := append(room[:0], unix.PollFd{Fd: int32(st.pidfd), Events: unix.POLLIN})
 	for _, k := range st.sinks {
-		fds = append(fds, unix.PollFd{Fd: int32(k.fd), Events: unix.POLLIN})
+		fds = append(fds, unix.PollFd{Fd: int32(k.FD), Events: unix.POLLIN})
 	}
 	open := len(st.sinks)
 	watched := fds[:1]
@@ -48,7 +50,7 @@ func (s *Spawner) quick(ctx context.Context, c *Command, st *start) bool {
 		ended := fds[0].Revents != 0
 		for i, k := range st.sinks {
 			p := &fds[i+1]
-			if p.Fd >= 0 && (ended || len(watched) == 1 || p.Revents != 0) && !k.available(buf[:]) {
+			if p.Fd >= 0 && (ended || len(watched) == 1 || p.Revents != 0) && !k.Available(buf[:]) {
 				p.Fd = -1 // passed over from now on
 				open--
 			}
@@ -58,7 +60,7 @@ func (s *Spawner) quick(ctx context.Context, c *Command, st *start) bool {
 		}
 		if ended {
 			for _, k := range st.sinks {
-				k.end()
+				k.End()
 			}
 			return true
 		}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/redundctl/redundctl/engine/proc/drain"
 )
 
 const (
@@ -21,9 +23,6 @@ const (
 	sampleEvery = 100 * time.Millisecond
 	// boundEvery is sampleEvery where the limit may change.
 	boundEvery = 3 * time.Second
-	// drainAfter is how long output is still read when every process of the
-	// tree has ended and one that is not the step's holds the pipe.
-	drainAfter = 2 * time.Second
 )
 
 // bearing is held while this process bears the tag of one step, and for reading
@@ -48,7 +47,7 @@ type Spawner struct {
 	before uint64  // our soft limit before it was the tag
 	seq    atomic.Uint64
 
-	buffers sync.Pool // of *[readSize]byte
+	buffers sync.Pool // of *[drain.ReadSize]byte
 
 	mu     sync.Mutex
 	closed bool
@@ -85,7 +84,7 @@ func New(o Options) (*Spawner, error) {
 		live:   map[uint64]bool{},
 		done:   make(chan struct{}),
 	}
-	s.buffers.New = func() any { return new([readSize]byte) }
+	s.buffers.New = func() any { return new([drain.ReadSize]byte) }
 	if o.Subreaper || os.Getpid() == 1 {
 		s.self = os.Getpid()
 	}
@@ -291,7 +290,7 @@ func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result,
 		return s.unwatched(c, st, err)
 	}
 	for _, k := range st.sinks {
-		k.start()
+		k.Start()
 	}
 	defer leader.close()
 	var r Result
@@ -308,7 +307,7 @@ func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result,
 		_ = t.end(c.Signal, c.Grace)
 	}
 	for _, k := range st.sinks {
-		k.finish()
+		k.Finish()
 	}
 	err = reap(st.pid, &r)
 	return r, err

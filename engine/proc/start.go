@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/redundctl/redundctl/engine/proc/drain"
 )
 
 // start is one program on its way to be one.
@@ -17,7 +19,7 @@ type start struct {
 	path  string
 	argv  []string
 	attr  syscall.ProcAttr
-	sinks []*sink
+	sinks []*drain.Sink
 	child []int // descriptors that are only the child's
 	token string
 	bare  bool // it bears no mark
@@ -126,7 +128,7 @@ func (s *Spawner) open(st *start, c *Command) error {
 			unix.Close(p[0])
 			return err
 		}
-		st.sinks = append(st.sinks, newSink(p[0], w, &s.buffers))
+		st.sinks = append(st.sinks, drain.New(p[0], w, &s.buffers))
 	}
 	return nil
 }
@@ -159,7 +161,7 @@ func (st *start) closeChildEnds() {
 // abandon closes our ends of what no sink reads.
 func (st *start) abandon() {
 	for _, k := range st.sinks {
-		k.abandon()
+		k.Abandon()
 	}
 }
 

@@ -1,4 +1,6 @@
-package proc
+// Package drain carries what a program writes from its pipe to a writer, however
+// slow that is: the program never waits for its log.
+package drain
 
 import (
 	"errors"
@@ -12,21 +14,25 @@ import (
 )
 
 const (
-	// sinkLimit is how much output waits for a slow writer, in bytes.
-	sinkLimit = 1 << 20
-	readSize  = 64 << 10
-	// drainRate is what a program may always write, in bytes a second.
-	drainRate = 12 << 20
+	// Limit is how much output waits for a slow writer, in bytes.
+	Limit = 1 << 20
+	// ReadSize is how much is read at once.
+	ReadSize = 64 << 10
+	// after is how long output is still read when every process of the tree has
+	// ended and one that is not the step's holds the pipe.
+	after = 2 * time.Second
+	// rate is what a program may always write, in bytes a second.
+	rate = 12 << 20
 )
 
-// sink carries a program's output from its pipe to a writer. It holds at most
-// sinkLimit bytes, twice. When the writer is slower than drainRate the rest is
+// Sink carries a program's output from its pipe to a writer. It holds at most
+// Limit bytes, twice. When the writer is slower than rate the rest is
 // left out and the gap said: the program never waits for its log.
-type sink struct {
-	fd   int      // the pipe, until r has it
+type Sink struct {
+	FD   int      // the pipe, until r has it
 	r    *os.File // nil while a quick look may still see the program's end
 	w    io.Writer
-	pool *sync.Pool    // of *[readSize]byte
+	pool *sync.Pool    // of *[ReadSize]byte
 	done chan struct{} // closed when all was read and written
 
 	mu      sync.Mutex
@@ -38,16 +44,18 @@ type sink struct {
 	writers sync.WaitGroup
 }
 
-func newSink(fd int, w io.Writer, pool *sync.Pool) *sink {
-	return &sink{fd: fd, w: w, pool: pool, done: make(chan struct{}), room: make(chan struct{}, 1)}
+// New makes a Sink of the end of a pipe that is read, which does not block. pool
+// has buffers, of *[ReadSize]byte.
+func New(fd int, w io.Writer, pool *sync.Pool) *Sink {
+	return &Sink{FD: fd, w: w, pool: pool, done: make(chan struct{}), room: make(chan struct{}, 1)}
 }
 
-// start reads until the pipe's other ends are closed.
-func (k *sink) start() {
-	k.r = os.NewFile(uintptr(k.fd), "output")
+// Start reads until the pipe's other ends are closed.
+func (k *Sink) Start() {
+	k.r = os.NewFile(uintptr(k.FD), "output")
 	go func() {
 		defer close(k.done)
-		buf := k.pool.Get().(*[readSize]byte)
+		buf := k.pool.Get().(*[ReadSize]byte)
 		for {
 			n, err := k.r.Read(buf[:])
 			k.put(buf[:n])
@@ -62,21 +70,21 @@ func (k *sink) start() {
 	}()
 }
 
-// finish waits for all output, though no longer than drainAfter for a process
+// Finish waits for all output, though no longer than after for a process
 // that is not the step's and holds the pipe.
-func (k *sink) finish() {
-	_ = k.r.SetReadDeadline(time.Now().Add(drainAfter))
+func (k *Sink) Finish() {
+	_ = k.r.SetReadDeadline(time.Now().Add(after))
 	<-k.done
 }
 
-// abandon closes a sink that was never started.
-func (k *sink) abandon() { unix.Close(k.fd) }
+// Abandon closes a sink that was never started.
+func (k *Sink) Abandon() { unix.Close(k.FD) }
 
-// available takes what can be read at once, a megabyte at most; open is false
+// Available takes what can be read at once, a megabyte at most; open is false
 // when the pipe's other ends are closed.
-func (k *sink) available(buf []byte) (open bool) {
-	for range sinkLimit / readSize {
-		n, err := unix.Read(k.fd, buf)
+func (k *Sink) Available(buf []byte) (open bool) {
+	for range Limit / ReadSize {
+		n, err := unix.Read(k.FD, buf)
 		switch {
 		case n > 0:
 			k.put(buf[:n])
@@ -90,28 +98,28 @@ func (k *sink) available(buf []byte) (open bool) {
 	return true
 }
 
-// end waits for the writer of a sink that was read to its end and never
+// End waits for the writer of a sink that was read to its end and never
 // started.
-func (k *sink) end() {
+func (k *Sink) End() {
 	k.gap()
 	k.writers.Wait()
-	unix.Close(k.fd)
+	unix.Close(k.FD)
 }
 
-// put hands b to the writer's buffer, waiting for room as long as drainRate
+// put hands b to the writer's buffer, waiting for room as long as rate
 // allows.
-func (k *sink) put(b []byte) {
+func (k *Sink) put(b []byte) {
 	if len(b) == 0 {
 		return
 	}
 	k.mu.Lock()
-	if len(k.pending)+len(b) > sinkLimit {
+	if len(k.pending)+len(b) > Limit {
 		k.mu.Unlock()
 		k.await(len(b))
 		k.mu.Lock()
 	}
 	defer k.mu.Unlock()
-	if len(k.pending)+len(b) > sinkLimit {
+	if len(k.pending)+len(b) > Limit {
 		k.dropped += int64(len(b))
 		return
 	}
@@ -120,14 +128,14 @@ func (k *sink) put(b []byte) {
 }
 
 // await waits until there is room for n bytes or their time is over.
-func (k *sink) await(n int) {
-	timer := time.NewTimer(time.Duration(n) * time.Second / drainRate)
+func (k *Sink) await(n int) {
+	timer := time.NewTimer(time.Duration(n) * time.Second / rate)
 	defer timer.Stop()
 	for {
 		select {
 		case <-k.room:
 			k.mu.Lock()
-			fits := len(k.pending)+n <= sinkLimit
+			fits := len(k.pending)+n <= Limit
 			k.mu.Unlock()
 			if fits {
 				return
@@ -139,7 +147,7 @@ func (k *sink) await(n int) {
 }
 
 // append needs mu.
-func (k *sink) append(b []byte) {
+func (k *Sink) append(b []byte) {
 	k.pending = append(k.pending, b...)
 	if !k.writing {
 		k.writing = true
@@ -148,7 +156,7 @@ func (k *sink) append(b []byte) {
 }
 
 // sayGap needs mu.
-func (k *sink) sayGap() {
+func (k *Sink) sayGap() {
 	if k.dropped > 0 {
 		k.append(fmt.Appendf(nil, "\n[%d bytes of output left out: they came faster than they could be stored]\n", k.dropped))
 		k.dropped = 0
@@ -156,14 +164,14 @@ func (k *sink) sayGap() {
 }
 
 // gap says what was left out at the very end.
-func (k *sink) gap() {
+func (k *Sink) gap() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.sayGap()
 }
 
 // write carries what is pending until nothing is.
-func (k *sink) write() {
+func (k *Sink) write() {
 	for {
 		k.mu.Lock()
 		b := k.pending
