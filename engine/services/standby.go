@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/failover/takeover"
@@ -110,7 +111,7 @@ func (w *watched) ring() {
 func (s *Services) look(ctx context.Context, w *watched) {
 	var primary *probes.Primary
 	probing := s.o.Probing
-	for ctx.Err() == nil {
+	for first := true; ctx.Err() == nil; first = false {
 		probing.Before = primary
 		began := time.Now()
 		s.mu.Lock()
@@ -137,6 +138,9 @@ func (s *Services) look(ctx context.Context, w *watched) {
 			return
 		}
 		s.looked(w, part, r)
+		if first { // the looks of many services that begin together are spread
+			began = began.Add(-time.Duration(rand.Int64N(int64(pace) + 1)))
+		}
 		s.pause(ctx, w, began)
 	}
 }
