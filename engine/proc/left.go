@@ -1,7 +1,10 @@
 package proc
 
 import (
+	"bytes"
 	"errors"
+	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,7 +24,7 @@ const (
 // reading all of /proc costs milliseconds.
 func (s *Spawner) left(t *tree, took time.Duration) bool {
 	if s.cursor == nil || took >= time.Second*time.Duration(s.cursor.pidMax)/forkRate {
-		return true // the circle may have closed
+		return s.adopted() // the circle may have closed
 	}
 	next := t.pid + 1
 	for {
@@ -40,6 +43,65 @@ func (s *Spawner) left(t *tree, took time.Duration) bool {
 	}
 }
 
+// adopted reports whether a child of ours may be there that leads no step which
+// runs. Where orphans come home to us, all that a leader has left is one, or
+// descends from one.
+func (s *Spawner) adopted() bool {
+	if s.self == 0 {
+		return true
+	}
+	// Twice: one may have come home behind the back of the first look.
+	for range 2 {
+		children, err := childrenOf(s.self)
+		if err != nil {
+			return true
+		}
+		s.mu.Lock()
+		for _, pid := range s.live {
+			delete(children, pid)
+		}
+		s.mu.Unlock()
+		if len(children) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// childrenOf are the children of a process, ended ones too, by what the kernel
+// says of each thread that has some. It says so where it was built with
+// CONFIG_PROC_CHILDREN.
+func childrenOf(pid int) (map[int]bool, error) {
+	threads, err := os.ReadDir(procPath(pid, "task"))
+	if err != nil {
+		return nil, err
+	}
+	out := map[int]bool{}
+	buf := make([]byte, 4<<10)
+	for _, t := range threads {
+		text, err := readFile(procPath(pid, "task/"+t.Name()+"/children"), buf)
+		if errors.Is(err, unix.ENOENT) && len(threads) > 1 && !exists(procPath(pid, "task/"+t.Name())) {
+			continue // the thread has ended
+		}
+		if err != nil {
+			return nil, err
+		}
+		for word := range bytes.FieldsSeq(text) {
+			child, err := strconv.Atoi(string(word))
+			if err != nil {
+				return nil, err
+			}
+			out[child] = true
+		}
+	}
+	return out, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
 // marked reports whether a process carries a mark of the tree; one that only
 // descends from such a process comes after it.
 func (s *Spawner) marked(t *tree, pid int) bool {
@@ -51,7 +113,7 @@ func (s *Spawner) marked(t *tree, pid int) bool {
 		return true
 	}
 	s.mu.Lock()
-	other := s.live[tag]
+	_, other := s.live[tag]
 	s.mu.Unlock()
 	if other {
 		return false

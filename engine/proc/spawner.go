@@ -51,7 +51,7 @@ type Spawner struct {
 
 	mu     sync.Mutex
 	closed bool
-	live   map[uint64]bool // the tags of the steps that run now
+	live   map[uint64]int // the leaders of the steps that run now, by their tags
 
 	running sync.WaitGroup
 	done    chan struct{} // closed when the starting thread is free again
@@ -81,7 +81,7 @@ func New(o Options) (*Spawner, error) {
 		null:   null,
 		cursor: newCursor(),
 		engine: o.Engine,
-		live:   map[uint64]bool{},
+		live:   map[uint64]int{},
 		done:   make(chan struct{}),
 	}
 	s.buffers.New = func() any { return new([drain.ReadSize]byte) }
@@ -231,7 +231,7 @@ func (s *Spawner) Run(ctx context.Context, c Command) (Result, error) {
 	}
 	// Before it is there: others that look at it must know it.
 	s.mu.Lock()
-	s.live[st.tag] = true
+	s.live[st.tag] = 0 // nobody knows its pid yet
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
@@ -266,6 +266,9 @@ func (c *Command) bounds() (over time.Duration) {
 // supervise sees a started program to its end.
 func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result, error) {
 	t := &tree{pid: st.pid, tag: st.tag, token: st.token, ours: true, self: s.self}
+	s.mu.Lock()
+	s.live[t.tag] = t.pid
+	s.mu.Unlock()
 	began := time.Now()
 	if c.Started != nil {
 		if err := t.identify(); err != nil {

@@ -182,9 +182,13 @@ const killRounds = 10
 func (t *tree) end(signal unix.Signal, grace time.Duration) error {
 	deadline := time.Now().Add(grace)
 	asked := map[stat]bool{}
+	quiet := 0 // looks in a row that found nothing
 	for grace > 0 {
-		living, _, err := t.members()
+		living, orphans, err := t.members()
 		if err != nil || len(living) == 0 {
+			if err == nil && len(orphans) == 0 {
+				quiet = 1
+			}
 			break // what failed here is told when it fails below
 		}
 		held := hold(living)
@@ -204,7 +208,6 @@ func (t *tree) end(signal unix.Signal, grace time.Duration) error {
 			break
 		}
 	}
-	quiet := 0
 	for range killRounds {
 		living, orphans, err := t.members()
 		if err != nil {
