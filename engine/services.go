@@ -25,7 +25,7 @@ func (s *server) arrange() {
 	s.mu.Lock()
 	f, halts := s.force, s.halts
 	s.mu.Unlock()
-	if f != nil {
+	if f != nil && s.kept != nil {
 		s.kept.Apply(f, halts)
 	}
 }

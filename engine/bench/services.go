@@ -22,10 +22,7 @@ func (b *bench) services() error {
 	if err := b.kept(); err != nil {
 		return err
 	}
-	if err := b.takeover(); err != nil {
-		return err
-	}
-	return b.looks()
+	return b.takeover()
 }
 
 // over is how much longer than the bare loop a restart may take, in
@@ -175,38 +172,4 @@ func (b *bench) takeover() error {
 	slices.Sort(took)
 	b.say(name, figure{took[(len(took)*99-1)/100], (every*failures + time.Second).Seconds(), 1, "s"})
 	return nil
-}
-
-// looks takes what an engine costs that looks at many primaries, each once a
-// minute as they are without `every`.
-func (b *bench) looks() error {
-	n := b.times(500)
-	name := fmt.Sprintf("%d primaries looked at once a minute", n)
-	if !b.wants(name) {
-		return nil
-	}
-	p := newPrimary()
-	defer p.Close()
-	project := filepath.Join(b.dir, "looks-project")
-	for i := range n {
-		text := fmt.Sprintf("version: 1\nname: s-%d\nprimary: {http: {url: %q}}\nservice: {exec: [sleep, \"1000\"]}\n", i, p.URL)
-		if err := write(filepath.Join(project, fmt.Sprintf("pipelines/pm2/s-%d.yaml", i)), text); err != nil {
-			return err
-		}
-	}
-	e, err := b.engine(project)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = e.stop() }()
-	time.Sleep(5 * time.Second) // the start is over
-	before, err := e.used()
-	if err != nil {
-		return err
-	}
-	const long = time.Minute
-	time.Sleep(long)
-	after, err := e.used()
-	b.say(name+", of a core", figure{(after - before) / long.Seconds() * 100, 5, 1, "%"})
-	return err
 }
