@@ -60,6 +60,8 @@ type State struct {
 	unsure    bool      // restored: ours waits for one look
 	last      pipeline.Verdict
 	alive     bool
+	began     time.Time // when the primary was last seen to have been started
+	started   bool      // the newest look showed a start that came after the takeover
 	looks     int
 }
 
@@ -138,6 +140,10 @@ func (s *State) count(p Policy, r pipeline.Reading) {
 	switch r.Verdict {
 	case pipeline.Up, pipeline.Down, pipeline.Starting:
 		s.Known = true
+		s.started = r.Began.After(s.began) && r.Began.After(s.Since)
+		if r.Began.After(s.began) {
+			s.began = r.Began
+		}
 		s.last, s.alive = r.Verdict, r.Alive && r.Verdict == pipeline.Down
 	}
 	switch {
@@ -161,7 +167,9 @@ func (s *State) take(reason string, now time.Time) Change {
 func (s *State) ours(p Policy, r pipeline.Reading, now time.Time) Change {
 	waited := s.unsure
 	s.unsure = false
-	back := r.Verdict == pipeline.Up || r.Verdict == pipeline.Starting || r.Verdict == pipeline.Down && s.alive
+	// A start that has failed already counts too: what binds a port that ours holds
+	// comes up only once ours is gone.
+	back := r.Verdict == pipeline.Up || r.Verdict == pipeline.Starting || r.Verdict == pipeline.Down && (s.alive || s.started && !waited)
 	if !back || s.Held || p.Manual {
 		if waited {
 			return Again

@@ -13,9 +13,11 @@ import (
 func usual() Policy { return Policy{Failures: 2, Recoveries: 2} }
 
 // reading is what a word of a table stands for.
-func reading(word string) pipeline.Reading {
+func reading(word string, now time.Time) pipeline.Reading {
 	r := pipeline.Reading{Reason: word}
 	switch word {
+	case "crashed": // it was started a moment ago
+		r.Verdict, r.Began = pipeline.Down, now.Add(-time.Millisecond)
 	case "up":
 		r.Verdict = pipeline.Up
 	case "starting":
@@ -60,6 +62,11 @@ func TestTakeover(t *testing.T) {
 		{"it says nothing for 30 seconds", usual(), "down down starting unknown +29s unknown", "takeover yielded taken-again", true},
 		{"it is up but nobody looks", usual(), "down down up +1m +1m +1m", "takeover yielded", false},
 		{"a copy turns up while ours runs", usual(), "down down alive +1h alive", "takeover yielded", false},
+		{"one that fails to start while ours runs", usual(), "down down crashed", "takeover yielded", false},
+		{"and comes up then", usual(), "down down crashed up up", "takeover yielded failback", false},
+		{"or fails again", usual(), "down down crashed crashed crashed", "takeover yielded taken-again", true},
+		{"one that crashes and crashes", usual(), "crashed crashed crashed down down", "takeover yielded taken-again", true},
+		{"what was seen before is no sign", usual(), "up crashed down down", "takeover", true},
 		{"and goes", usual(), "down down alive alive down", "takeover yielded taken-again", true},
 		{"the third time in ten minutes", usual(), "down down up down down up down down up down down", "takeover yielded taken-again yielded taken-again yielded", false},
 		{"after its pause", usual(), "down down up down down up down down up down down +30s down", "takeover yielded taken-again yielded taken-again yielded taken-again", true},
@@ -106,7 +113,7 @@ func TestTakeover(t *testing.T) {
 				now = now.Add(d - time.Second)
 				change = s.Tick(now)
 			default:
-				change = s.Look(c.policy, reading(word), now)
+				change = s.Look(c.policy, reading(word, now), now)
 			}
 			if change != None {
 				got = append(got, string(change))
@@ -121,15 +128,15 @@ func TestTakeover(t *testing.T) {
 func TestInconclusive(t *testing.T) {
 	t.Parallel()
 	var s State
-	s.Look(usual(), reading("refused"), time.Unix(0, 0))
+	s.Look(usual(), reading("refused", time.Unix(0, 0)), time.Unix(0, 0))
 	if s.Inconclusive(usual()) {
 		t.Error("after one look")
 	}
-	s.Look(usual(), reading("unknown"), time.Unix(1, 0))
+	s.Look(usual(), reading("unknown", time.Unix(1, 0)), time.Unix(1, 0))
 	if !s.Inconclusive(usual()) {
 		t.Error("not after two")
 	}
-	s.Look(usual(), reading("down"), time.Unix(2, 0))
+	s.Look(usual(), reading("down", time.Unix(2, 0)), time.Unix(2, 0))
 	if s.Inconclusive(usual()) {
 		t.Error("after one that is")
 	}
@@ -163,7 +170,7 @@ func TestYieldHasRoomForLooks(t *testing.T) {
 //  5. Ours starts again without a pause at most twice in ten minutes.
 func TestInvariants(t *testing.T) {
 	t.Parallel()
-	words := []string{"up", "down", "down", "down", "starting", "alive", "unknown", "refused"}
+	words := []string{"up", "down", "down", "down", "starting", "alive", "unknown", "refused", "crashed"}
 	for seed := range uint64(300) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		p := Policy{Failures: 1 + rnd.IntN(3), Recoveries: 1 + rnd.IntN(3), Manual: rnd.IntN(4) == 0, UnknownIsBad: rnd.IntN(2) == 0}
@@ -194,7 +201,7 @@ func TestInvariants(t *testing.T) {
 				case "restart":
 					s = Restored(State{Phase: s.Phase, Since: s.Since, Known: s.Known, Held: s.Held, Again: s.Again})
 				default:
-					r := reading(word)
+					r := reading(word, now)
 					known := s.Known
 					change = s.Look(p, r, now)
 					switch {
@@ -202,13 +209,13 @@ func TestInvariants(t *testing.T) {
 						good, bad = good+1, 0
 					case word == "starting":
 						good, bad = 0, 0
-					case word == "down", word == "alive", p.UnknownIsBad && (word == "unknown" || known):
+					case word == "down", word == "crashed", word == "alive", p.UnknownIsBad && (word == "unknown" || known):
 						good, bad = 0, bad+1
 					}
-					if sign := word == "up" || word == "starting" || word == "alive"; sign && s.Runs() && !s.Held && !p.Manual {
+					if sign := word == "up" || word == "starting" || word == "alive" || word == "crashed" && before == Ours && change != Taken && change != Again; sign && s.Runs() && !s.Held && !p.Manual {
 						fail("ours runs after %s", word)
 					}
-					if word != "unknown" && word != "refused" && word != "down" {
+					if word != "unknown" && word != "refused" && word != "down" && word != "crashed" {
 						quiet = now
 					}
 				}
