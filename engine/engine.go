@@ -233,8 +233,9 @@ func Plan(ctx context.Context, o Options, r RunRequest) (_ runner.Planned, err e
 // History is what the reading commands read.
 type History struct {
 	*history.History
-	Logs *logs.Dir
-	db   *store.DB
+	Ledger *ledger.Ledger
+	Logs   *logs.Dir
+	db     *store.DB
 }
 
 // OpenHistory opens what a project recorded, for reading. It makes nothing: a
@@ -248,7 +249,7 @@ func OpenHistory(ctx context.Context, p *config.Project) (*History, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &History{History: history.New(db), Logs: dir, db: db}, nil
+	return &History{History: history.New(db), Ledger: ledger.New(db), Logs: dir, db: db}, nil
 }
 
 // Close closes the history.

@@ -52,6 +52,7 @@ func commands() []entry {
 		{"plan", "look", look.Plan},
 		{"runs", "look", look.Runs},
 		{"show", "look", look.Show},
+		{"why", "look", look.Why},
 		{"logs", "look", look.Logs},
 		{"report", "look", look.Report},
 		{"simulate", "look", look.Simulate},

@@ -168,3 +168,22 @@ type Changed struct {
 	Name string   `json:"name"`
 	Keys []string `json:"keys"`
 }
+
+// Why is the story of one slot: Slot is null for a service, Decision run or
+// skip, or null while the slot is open.
+type Why struct {
+	Pipeline string     `json:"pipeline"`
+	System   string     `json:"system"`
+	Slot     *string    `json:"slot"`
+	Decision *string    `json:"decision"`
+	Reason   *string    `json:"reason"`
+	Summary  string     `json:"summary"`
+	Events   []WhyEvent `json:"events"`
+}
+
+// WhyEvent is one thing that happened about a slot.
+type WhyEvent struct {
+	At     string `json:"at"`
+	What   string `json:"what"`
+	Detail string `json:"detail"`
+}

@@ -146,6 +146,33 @@ func (l *Ledger) Last(ctx context.Context, id [2]string, until time.Time, n int)
 	return list, err
 }
 
+// Newest gives the newest slot of a pipeline that was decided, then those after
+// it that are open, the oldest first; where none was decided, the newest one
+// alone; nothing where there is none.
+func (l *Ledger) Newest(ctx context.Context, system, name string) (list []Slot, err error) {
+	err = l.db.Read(ctx, func(tx *store.Tx) error {
+		list = nil
+		return tx.Query("SELECT "+columns+` FROM slots WHERE system = ?1 AND name = ?2 AND slot >= coalesce(
+				(SELECT slot FROM slots WHERE system = ?1 AND name = ?2 AND decision <> '' ORDER BY slot DESC LIMIT 1),
+				(SELECT slot FROM slots WHERE system = ?1 AND name = ?2 ORDER BY slot DESC LIMIT 1)) ORDER BY slot`, func(row store.Row) error {
+			s, err := read(row)
+			list = append(list, s)
+			return err
+		}, system, name)
+	})
+	return list, err
+}
+
+// Runs gives the ids of the runs of a slot, in order.
+func (l *Ledger) Runs(ctx context.Context, system, name string, at time.Time) (ids []int64, err error) {
+	err = l.db.Read(ctx, func(tx *store.Tx) error {
+		ids = nil
+		return tx.Query("SELECT id FROM runs INDEXED BY runs_by_slot WHERE system = ? AND name = ? AND slot = ? ORDER BY id",
+			func(row store.Row) error { ids = append(ids, row.Int(0)); return nil }, system, name, store.Micros(at))
+	})
+	return ids, err
+}
+
 // Read records what a look at the primary showed for a slot, with a line for
 // the slot's story; "": none. It survives a killed process.
 func (l *Ledger) Read(ctx context.Context, s Slot, story string) error {

@@ -206,6 +206,9 @@ func TestOpenAPIHoldsForAnswers(t *testing.T) {
 	run("GET "+v1+"health", "", "", 200)
 	run("GET "+v1+"health", v1+"health?system=pm2", "", 200)
 	run("GET "+v1+"list", "", "", 200)
+	for path, status := range map[string]int{"quick?slot=" + slot: 200, "slow": 404, "nobody": 404, "quick?slot=noon": 400} {
+		run("GET "+v1+"why/{system}/{name}", v1+"why/pm2/"+path, "", status)
+	}
 	run("GET "+v1+"runs", "", "", 200)
 	until(t, "a line of the engine", func() bool { // it is written a moment later
 		_, body := ask(t, c, "GET "+v1+"logs?of=engine&n=5", "")

@@ -36,6 +36,7 @@ func (s *Server) table() map[route]handler {
 		{"GET", v1 + "list"}:                            s.getList,
 		{"GET", v1 + "runs"}:                            s.getRuns,
 		{"GET", v1 + "runs/{id}"}:                       s.getRun,
+		{"GET", v1 + "why/{system}/{name}"}:             s.getWhy,
 		{"GET", v1 + "logs"}:                            s.getLogs,
 		{"GET", v1 + "events"}:                          s.getEvents,
 		{"POST", v1 + "runs"}:                           s.postRun,
