@@ -37,6 +37,9 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 			return err
 		}
 	}
+	if x.Primary, err = s.ledger.Context(ctx, w.ID); err != nil {
+		s.log.Warn("what was seen of the primary could not be read", "run", w.ID, "error", err)
+	}
 	own := *p // with what it runs with, whatever is in force later
 	own.Own, p = f.SetOf(p), &own
 	run, err := s.history.Claim(ctx, w.ID, p.Definition())

@@ -104,7 +104,20 @@ type Shown struct {
 type Primary struct {
 	Kind     string `json:"kind"`
 	Verdict  string `json:"verdict"`
-	Evidence string `json:"evidence"`
+	Evidence any    `json:"evidence"` // an object: reason and url, and what the probe's answer said
+}
+
+// Line is what was seen in one line for people.
+func (p *Primary) Line() string {
+	line := p.Verdict
+	said, _ := p.Evidence.(map[string]any)
+	if reason, ok := said["reason"].(string); ok {
+		line += ": " + reason
+	}
+	if url, ok := said["url"].(string); ok {
+		line += " (" + url + ")"
+	}
+	return line
 }
 
 // Step is one step of a run; a matrix has one for each combination.
@@ -123,9 +136,10 @@ type Step struct {
 	Error    *string        `json:"error"`
 }
 
-// Show gives the shape of a run with its steps.
-func Show(r pipeline.Run, steps []pipeline.StepRecord) Shown {
-	out := Shown{Run: Of(r), Steps: []Step{}}
+// Show gives the shape of a run with its steps, and with what its primary was
+// seen to do; nil: none was asked.
+func Show(r pipeline.Run, steps []pipeline.StepRecord, primary *Primary) Shown {
+	out := Shown{Run: Of(r), Steps: []Step{}, Primary: primary}
 	for _, s := range steps {
 		outputs := s.Outputs
 		if outputs == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -91,11 +92,27 @@ func witness(tx *store.Tx, run int64, kind string, r pipeline.Reading) error {
 	return err
 }
 
-// Witness gives what was seen of the primary when a run was decided; nil: none
-// was asked.
+// All is the evidence with the reason and the address in it.
+func (w *Witness) All() map[string]any {
+	all := maps.Clone(w.Evidence)
+	if all == nil {
+		all = map[string]any{}
+	}
+	for key, text := range map[string]string{"reason": w.Reason, "url": w.URL} {
+		if text != "" {
+			all[key] = text
+		}
+	}
+	return all
+}
+
+// Witness gives what was seen of the primary when a run was decided, or the
+// slot, of which the run is another attempt; nil: none was asked.
 func (l *Ledger) Witness(ctx context.Context, run int64) (w *Witness, err error) {
 	err = l.db.Read(ctx, func(tx *store.Tx) error {
-		return tx.Query("SELECT verdict, evidence FROM runs WHERE id = ? AND evidence IS NOT NULL", func(row store.Row) error {
+		return tx.Query(`SELECT r.verdict, r.evidence FROM runs AS r, runs AS me WHERE me.id = ?1 AND r.evidence IS NOT NULL AND (r.id = ?1 OR
+				me.attempt > 1 AND me."trigger" IN ('failover', 'retry') AND r.id IN (SELECT id FROM runs WHERE system = me.system AND name = me.name AND slot = me.slot AND id < ?1))
+			ORDER BY r.id DESC LIMIT 1`, func(row store.Row) error {
 			w = &Witness{Verdict: pipeline.Verdict(row.Text(0))}
 			if err := json.Unmarshal(row.Bytes(1), w); err != nil {
 				return fmt.Errorf("what was seen of the primary of run %d cannot be read: %w", run, err)
@@ -104,6 +121,17 @@ func (l *Ledger) Witness(ctx context.Context, run int64) (w *Witness, err error)
 		}, run)
 	})
 	return w, err
+}
+
+// Context is what expressions of a run read of its primary, the evidence as
+// JSON; nil: none was asked.
+func (l *Ledger) Context(ctx context.Context, run int64) (map[string]string, error) {
+	w, err := l.Witness(ctx, run)
+	if err != nil || w == nil {
+		return nil, err
+	}
+	text, err := json.Marshal(w.All())
+	return map[string]string{"kind": w.Kind, "verdict": string(w.Verdict), "reason": w.Reason, "evidence": string(text), "url": w.URL}, err
 }
 
 // Supersede settles the open slots of a pipeline before a time, and those whose

@@ -131,7 +131,7 @@ func (r *run) flush() {
 func (r *run) place() (*place, error) {
 	j := &r.job
 	p := &place{run: r, dir: j.Root, soon: new(atomic.Bool)}
-	p.contexts = eval.Contexts(eval.Base{Pipeline: j.Pipeline, Run: &j.Run, Params: j.Params, Vars: j.Vars, Secrets: j.Secrets})
+	p.contexts = eval.Contexts(eval.Base{Pipeline: j.Pipeline, Run: &j.Run, Params: j.Params, Vars: j.Vars, Secrets: j.Secrets, Primary: j.Primary})
 	var err error
 	if p.env, err = environ.New(environ.Base{
 		Pipeline: r.job.Pipeline, Host: r.job.Host, Inherit: r.job.InheritEnv, Flags: r.job.Env,

@@ -57,6 +57,9 @@ type Job struct {
 	Run      pipeline.Run // as it was begun: ID, Trigger, Slot, Reason, Attempt, Fence
 
 	Past *past.Past // of a run that had begun before; nil: it begins
+	// Primary is what was seen of the pipeline's primary when the run was
+	// decided: verdict, reason, evidence (JSON) and url; nil: none was asked.
+	Primary map[string]string
 
 	Params     map[string]any    // complete, of the declared types
 	Env        map[string]string // --env

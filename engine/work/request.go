@@ -47,6 +47,7 @@ type Request struct {
 	values   []string          // every secret that may turn up: theirs and those of the callers
 	served   bool              // it is an engine's, which nobody waits for
 	past     *past.Past        // of what had begun before, nil: it begins
+	primary  map[string]string // what was seen of the pipeline's primary
 }
 
 // Request completes what was asked for, for a run with set. A *UsageError says
@@ -70,13 +71,14 @@ func (w *Worker) Request(set *loaded.Set, r Ask) (*Request, error) {
 // Waited is what has waited for its turn.
 type Waited struct {
 	history.Queued
-	Past *past.Past // nil: it begins
+	Past    *past.Past        // nil: it begins
+	Primary map[string]string // as the runner's Job has it
 }
 
 // Queued completes what has waited, under the form of its pipeline that is in
 // force now, or that it had begun with.
 func (w *Worker) Queued(set *loaded.Set, p *pipeline.Pipeline, x Waited) (*Request, error) {
-	q := &Request{set: set, pipeline: p, env: x.Env, slot: x.Slot, trigger: x.Trigger, reason: x.Reason, parent: x.Parent, served: true, past: x.Past}
+	q := &Request{set: set, pipeline: p, env: x.Env, slot: x.Slot, trigger: x.Trigger, reason: x.Reason, parent: x.Parent, served: true, past: x.Past, primary: x.Primary}
 	return q, w.complete(q, given(x.Params))
 }
 

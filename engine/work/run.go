@@ -189,7 +189,7 @@ func (w *Worker) job(q *Request, run pipeline.Run) runner.Job {
 		p = asStep(p)
 	}
 	return runner.Job{
-		Pipeline: p, Run: run, Past: q.past,
+		Pipeline: p, Run: run, Past: q.past, Primary: q.primary,
 		Params: q.params, Env: q.env, Host: w.Host, InheritEnv: project.Config.InheritEnv, Vars: project.Config.Vars,
 		Secrets: q.secrets, Masker: q.masker(),
 		Root: project.Root, State: project.State, Protected: project.Protected(),

@@ -16,6 +16,7 @@ import (
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/report"
+	"github.com/redundctl/redundctl/engine/story"
 )
 
 func states() []string {
@@ -159,11 +160,18 @@ func Show(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			primary, err := story.Primary(c.Context(), h.Ledger, id)
+			if err != nil {
+				return err
+			}
 			if a.JSON() {
-				return a.PrintJSON(api.Show(r, steps))
+				return a.PrintJSON(api.Show(r, steps, primary))
 			}
 			if err := a.PrintRun(r, steps); err != nil {
 				return err
+			}
+			if primary != nil {
+				fmt.Fprintf(a.Out, "primary %s: %s\n", primary.Kind, console.Clean(primary.Line()))
 			}
 			events, err := h.Events(c.Context(), history.EventFilter{Run: id})
 			if err != nil {

@@ -213,7 +213,7 @@ func once(ctx context.Context, o engine.Options, r engine.RunRequest) (engine.Re
 
 func ended(a *app.App, r engine.Report) error {
 	if a.JSON() {
-		return a.PrintJSON(api.Show(r.Run, r.Steps))
+		return a.PrintJSON(api.Show(r.Run, r.Steps, nil))
 	}
 	fmt.Fprintln(a.Out)
 	return a.PrintRun(r.Run, r.Steps)

@@ -18,6 +18,7 @@ import (
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/meter"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/story"
 )
 
 func (s *Server) getStatus(_ http.ResponseWriter, r *http.Request) (int, any, error) {
@@ -164,7 +165,11 @@ func (s *Server) getRun(_ http.ResponseWriter, r *http.Request) (int, any, error
 		return 0, nil, err
 	}
 	steps, err := s.records.Steps(r.Context(), id)
-	return http.StatusOK, api.Show(run, steps), err
+	if err != nil {
+		return 0, nil, err
+	}
+	primary, err := story.Primary(r.Context(), s.records.Ledger, id)
+	return http.StatusOK, api.Show(run, steps, primary), err
 }
 
 func runID(r *http.Request) (int64, error) {

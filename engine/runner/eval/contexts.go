@@ -13,6 +13,7 @@ type Base struct {
 	Params   map[string]any
 	Vars     map[string]any
 	Secrets  map[string]string // the declared ones; those that are not set may be missing
+	Primary  map[string]string // what was seen of it; what is missing is empty
 }
 
 // Contexts are those that stand when a run begins and do not change while its
@@ -26,6 +27,9 @@ func Contexts(b Base) map[string]any {
 	primary := map[string]any{"kind": "", "verdict": "", "reason": "", "evidence": "", "url": ""}
 	if p.Primary != nil {
 		primary["kind"] = p.Primary.Kind
+	}
+	for k, v := range b.Primary {
+		primary[k] = v
 	}
 	return map[string]any{
 		"run":      Run(b.Run, pipeline.Running, ""),
