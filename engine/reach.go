@@ -20,7 +20,9 @@ func (e *Engine) Project() *config.Project { return e.current.Load().Project }
 
 // Records are what the engine recorded. They end with the engine and must not
 // be closed.
-func (e *Engine) Records() *History { return &History{History: e.history, Ledger: e.ledger, Logs: e.logs, db: e.db} }
+func (e *Engine) Records() *History {
+	return &History{History: e.history, Ledger: e.ledger, Logs: e.logs, db: e.db}
+}
 
 // Token is server.token of redund.yaml after its expressions, "" when there is
 // none.

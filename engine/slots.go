@@ -61,7 +61,10 @@ func (s *server) newStandby() *standby.Watch {
 			}
 			s.care.checkup.Wake()
 		},
-		Late:  func(ctx context.Context, x ledger.Slot) { s.care.outbox.Raise(ctx, news.Late(&x)) },
+		Late: func(ctx context.Context, x ledger.Slot) {
+			s.meter.Late(x.System)
+			s.care.outbox.Raise(ctx, news.Late(&x))
+		},
 		Blind: func(ctx context.Context, id string, r pipeline.Reading) { s.care.outbox.Raise(ctx, news.Blind(id, r)) },
 		Known: func(ctx context.Context, id string, r pipeline.Reading) {
 			key, text := news.Known(id, r)

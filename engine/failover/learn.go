@@ -26,6 +26,16 @@ func Auto(late []time.Duration, period, every time.Duration) time.Duration {
 	return grace
 }
 
+// Short reports whether a grace that a file says is below the p99 of how late
+// the primary was, and gives that; false while too few of its runs are known.
+func Short(grace time.Duration, late []time.Duration) (usually time.Duration, short bool) {
+	if len(late) < enough {
+		return 0, false
+	}
+	usually = p99(late)
+	return usually, grace < usually
+}
+
 // Stall is how long the primary's run may take where nothing says so: twice the
 // p99 of how long it took, and until that is known the other value, the
 // pipeline's own time.

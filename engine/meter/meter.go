@@ -20,6 +20,7 @@ type Meter struct {
 	mu    sync.Mutex
 	slots map[[2]string]int64 // by decision and reason
 	runs  map[[2]string]int64 // by system and state
+	came  map[string]int64    // primaries that came late, by system
 	late  []int64             // by bucket, the last one without a bound
 	sum   float64             // of all lateness, in seconds
 }
@@ -57,6 +58,16 @@ func (m *Meter) Started(slot, at time.Time) {
 	m.sum += late
 }
 
+// Late counts a primary of a system that turned up after its backup ran.
+func (m *Meter) Late(system string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.came == nil {
+		m.came = map[string]int64{}
+	}
+	m.came[system]++
+}
+
 // Ended counts a run that the engine ran.
 func (m *Meter) Ended(system, state string) {
 	m.mu.Lock()
@@ -73,6 +84,11 @@ func (m *Meter) Write(w io.Writer) {
 	defer m.mu.Unlock()
 	counted(w, Metric{"redundctl_slots_total", "counter", "Slots decided since the engine started."}, [2]string{"decision", "reason"}, m.slots)
 	counted(w, Metric{"redundctl_runs_total", "counter", "Runs that the engine has ended, by state."}, [2]string{"system", "state"}, m.runs)
+	came := Metric{"redundctl_late_primaries_total", "counter", "Primaries that turned up after their backup ran."}
+	came.Head(w)
+	for _, system := range slices.Sorted(maps.Keys(m.came)) {
+		came.Value(w, float64(m.came[system]), "system", system)
+	}
 	late := Metric{"redundctl_lateness_seconds", "histogram", "How long after their slot runs began."}
 	late.Head(w)
 	n := int64(0)

@@ -27,6 +27,7 @@ func TestWrite(t *testing.T) {
 	m.Started(at, at.Add(2*time.Second))
 	m.Started(at, at.Add(2*time.Hour))
 	m.Ended("pm2", "failed")
+	m.Late("pm2")
 	m.Ended("a\"b\\\n", "failed")
 	var b strings.Builder
 	m.Write(&b)
@@ -39,6 +40,9 @@ redundctl_slots_total{decision="skip",reason="overlap"} 1
 # TYPE redundctl_runs_total counter
 redundctl_runs_total{system="a\"b\\\n",state="failed"} 1
 redundctl_runs_total{system="pm2",state="failed"} 1
+# HELP redundctl_late_primaries_total Primaries that turned up after their backup ran.
+# TYPE redundctl_late_primaries_total counter
+redundctl_late_primaries_total{system="pm2"} 1
 # HELP redundctl_lateness_seconds How long after their slot runs began.
 # TYPE redundctl_lateness_seconds histogram
 redundctl_lateness_seconds_bucket{le="0.01"} 2

@@ -18,13 +18,24 @@ import (
 //go:embed report.html
 var reportPage string
 
+// Content is what a report says.
+type Content struct {
+	summary.Summary
+	Notes []Note
+}
+
 // Only keeps one system.
-func Only(s summary.Summary, system string) summary.Summary {
-	out := s
+func (c Content) Only(system string) Content {
+	out := Content{Summary: c.Summary, Notes: []Note{}}
 	out.Systems = nil
-	for _, t := range s.Systems {
+	for _, t := range c.Systems {
 		if t.Name == system {
 			out.Systems = append(out.Systems, t)
+		}
+	}
+	for _, n := range c.Notes {
+		if n.System == system {
+			out.Notes = append(out.Notes, n)
 		}
 	}
 	return out
@@ -35,6 +46,7 @@ type Report struct {
 	Since   string `json:"since"`
 	Until   string `json:"until"`
 	Systems []Row  `json:"systems"`
+	Notes   []Note `json:"notes"`
 }
 
 // Row is what a system or a pipeline did.
@@ -47,13 +59,14 @@ type Row struct {
 	Failovers     int            `json:"failovers"`
 	LatePrimaries int            `json:"late-primaries"`
 	Duration      summary.Spread `json:"duration-ms"`
+	Lateness      summary.Spread `json:"lateness-ms"`
 	Recovery      summary.Spread `json:"recovery-ms"`
 	Pipelines     []Row          `json:"pipelines"`
 }
 
-// Of gives the shape of a summary.
-func Of(s summary.Summary) Report {
-	return Report{Since: pipeline.Time(s.Since), Until: pipeline.Time(s.Until), Systems: shapeRows(s.Systems)}
+// Of gives the shape of a report.
+func Of(c Content) Report {
+	return Report{Since: pipeline.Time(c.Since), Until: pipeline.Time(c.Until), Systems: shapeRows(c.Systems), Notes: append([]Note{}, c.Notes...)}
 }
 
 func shapeRows(list []summary.Totals) []Row {
@@ -61,7 +74,7 @@ func shapeRows(list []summary.Totals) []Row {
 	for _, t := range list {
 		out = append(out, Row{
 			Name: t.Name, Runs: t.Runs, Succeeded: t.Succeeded, Failed: t.Failed, Cancelled: t.Cancelled, Failovers: t.Failovers,
-			LatePrimaries: t.LatePrimaries, Duration: t.Duration, Recovery: t.Recovery, Pipelines: shapeRows(t.Pipelines),
+			LatePrimaries: t.LatePrimaries, Duration: t.Duration, Lateness: t.Lateness, Recovery: t.Recovery, Pipelines: shapeRows(t.Pipelines),
 		})
 	}
 	return out
@@ -73,7 +86,7 @@ func Rows(s summary.Summary) [][]string {
 	row := func(name string, t summary.Totals) {
 		rows = append(rows, []string{
 			name, fmt.Sprint(t.Runs), percent(t), fmt.Sprint(t.Failed), fmt.Sprint(t.Cancelled), millis(t.Duration.P50), millis(t.Duration.Max),
-			fmt.Sprint(t.Failovers), fmt.Sprint(t.LatePrimaries), millis(t.Recovery.P50), millis(t.Recovery.Max),
+			fmt.Sprint(t.Failovers), fmt.Sprint(t.LatePrimaries), millis(t.Lateness.Max), millis(t.Recovery.P50), millis(t.Recovery.Max),
 		})
 	}
 	for _, t := range s.Systems {
@@ -87,7 +100,7 @@ func Rows(s summary.Summary) [][]string {
 
 // Head names the columns of Rows.
 func Head() []string {
-	return []string{"SYSTEM", "RUNS", "SUCCESS", "FAILED", "CANCELLED", "TOOK P50", "MAX", "FAILOVERS", "LATE PRIMARIES", "RECOVERY P50", "MAX"}
+	return []string{"SYSTEM", "RUNS", "SUCCESS", "FAILED", "CANCELLED", "TOOK P50", "MAX", "FAILOVERS", "LATE PRIMARIES", "BY UP TO", "RECOVERY P50", "MAX"}
 }
 
 // instant is a time as people read it, who need no part of a second.
@@ -107,13 +120,20 @@ func millis(ms *int64) string {
 	return Took(time.UnixMilli(1), time.UnixMilli(1+*ms))
 }
 
-// Markdown prints a table.
-func Markdown(w io.Writer, s summary.Summary) error {
+// Markdown prints a table, and the notes below it.
+func Markdown(w io.Writer, c Content) error {
+	s := c.Summary
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Report\n\n%s to %s\n\n| %s |\n|%s\n", instant(s.Since), instant(s.Until),
 		strings.Join(Head(), " | "), strings.Repeat("---|", len(Head())))
 	for _, r := range Rows(s) {
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(r, " | "))
+	}
+	for i, n := range c.Notes {
+		if i == 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "- %s/%s: %s\n", n.System, n.Pipeline, n.Message)
 	}
 	_, err := fmt.Fprint(w, b.String())
 	return err
@@ -122,7 +142,8 @@ func Markdown(w io.Writer, s summary.Summary) error {
 // HTML prints a page that needs nothing else. Its template escapes each value
 // by name: html/template would do it by itself, and costs every start of the
 // program a tenth of a millisecond.
-func HTML(w io.Writer, s summary.Summary) error {
+func HTML(w io.Writer, c Content) error {
+	s := c.Summary
 	page, err := template.New("report").Parse(reportPage)
 	if err != nil {
 		return fmt.Errorf("reading the page of the report: %w", err)
@@ -149,6 +170,6 @@ func HTML(w io.Writer, s summary.Summary) error {
 		}
 	}
 	return page.Execute(w, map[string]any{
-		"Since": cmp.Or(instant(s.Since), "-"), "Until": instant(s.Until), "Head": Head(), "Rows": bars,
+		"Since": cmp.Or(instant(s.Since), "-"), "Until": instant(s.Until), "Head": Head(), "Rows": bars, "Notes": c.Notes,
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
-	"github.com/redundctl/redundctl/engine/history/summary"
+	"github.com/redundctl/redundctl/engine/console"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/report"
 )
@@ -35,10 +35,10 @@ func Report(a *app.App) *cobra.Command {
 			if format == "" {
 				format = a.Format
 			}
-			write, ok := map[string]func(summary.Summary) error{
-				"text": func(s summary.Summary) error { return reportText(a, s) }, "json": func(s summary.Summary) error { return a.PrintJSON(report.Of(s)) },
-				"md":   func(s summary.Summary) error { return report.Markdown(a.Out, s) },
-				"html": func(s summary.Summary) error { return report.HTML(a.Out, s) },
+			write, ok := map[string]func(report.Content) error{
+				"text": func(s report.Content) error { return reportText(a, s) }, "json": func(s report.Content) error { return a.PrintJSON(report.Of(s)) },
+				"md":   func(s report.Content) error { return report.Markdown(a.Out, s) },
+				"html": func(s report.Content) error { return report.HTML(a.Out, s) },
 			}[format]
 			if !ok {
 				return app.Usagef("", "--format is text, json, md or html, not %q", format)
@@ -59,12 +59,15 @@ func Report(a *app.App) *cobra.Command {
 				return err
 			}
 			defer h.Close()
-			s, err := h.Summary(c.Context(), from, now)
-			if err != nil {
+			var s report.Content
+			if s.Summary, err = h.Summary(c.Context(), from, now); err != nil {
+				return err
+			}
+			if s.Notes, err = report.Notes(c.Context(), h.Ledger, p.Pipelines); err != nil {
 				return err
 			}
 			if system != "" {
-				s = report.Only(s, system)
+				s = s.Only(system)
 			}
 			return app.Quiet(write(s))
 		},
@@ -75,10 +78,19 @@ func Report(a *app.App) *cobra.Command {
 	return a.Prints(c)
 }
 
-func reportText(a *app.App, s summary.Summary) error {
+func reportText(a *app.App, s report.Content) error {
 	if len(s.Systems) == 0 {
-		_, err := fmt.Fprintf(a.Out, "nothing ran since %s\n", report.Clock(s.Since))
+		if _, err := fmt.Fprintf(a.Out, "nothing ran since %s\n", report.Clock(s.Since)); err != nil {
+			return err
+		}
+	} else if err := a.Table(report.Head(), report.Rows(s.Summary)); err != nil {
 		return err
 	}
-	return a.Table(report.Head(), report.Rows(s))
+	for i, n := range s.Notes {
+		if i == 0 {
+			fmt.Fprintln(a.Out)
+		}
+		fmt.Fprintf(a.Out, "%s/%s: %s\n", n.System, n.Pipeline, console.Clean(n.Message))
+	}
+	return nil
 }

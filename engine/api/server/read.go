@@ -302,6 +302,17 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) (int, any, erro
 		}
 	}
 	activeRuns(&b, active)
+	probes, err := s.records.Ledger.Probes(r.Context())
+	if err != nil {
+		return 0, nil, err
+	}
+	primary := meter.Metric{Name: "redundctl_primary", Type: "gauge", Help: "1 for what the last look at the primary of a pipeline said."}
+	primary.Head(&b)
+	for _, p := range s.e.Project().Pipelines {
+		if x, ok := probes[p.ID()]; ok && p.Primary != nil {
+			primary.Value(&b, 1, "system", p.System, "pipeline", p.Name, "verdict", string(x.Verdict))
+		}
+	}
 	s.e.WriteMetrics(&b)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.o.Limits.Write))

@@ -30,10 +30,11 @@ type Totals struct {
 	Failovers     int      `json:"failovers"`
 	LatePrimaries int      `json:"late-primaries"`
 	Duration      Spread   `json:"duration-ms"` // of the newest runs that succeeded: sampled at most of a pipeline
-	Recovery      Spread   `json:"recovery-ms"` // how long after its slot a backup had done the work
+	Lateness      Spread   `json:"lateness-ms"` // of late primaries: from the slot to their beginning
+	Recovery      Spread   `json:"recovery-ms"` // from the slot to the success of the backup
 	Pipelines     []Totals `json:"pipelines,omitempty"`
 
-	durations, recoveries []int64
+	durations, recoveries, lateness []int64
 }
 
 // Spread is the median and the most of some lengths of time, in milliseconds;
@@ -161,15 +162,25 @@ func (c *count) durations(tx *store.Tx) error {
 	return nil
 }
 
+// failovers counts the slots that a backup served: attempts after the first one
+// serve the same slot.
 func (c *count) failovers(tx *store.Tx) error {
-	return tx.Query(`SELECT system, name, state, finished - slot FROM runs INDEXED BY runs_failover
+	type slot struct {
+		of pipelineKey
+		at int64
+	}
+	served := map[slot]bool{}
+	return tx.Query(`SELECT system, name, state, finished - slot, slot FROM runs INDEXED BY runs_failover
 		WHERE "trigger" = 'failover' AND queued >= ? AND queued < ?`, func(row store.Row) error {
 		state := pipeline.State(row.Text(2))
 		if !state.Done() || state == pipeline.Skipped {
 			return nil
 		}
 		t := c.at(row.Text(0), row.Text(1))
-		t.Failovers++
+		if at := (slot{pipelineKey{row.Text(0), row.Text(1)}, row.Int(4)}); !served[at] {
+			served[at] = true
+			t.Failovers++
+		}
 		if state == pipeline.Succeeded && !row.Null(3) {
 			t.recoveries = append(t.recoveries, row.Int(3)/1000)
 		}
@@ -178,10 +189,16 @@ func (c *count) failovers(tx *store.Tx) error {
 }
 
 func (c *count) latePrimaries(tx *store.Tx) error {
-	return tx.Query("SELECT pipeline, count(*) FROM events WHERE what = 'late-primary' AND at >= ? AND at < ? GROUP BY pipeline",
+	return tx.Query(`SELECT e.pipeline, s.late FROM events AS e LEFT JOIN slots AS s
+			ON s.system = substr(e.pipeline, 1, instr(e.pipeline, '/') - 1) AND s.name = substr(e.pipeline, instr(e.pipeline, '/') + 1) AND s.slot = e.slot
+		WHERE e.what = 'late-primary' AND e.at >= ? AND e.at < ?`,
 		func(row store.Row) error {
 			system, name, _ := strings.Cut(row.Text(0), "/")
-			c.at(system, name).LatePrimaries += int(row.Int(1))
+			t := c.at(system, name)
+			t.LatePrimaries++
+			if !row.Null(1) {
+				t.lateness = append(t.lateness, row.Int(1)/1000)
+			}
 			return nil
 		}, c.from, c.to)
 }
@@ -202,13 +219,14 @@ func bySystem(all map[pipelineKey]*Totals) []Totals {
 		s.LatePrimaries += t.LatePrimaries
 		s.recoveries = append(s.recoveries, t.recoveries...)
 		s.durations = append(s.durations, t.durations...)
-		t.Duration, t.Recovery = spread(t.durations), spread(t.recoveries)
+		s.lateness = append(s.lateness, t.lateness...)
+		t.Duration, t.Recovery, t.Lateness = spread(t.durations), spread(t.recoveries), spread(t.lateness)
 		s.Pipelines = append(s.Pipelines, *t)
 	}
 	out := make([]Totals, 0, len(systems))
 	byName := func(a, b Totals) int { return cmp.Compare(a.Name, b.Name) }
 	for _, s := range systems {
-		s.Duration, s.Recovery = spread(s.durations), spread(s.recoveries)
+		s.Duration, s.Recovery, s.Lateness = spread(s.durations), spread(s.recoveries), spread(s.lateness)
 		slices.SortFunc(s.Pipelines, byName)
 		out = append(out, *s)
 	}
