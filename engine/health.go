@@ -105,7 +105,8 @@ func (s *server) status(x *seen.Seen, h api.Health) api.Status {
 	f := s.now()
 	host, _ := os.Hostname() // "" where the system does not say
 	return status.Of(&status.Facts{
-		Now: time.Now(), Force: f, Systems: f.Systems(*s.how()), Stopped: s.stopped(), Service: s.kept.Shown, Active: x.Active, Last: x.Last, Failed: x.Failed, Health: h, Restart: f.Restart(s.o.Project),
+		Now: time.Now(), Force: f, Systems: f.Systems(*s.how()), Stopped: s.stopped(), Service: s.kept.Shown, Proved: s.drills.Proved(),
+		Active: x.Active, Last: x.Last, Failed: x.Failed, Health: h, Restart: f.Restart(s.o.Project),
 		Engine: api.EngineInfo{
 			Version: s.o.Serve.Version, PID: os.Getpid(), Started: api.When(s.started), Environment: api.Present(f.Set.Project.Config.Environment), Host: host,
 			Given: api.Given{Only: append([]string{}, s.o.Serve.Only...), Drain: s.o.Serve.Drain.String(), Environment: api.Present(s.o.Serve.Environment)},
@@ -283,6 +284,8 @@ func (s *server) mend(ctx context.Context, now time.Time) {
 // told tells of the end of a run, as far as it is the last attempt.
 func (s *server) told(ctx context.Context, r pipeline.Run, again bool) {
 	switch {
+	case r.Trigger == "drill" && !again:
+		s.drills.Ended(ctx, r)
 	case r.State.Bad() && !again:
 		s.care.outbox.Raise(ctx, news.Failed(r))
 	case r.State == pipeline.Succeeded:

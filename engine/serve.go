@@ -12,6 +12,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/cleanup"
 	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/drill"
 	"github.com/redundctl/redundctl/engine/due"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/lock"
@@ -43,6 +44,7 @@ type server struct {
 	standby   *standby.Watch
 	primaries primaries.Primaries
 	arrived   chan struct{} // of one: something else is in force
+	drills    *drill.Drills
 	queue     *queue.Queue
 	zones     schedule.Zones
 	files     saved.Files
@@ -92,8 +94,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	s.standby = s.newStandby()
 	s.arrived = make(chan struct{}, 1)
 	s.primaries = primaries.Primaries{Force: s.now, Stopped: s.stopped, Ledger: s.ledger, Standby: s.standby, Tokens: tokens.New(e.o.Project.State), Host: e.host}
-	s.slots = s.newSlots()
-	s.kept = s.newServices()
+	s.slots, s.drills, s.kept = s.newSlots(), s.newDrills(), s.newServices()
 	if err := s.readStopped(ctx); err != nil {
 		return err
 	}
@@ -140,6 +141,7 @@ func (s *server) run(ctx context.Context) error {
 		s.primaries.MakeTokens(ctx, s.arrived, func(id string, err error) { s.log.Warn("a primary cannot call", "pipeline", id, "error", err) })
 		return nil
 	})
+	g.Go(func() error { s.drills.Run(ctx); return nil })
 	g.Go(func() error { return s.queue.Run(queueing) })
 	g.Go(func() error {
 		<-ctx.Done()

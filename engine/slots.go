@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/drill"
 	"github.com/redundctl/redundctl/engine/due"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
@@ -69,8 +70,26 @@ func (s *server) newStandby() *standby.Watch {
 		Known: func(ctx context.Context, id string, r pipeline.Reading) {
 			key, text := news.Known(id, r)
 			s.care.outbox.Settle(ctx, key, text)
+			s.care.checkup.Wake()
 		},
 		Failed: func(err error) { s.failed("standby", err) },
+	})
+}
+
+// newDrills makes what proves backups.
+func (s *server) newDrills() *drill.Drills {
+	return drill.New(drill.Options{
+		History: s.history, Ledger: s.ledger, Worker: &s.worker, Log: s.log, Force: s.now, Stopped: s.stopped, Woken: s.queue.Wake,
+		Failed: func(err error) { s.failed("drills", err) },
+		Told: func(ctx context.Context, id, why string) {
+			if why != "" {
+				s.care.outbox.Raise(ctx, news.Drill(id, why))
+			} else {
+				key, text := news.Proved(id)
+				s.care.outbox.Settle(ctx, key, text)
+			}
+			s.care.checkup.Wake()
+		},
 	})
 }
 

@@ -30,14 +30,14 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 		p, x.Past = s.began(p, b), b.Past
 	} else if p == nil {
 		return s.history.Skip(ctx, w.ID, "removed")
-	} else if why := f.Halted(p, s.stopped()); (w.Trigger == "schedule" || w.Trigger == "failover") && why != "" {
+	} else if why := f.Halted(p, s.stopped()); (w.Trigger == "schedule" || w.Trigger == "failover" || w.Trigger == "drill") && why != "" {
 		return s.history.Skip(ctx, w.ID, why)
 	} else if w.Trigger == "failover" {
 		if err := s.lastLook(ctx, &w); err != nil {
 			return err
 		}
 	}
-	if x.Primary, err = s.ledger.Context(ctx, w.ID); err != nil {
+	if x.Primary, err = s.ledger.Primary(ctx, w.ID); err != nil {
 		s.log.Warn("what was seen of the primary could not be read", "run", w.ID, "error", err)
 	}
 	own := *p // with what it runs with, whatever is in force later

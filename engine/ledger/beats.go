@@ -71,6 +71,26 @@ func (l *Ledger) Probed(ctx context.Context, id string, p Probe) error {
 	})
 }
 
+// Drilled gives when the backup of each pipeline was proved last, and when it was
+// drilled last, whatever came of it, by system/name.
+func (l *Ledger) Drilled(ctx context.Context) (proved, last map[string]time.Time, err error) {
+	proved, last = map[string]time.Time{}, map[string]time.Time{}
+	err = l.db.Read(ctx, func(tx *store.Tx) error {
+		return tx.Query("SELECT pipeline, what, max(at) FROM events INDEXED BY events_by_what WHERE what IN ('drill', 'drill-proved', 'drill-failed') GROUP BY pipeline, what",
+			func(row store.Row) error {
+				id, at := row.Text(0), store.Time(row.Int(2))
+				if row.Text(1) == "drill-proved" {
+					proved[id] = at
+				}
+				if at.After(last[id]) {
+					last[id] = at
+				}
+				return nil
+			})
+	})
+	return proved, last, err
+}
+
 func whole(b bool) int {
 	if b {
 		return 1

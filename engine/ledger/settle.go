@@ -123,9 +123,9 @@ func (l *Ledger) Witness(ctx context.Context, run int64) (w *Witness, err error)
 	return w, err
 }
 
-// Context is what expressions of a run read of its primary, the evidence as
+// Primary is what expressions of a run read of its primary, the evidence as
 // JSON; nil: none was asked.
-func (l *Ledger) Context(ctx context.Context, run int64) (map[string]string, error) {
+func (l *Ledger) Primary(ctx context.Context, run int64) (map[string]string, error) {
 	w, err := l.Witness(ctx, run)
 	if err != nil || w == nil {
 		return nil, err

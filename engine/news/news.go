@@ -25,6 +25,7 @@ const (
 	failover  = "failover"
 	late      = "late-primary"
 	blind     = "primary-unknown"
+	drill     = "drill-failed"
 )
 
 // Facts are what news are made of.
@@ -91,11 +92,22 @@ func Known(id string, r pipeline.Reading) (key, text string) {
 	return blind + " " + id, fmt.Sprintf("the primary of %s is known now: %s", id, r.Verdict)
 }
 
+// Drill is the condition of a backup that would not work.
+func Drill(id, why string) outbox.Condition {
+	return outbox.Condition{Key: drill + " " + id, What: drill, Text: "the drill of " + id + " failed, its backup would not work: " + why}
+}
+
+// Proved gives the key of the condition that a backup which was proved ends, and
+// what is said of that.
+func Proved(id string) (key, text string) {
+	return drill + " " + id, "the backup of " + id + " is proved"
+}
+
 // Lasting gives the conditions that there are.
 func Lasting(f *Facts) []outbox.Condition {
 	var out []outbox.Condition
 	for id, r := range f.Last {
-		if p := f.Force.Parts[id]; p != nil && f.Force.Halted(p, nil) != "disabled" && r.State.Bad() {
+		if p := f.Force.Parts[id]; p != nil && f.Force.Halted(p, nil) != "disabled" && r.State.Bad() && r.Trigger != "drill" {
 			out = append(out, Failed(r))
 		}
 	}
@@ -155,6 +167,9 @@ func Over(f *Facts, key string) (over bool, text string) {
 	case failover, blind:
 		p := f.Force.Parts[of]
 		return p == nil || f.Force.Halted(p, nil) == "disabled" || p.Pipeline.Primary == nil, ""
+	case drill:
+		p := f.Force.Parts[of]
+		return p == nil || f.Force.Halted(p, nil) == "disabled" || p.Pipeline.Drill == nil, ""
 	case late:
 		return true, "" // it was, and is over
 	case rejected:

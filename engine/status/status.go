@@ -25,7 +25,8 @@ type Facts struct {
 	Last    map[string]pipeline.Run // the newest of each pipeline
 	Failed  map[string]pipeline.Run // the newest of each that failed
 	Health  api.Health
-	Restart []string // keys of redund.yaml that wait for another start
+	Proved  map[string]time.Time // when each backup was proved last
+	Restart []string             // keys of redund.yaml that wait for another start
 	// Service says how a service does, by system/name.
 	Service func(id string) *api.Service
 }
@@ -98,6 +99,7 @@ func (x *Facts) part(p *force.Part) api.Part {
 	if p.Pipeline.Service != nil && x.Service != nil {
 		out.Service = x.Service(p.Pipeline.ID())
 	}
+	out.Proved = api.When(x.Proved[p.Pipeline.ID()])
 	if last, ok := x.Last[p.Pipeline.ID()]; ok {
 		r := api.Of(last)
 		out.LastRun = &r

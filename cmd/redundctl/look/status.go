@@ -125,6 +125,10 @@ func printStatus(a *app.App, st api.Status) error {
 	if services {
 		head = append(head, "SERVICE")
 	}
+	drilled := slices.ContainsFunc(st.Parts, func(p api.Part) bool { return p.Proved != nil })
+	if drilled {
+		head = append(head, "PROVED")
+	}
 	for _, p := range st.Parts {
 		last := "-"
 		if r := p.LastRun; r != nil {
@@ -133,6 +137,9 @@ func printStatus(a *app.App, st api.Status) error {
 		row := []string{p.System + "/" + p.Name, p.State, p.Mode, clock(p.Next), last}
 		if services {
 			row = append(row, service(p.Service))
+		}
+		if drilled {
+			row = append(row, clock(p.Proved))
 		}
 		rows = append(rows, row)
 	}
