@@ -185,9 +185,9 @@ func (s *server) writes() {
 }
 
 // health gathers what the verdict is made of.
-func (s *server) health(seen *seen.Seen) api.Health {
+func (s *server) health(was *seen.Seen) api.Health {
 	f := s.now()
-	x := health.Facts{Now: time.Now(), Failing: s.trouble.Writing(), Unread: cmp.Or(seen.Err, s.trouble.Reading()), Logs: s.logs.Failing()}
+	x := health.Facts{Now: time.Now(), Failing: s.trouble.Writing(), Unread: cmp.Or(was.Err, s.trouble.Reading()), Logs: s.logs.Failing()}
 	x.Waiting, x.Oldest = s.queue.Waiting()
 	s.mu.Lock()
 	x.Jump = s.jumped
@@ -199,7 +199,7 @@ func (s *server) health(seen *seen.Seen) api.Health {
 	for _, l := range s.overdue.Late(x.Now) {
 		stuck[l.Pipeline] = l.Began
 	}
-	x.Systems = seen.Systems(f, f.Systems(*s.how()), stuck)
+	x.Systems = was.Systems(f, f.Systems(*s.how()), &seen.Now{Stuck: stuck, Probes: s.standby.Probes()})
 	s.kept.Judge(x.Systems)
 	return health.Of(&x)
 }

@@ -3,10 +3,12 @@ package engine_test
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/redundctl/redundctl/engine"
+	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/story"
@@ -119,4 +121,63 @@ func TestOpenStory(t *testing.T) {
 	if shape := told.Shape(); shape.Decision != nil || shape.Reason != nil || shape.Slot == nil {
 		t.Errorf("%+v", shape)
 	}
+}
+
+// TestBlindProbe holds that a probe which was never conclusive makes health
+// unhealthy once a slot was given up for that, over another start, with what to
+// set up, and that one answer mends it.
+func TestBlindProbe(t *testing.T) {
+	var known atomic.Bool
+	s := &stage{does: func(int, pipeline.Window) (pipeline.Reading, error) {
+		if known.Load() {
+			return pipeline.Reading{Verdict: pipeline.Delivered}, nil
+		}
+		return pipeline.Reading{Verdict: pipeline.Unknown, Refused: true, Reason: "401 Unauthorized: set the secret GITHUB_TOKEN"}, nil
+	}}
+	kinds := s.kinds()
+	p := project(t, backup(""))
+	for range 2 {
+		e, end := serveOnly(t, p, kinds)
+		var got api.Check
+		until(t, "an unhealthy probe", func() bool {
+			h, err := e.CheckHealth(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = checkOf(h, "probe")
+			return h.Status == "unhealthy" && got.Status == "unhealthy"
+		})
+		if want := "nothing was ever known of the primary of pm2/a, so its backup does not run: 401 Unauthorized: set the secret GITHUB_TOKEN"; got.Reason != want {
+			t.Errorf("%q, want %q", got.Reason, want)
+		}
+		if err := end(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, r := range decided(t, p) {
+		if r.State != pipeline.Skipped || r.Reason != "primary-unknown" && r.Reason != "missed" {
+			t.Errorf("%+v", r)
+		}
+	}
+	known.Store(true)
+	e, end := serveOnly(t, p, kinds)
+	until(t, "a healthy engine", func() bool {
+		h, err := e.CheckHealth(t.Context())
+		return err == nil && checkOf(h, "probe").Name == ""
+	})
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// checkOf is the check of a name over all systems; none: the zero value.
+func checkOf(h api.Health, name string) (found api.Check) {
+	for _, s := range h.Systems {
+		for _, c := range s.Checks {
+			if c.Name == name {
+				found = c
+			}
+		}
+	}
+	return found
 }

@@ -58,6 +58,7 @@ type System struct {
 type Pipeline struct {
 	ID    string
 	Last  *pipeline.Run // the last that ended, but for one that another attempt follows; nil: there is none
+	Blind string        // why nothing was ever known of its primary, for which slots are given up; "": it was, or none was
 	Stuck time.Time     // when a run of it began that goes on past its time; zero: none does
 	// Errored says why its service was given up, and Unset why no look at its
 	// primary was ever conclusive; "": that is not so.
@@ -141,6 +142,9 @@ func general(f *Facts) checks {
 func (c *checks) run(p *Pipeline) {
 	if p.Last != nil && p.Last.State.Bad() {
 		c.say("run", Unhealthy, fmt.Sprintf("run %d of %s %s: %s", p.Last.ID, p.ID, p.Last.State, p.Last.Error))
+	}
+	if p.Blind != "" {
+		c.say("probe", Unhealthy, fmt.Sprintf("nothing was ever known of the primary of %s, so its backup does not run: %s", p.ID, p.Blind))
 	}
 	if !p.Stuck.IsZero() {
 		c.say("stuck", Unhealthy, fmt.Sprintf("a run of %s goes on since %s, past its time", p.ID, p.Stuck.UTC().Format(time.RFC3339)))

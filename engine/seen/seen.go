@@ -3,6 +3,7 @@
 package seen
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/health"
 	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/ledger"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
@@ -66,9 +68,14 @@ func (x *Seen) count(ctx context.Context, h *history.History, p *pipeline.Pipeli
 	return nil
 }
 
-// Systems gives what a verdict over systems is made of; stuck is since when a
-// run of a pipeline goes on past its time.
-func (x *Seen) Systems(f *force.Force, names []string, stuck map[string]time.Time) []health.System {
+// Now is what an engine knows by itself, by system/name.
+type Now struct {
+	Stuck  map[string]time.Time // since when a run goes on past its time
+	Probes map[string]ledger.Probe
+}
+
+// Systems gives what a verdict over systems is made of.
+func (x *Seen) Systems(f *force.Force, names []string, now *Now) []health.System {
 	out := make([]health.System, 0, len(names))
 	rejected, at := f.RejectedOf(names), map[string]int{}
 	for i, name := range names {
@@ -81,7 +88,10 @@ func (x *Seen) Systems(f *force.Force, names []string, stuck map[string]time.Tim
 		if !ok || f.Halted(p, nil) == "disabled" {
 			continue
 		}
-		y := health.Pipeline{ID: id, Stuck: stuck[id]}
+		y := health.Pipeline{ID: id, Stuck: now.Stuck[id]}
+		if probe := now.Probes[id]; p.Pipeline.Primary != nil && probe.Refused && !probe.Known {
+			y.Blind = cmp.Or(probe.Why, "its probe gives no answer")
+		}
 		if l, ok := x.Ended[id]; ok {
 			y.Last = &l
 		}

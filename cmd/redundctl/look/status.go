@@ -186,7 +186,7 @@ func Health(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "health [SYSTEM]",
 		Short: "Have the engine check itself, and show the verdicts with their reasons",
-		Long: `Check now: the last runs, the queue, slots that were missed, the disk, the clock
+		Long: `Check now: the last runs, what is known of primaries, the queue, slots that were missed, the disk, the clock
 and the files. The exit code is 1 when something is unhealthy.`,
 		Example: `  redundctl health
   redundctl health pm2 -o json`,
