@@ -143,6 +143,13 @@ func (x *shapes) hold(route string, status int, body string) {
 	}
 }
 
+// stories asks for those of slots.
+func stories(run func(route, path, body string, want int) string, slot string) {
+	for path, status := range map[string]int{"quick?slot=" + slot: 200, "slow": 404, "nobody": 404, "quick?slot=noon": 400} {
+		run("GET /api/v1/why/{system}/{name}", "/api/v1/why/pm2/"+path, "", status)
+	}
+}
+
 // TestOpenAPIHoldsForAnswers checks real answers of every route.
 func TestOpenAPIHoldsForAnswers(t *testing.T) {
 	s := start(t, project(t, t.TempDir(), map[string]string{
@@ -206,9 +213,7 @@ func TestOpenAPIHoldsForAnswers(t *testing.T) {
 	run("GET "+v1+"health", "", "", 200)
 	run("GET "+v1+"health", v1+"health?system=pm2", "", 200)
 	run("GET "+v1+"list", "", "", 200)
-	for path, status := range map[string]int{"quick?slot=" + slot: 200, "slow": 404, "nobody": 404, "quick?slot=noon": 400} {
-		run("GET "+v1+"why/{system}/{name}", v1+"why/pm2/"+path, "", status)
-	}
+	stories(run, slot)
 	run("GET "+v1+"runs", "", "", 200)
 	until(t, "a line of the engine", func() bool { // it is written a moment later
 		_, body := ask(t, c, "GET "+v1+"logs?of=engine&n=5", "")
