@@ -162,17 +162,24 @@ func (t *teller) schedule() string {
 
 // story adds what happened.
 func (t *teller) story() {
-	decided := false
+	last := ""
 	for _, e := range t.Events {
-		decided = decided || e.What == "decided"
+		if e.What == "decided" {
+			last = e.Detail
+		}
 		t.event(e)
 	}
-	if !decided && t.Slot.Decision != "" {
-		at := t.Slot.Decided
-		if len(t.Runs) > 0 {
+	switch s := &t.Slot; {
+	case s.Decision == "":
+	case s.Decision == "skip" && strings.Contains(last, "runs: ") && !strings.Contains(last, ", but "):
+		// It was to run, and something came between while it waited.
+		t.say(s.Decided, "decided", "%s", t.plain(s.Decision, t.reason()))
+	case last == "":
+		at := s.Decided
+		if s.Decision == "run" && len(t.Runs) > 0 {
 			at = t.Runs[0].Queued
 		}
-		t.say(at, "decided", "%s", t.plain(t.Slot.Decision, t.reason()))
+		t.say(at, "decided", "%s", t.plain(s.Decision, t.reason()))
 	}
 	for i := range t.Runs {
 		t.run(&t.Runs[i])
@@ -224,6 +231,9 @@ func (t *teller) decision(detail string) string {
 			reason = rest[:i]
 		}
 		if plain := t.plain(is, reason); plain != reason {
+			if strings.Contains(rest, ", but ") {
+				plain = strings.Replace(plain, "the backup runs:", "the backup was to run:", 1)
+			}
 			return before + plain + rest[len(reason):]
 		}
 	}

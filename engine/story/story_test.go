@@ -139,8 +139,8 @@ func TestDecisions(t *testing.T) {
 	for detail, want := range map[string]string{
 		"skipped: primary-succeeded (run 7 of it)":                             "skipped: the primary delivered (run 7 of it)",
 		"last look before the first step: skipped: primary-succeeded":          "right before the first step: skipped: the primary delivered",
-		"runs: primary-unknown (no answer), but enough of its runs are active": "the backup runs: nobody knows whether the primary delivered (no answer), but enough of its runs are active",
-		"runs: primary-failed, but it is observed":                             "the backup runs: the primary failed, but it is observed",
+		"runs: primary-unknown (no answer), but enough of its runs are active": "the backup was to run: nobody knows whether the primary delivered (no answer), but enough of its runs are active",
+		"runs: primary-failed, but it is observed":                             "the backup was to run: the primary failed, but it is observed",
 		"skipped: slot 2026-11-24T03:00:00Z delivered it":                      "skipped: slot 2026-11-24T03:00:00Z delivered it",
 		"somebody wrote this":                                                  "somebody wrote this",
 	} {
@@ -148,6 +148,12 @@ func TestDecisions(t *testing.T) {
 		if got := story.Of(f).Lines[1].Detail; got != want {
 			t.Errorf("%q: %q, want %q", detail, got, want)
 		}
+	}
+	// What was to run was stopped while it waited.
+	halted := &story.Facts{Slot: slot("skip", "stopped"), Events: []pipeline.Event{event(time.Minute, "decided", "runs: primary-failed")}, Now: at(time.Hour)}
+	lines := story.Of(halted).Lines
+	if len(lines) != 3 || lines[2].Detail != "skipped: the pipeline or its system was stopped by hand" || !lines[2].At.Equal(at(30*time.Minute)) {
+		t.Errorf("%+v", lines)
 	}
 	// A slot without a primary has no event of its decision.
 	s := slot("skip", "overlap")
