@@ -110,9 +110,10 @@ func (w *Witness) All() map[string]any {
 // slot, of which the run is another attempt; nil: none was asked.
 func (l *Ledger) Witness(ctx context.Context, run int64) (w *Witness, err error) {
 	err = l.db.Read(ctx, func(tx *store.Tx) error {
-		return tx.Query(`SELECT r.verdict, r.evidence FROM runs AS r, runs AS me WHERE me.id = ?1 AND r.evidence IS NOT NULL AND (r.id = ?1 OR
-				me.attempt > 1 AND me."trigger" IN ('failover', 'retry') AND r.id IN (SELECT id FROM runs WHERE system = me.system AND name = me.name AND slot = me.slot AND id < ?1))
-			ORDER BY r.id DESC LIMIT 1`, func(row store.Row) error {
+		return tx.Query(`SELECT verdict, evidence FROM runs WHERE id = (SELECT max(id) FROM (
+				SELECT id FROM runs WHERE id = ?1 AND evidence IS NOT NULL
+				UNION ALL SELECT x.id FROM runs AS me CROSS JOIN runs AS x INDEXED BY runs_by_slot ON x.system = me.system AND x.name = me.name AND x.slot = me.slot AND x.id < me.id
+				WHERE me.id = ?1 AND me.attempt > 1 AND me."trigger" IN ('failover', 'retry') AND x.evidence IS NOT NULL))`, func(row store.Row) error {
 			w = &Witness{Verdict: pipeline.Verdict(row.Text(0))}
 			if err := json.Unmarshal(row.Bytes(1), w); err != nil {
 				return fmt.Errorf("what was seen of the primary of run %d cannot be read: %w", run, err)
