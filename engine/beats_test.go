@@ -52,7 +52,7 @@ func TestHeartbeats(t *testing.T) {
 	e, end := serveOnly(t, p, builtin.Kinds())
 	beat := func(state, run string) {
 		t.Helper()
-		if err := e.Heartbeat(t.Context(), "pm2/a", pipeline.Heartbeat{At: time.Now(), State: state, Run: run, Body: "it says " + state}); err != nil {
+		if err := e.Primaries().Heartbeat(t.Context(), "pm2/a", pipeline.Heartbeat{At: time.Now(), State: state, Run: run, Body: "it says " + state}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -79,19 +79,19 @@ func TestHeartbeats(t *testing.T) {
 	if r := endOf(t, p, slot); r.State != pipeline.Succeeded || r.Reason != "primary-missing" {
 		t.Errorf("silent: %s %s", r.State, r.Reason)
 	}
-	if err := e.Heartbeat(t.Context(), "pm2/b", pipeline.Heartbeat{At: time.Now(), State: "started"}); !errors.Is(err, api.ErrNoPipeline) {
+	if err := e.Primaries().Heartbeat(t.Context(), "pm2/b", pipeline.Heartbeat{At: time.Now(), State: "started"}); !errors.Is(err, api.ErrNoPipeline) {
 		t.Error(err)
 	}
-	if err := e.Heartbeat(t.Context(), "pm2/a", pipeline.Heartbeat{At: time.Now(), State: "started", Slot: slot.Add(time.Second)}); !errors.Is(err, api.ErrBadSlot) {
+	if err := e.Primaries().Heartbeat(t.Context(), "pm2/a", pipeline.Heartbeat{At: time.Now(), State: "started", Slot: slot.Add(time.Second)}); !errors.Is(err, api.ErrBadSlot) {
 		t.Error(err)
 	}
 	for named, good := range map[time.Time]bool{slot.Add(4 * time.Second): true, slot.Add(2 * time.Hour): false} { // clocks differ
-		err := e.Heartbeat(t.Context(), "pm2/a", pipeline.Heartbeat{At: time.Now(), State: "started", Run: "9", Slot: named})
+		err := e.Primaries().Heartbeat(t.Context(), "pm2/a", pipeline.Heartbeat{At: time.Now(), State: "started", Run: "9", Slot: named})
 		if good && err != nil || !good && !errors.Is(err, api.ErrBadSlot) {
 			t.Errorf("a slot to come, %s: %v", named, err)
 		}
 	}
-	token, known, err := e.PrimaryToken("pm2/a")
+	token, known, err := e.Primaries().PrimaryToken("pm2/a")
 	kept, rerr := os.ReadFile(filepath.Join(p.State, "tokens", "pm2", "a"))
 	if err != nil || rerr != nil || !known || token != strings.TrimSpace(string(kept)) {
 		t.Errorf("the token %v, %v, %v", known, err, rerr)
@@ -108,7 +108,7 @@ func TestClaimsOfPrimaries(t *testing.T) {
 	e, end := serveOnly(t, p, builtin.Kinds())
 	claim := func(slot time.Time, run string) api.Claim {
 		t.Helper()
-		c, err := e.Claim(t.Context(), "pm2/a", api.ClaimAsk{Slot: slot, Run: run})
+		c, err := e.Primaries().Claim(t.Context(), "pm2/a", api.ClaimAsk{Slot: slot, Run: run})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestClaimsOfPrimaries(t *testing.T) {
 	if r, ok := decided(t, p)[slot.Unix()]; ok {
 		t.Errorf("decided under a grant: %+v", r)
 	}
-	if err := e.Heartbeat(t.Context(), "pm2/a", pipeline.Heartbeat{At: time.Now(), State: "succeeded", Run: "1", Slot: slot}); err != nil {
+	if err := e.Primaries().Heartbeat(t.Context(), "pm2/a", pipeline.Heartbeat{At: time.Now(), State: "succeeded", Run: "1", Slot: slot}); err != nil {
 		t.Fatal(err)
 	}
 	if r := endOf(t, p, slot); r.State != pipeline.Skipped || r.Reason != "claimed-by-primary" {
@@ -138,12 +138,12 @@ func TestClaimsOfPrimaries(t *testing.T) {
 	if c := claim(slot, "2"); c.Granted || c.Why == "" {
 		t.Errorf("after the backup: %+v", c)
 	}
-	created, err := e.Claim(t.Context(), "pm2/a", api.ClaimAsk{Created: slot.Add(time.Second), Run: "3"})
+	created, err := e.Primaries().Claim(t.Context(), "pm2/a", api.ClaimAsk{Created: slot.Add(time.Second), Run: "3"})
 	if err != nil || created.Slot != pipeline.Time(slot) || created.Granted {
 		t.Errorf("%+v, %v", created, err)
 	}
 	for _, bad := range []time.Time{slot.Add(time.Second), slot.Add(time.Hour)} {
-		if _, err := e.Claim(t.Context(), "pm2/a", api.ClaimAsk{Slot: bad}); !errors.Is(err, api.ErrBadSlot) {
+		if _, err := e.Primaries().Claim(t.Context(), "pm2/a", api.ClaimAsk{Slot: bad}); !errors.Is(err, api.ErrBadSlot) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
@@ -180,7 +180,7 @@ func TestTokensAreThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "the token of pm2/b", func() bool { return there("b") })
-	if token, known, err := e.PrimaryToken("pm2/c"); token != "mine" || !known || err != nil {
+	if token, known, err := e.Primaries().PrimaryToken("pm2/c"); token != "mine" || !known || err != nil {
 		t.Errorf("its own: %q, %t, %v", token, known, err)
 	}
 	if there("c") || there("plain") {

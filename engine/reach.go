@@ -3,15 +3,12 @@ package engine
 import (
 	"context"
 	"io"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/loaded"
-	"github.com/redundctl/redundctl/engine/schedule"
 	"github.com/redundctl/redundctl/engine/status"
 )
 
@@ -30,21 +27,10 @@ func (e *Engine) Token() (string, error) { return loaded.Token(e.Project(), e.ho
 
 // List gives the pipelines in force; none while the engine does not serve.
 func (e *Engine) List() []api.Listed {
-	out := []api.Listed{}
-	s := e.serving.Load()
-	if s == nil {
-		return out
+	if s := e.serving.Load(); s != nil {
+		return status.List(s.now(), time.Now())
 	}
-	f, now := s.now(), time.Now()
-	for _, id := range slices.Sorted(maps.Keys(f.Parts)) {
-		p := f.Parts[id]
-		next := time.Time{}
-		if p.Pipeline.Enabled {
-			next, _ = schedule.Next(p.Schedules, now)
-		}
-		out = append(out, api.List(p.Pipeline, next))
-	}
-	return out
+	return []api.Listed{}
 }
 
 // Gauges is what an engine that serves can say of itself at no cost.

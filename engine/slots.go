@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/drill"
 	"github.com/redundctl/redundctl/engine/due"
 	"github.com/redundctl/redundctl/engine/force"
@@ -12,6 +11,7 @@ import (
 	"github.com/redundctl/redundctl/engine/ledger"
 	"github.com/redundctl/redundctl/engine/news"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/primaries"
 	"github.com/redundctl/redundctl/engine/probes"
 	"github.com/redundctl/redundctl/engine/queue"
 	"github.com/redundctl/redundctl/engine/schedule"
@@ -103,31 +103,11 @@ func (s *server) lastLook(ctx context.Context, w *history.Queued) error {
 	return err
 }
 
-// Heartbeat takes what a primary said; NotServing when the engine does not serve.
-func (e *Engine) Heartbeat(ctx context.Context, id string, b pipeline.Heartbeat) error {
-	s := e.serving.Load()
-	if s == nil {
-		return NotServing
+// Primaries takes what primaries say themselves; nil while the engine does not
+// serve.
+func (e *Engine) Primaries() *primaries.Primaries {
+	if s := e.serving.Load(); s != nil {
+		return &s.primaries
 	}
-	return s.primaries.Heartbeat(ctx, id, b)
-}
-
-// Claim answers whether a run of a primary may still serve its slot; NotServing
-// when the engine does not serve.
-func (e *Engine) Claim(ctx context.Context, id string, a api.ClaimAsk) (api.Claim, error) {
-	s := e.serving.Load()
-	if s == nil {
-		return api.Claim{}, NotServing
-	}
-	return s.primaries.Claim(ctx, id, a)
-}
-
-// PrimaryToken gives what opens heartbeats and claims of a pipeline; NotServing
-// when the engine does not serve.
-func (e *Engine) PrimaryToken(id string) (token string, known bool, err error) {
-	s := e.serving.Load()
-	if s == nil {
-		return "", false, NotServing
-	}
-	return s.primaries.PrimaryToken(id)
+	return nil
 }

@@ -124,3 +124,17 @@ func Plan(d force.Difference, rejected []diag.Problem) api.Plan {
 	}
 	return out
 }
+
+// List gives the pipelines in force, by their names.
+func List(f *force.Force, now time.Time) []api.Listed {
+	out := make([]api.Listed, 0, len(f.Parts))
+	for _, id := range slices.Sorted(maps.Keys(f.Parts)) {
+		p := f.Parts[id]
+		next := time.Time{}
+		if p.Pipeline.Enabled {
+			next, _ = schedule.Next(p.Schedules, now)
+		}
+		out = append(out, api.List(p.Pipeline, next))
+	}
+	return out
+}

@@ -102,7 +102,12 @@ func serve(ctx context.Context, a *app.App, o engine.Options, hup <-chan os.Sign
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	srv, err := server.New(e, server.Options{Stop: stop, Log: a.Logger(), Primaries: e})
+	srv, err := server.New(e, server.Options{Stop: stop, Log: a.Logger(), Primaries: func() server.Primaries {
+		if p := e.Primaries(); p != nil {
+			return p
+		}
+		return nil
+	}})
 	if err != nil {
 		return err
 	}

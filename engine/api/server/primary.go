@@ -87,14 +87,25 @@ func (s *Server) turnAway(w http.ResponseWriter, p door.Peer, x *refusal) {
 	s.refuse(w, x.status, x.reason, x.hint)
 }
 
+// primaries is who answers.
+func (s *Server) primaries() (Primaries, error) {
+	if s.o.Primaries != nil {
+		if p := s.o.Primaries(); p != nil {
+			return p, nil
+		}
+	}
+	return nil, engine.NotServing
+}
+
 // caller gives the pipeline whose primary calls, once it may. An empty id says
 // that the request was answered.
 func (s *Server) caller(w http.ResponseWriter, r *http.Request) (id string, err error) {
 	id = r.PathValue("system") + "/" + r.PathValue("name")
-	if s.o.Primaries == nil {
-		return "", engine.NotServing
+	who, err := s.primaries()
+	if err != nil {
+		return "", err
 	}
-	token, known, err := s.o.Primaries.PrimaryToken(id)
+	token, known, err := who.PrimaryToken(id)
 	if !known && err == nil {
 		return "", fmt.Errorf("%w: %s", api.ErrNoPipeline, brief(id))
 	}
@@ -170,7 +181,11 @@ func (s *Server) postHeartbeat(w http.ResponseWriter, r *http.Request) (int, any
 	b.Body = strings.ToValidUTF8(string(body), "\uFFFD")
 	ctx, cancel := context.WithTimeout(s.base, s.o.Limits.Write)
 	defer cancel()
-	if err := s.o.Primaries.Heartbeat(ctx, id, b); err != nil {
+	who, err := s.primaries()
+	if err == nil {
+		err = who.Heartbeat(ctx, id, b)
+	}
+	if err != nil {
 		return 0, nil, err
 	}
 	return http.StatusOK, api.Heard{Pipeline: id, State: b.State, RID: api.Present(b.Run), Slot: api.When(b.Slot)}, nil
@@ -199,7 +214,11 @@ func (s *Server) postClaim(w http.ResponseWriter, r *http.Request) (int, any, er
 	if err = errors.Join(err, checkRID(a.Run)); err != nil {
 		return 0, nil, err
 	}
-	out, err := s.o.Primaries.Claim(ctx, id, a)
+	who, err := s.primaries()
+	if err != nil {
+		return 0, nil, err
+	}
+	out, err := who.Claim(ctx, id, a)
 	return http.StatusOK, out, err
 }
 

@@ -28,8 +28,9 @@ type Options struct {
 	// stopped from here.
 	Stop func()
 	Log  *slog.Logger // nil: none
-	// Primaries takes heartbeats and claims; nil: nobody does.
-	Primaries Primaries
+	// Primaries gives who takes heartbeats and claims; nil, or nil from it: nobody
+	// does.
+	Primaries func() Primaries
 	Limits    Limits
 }
 

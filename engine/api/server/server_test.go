@@ -140,7 +140,7 @@ func start(t *testing.T, p *config.Project, l server.Limits) *standing {
 		t.Fatal(err)
 	}
 	var err error
-	s.server, err = server.New(s.engine, server.Options{Stop: stop, Log: slog.New(slog.NewTextHandler(s.logged, nil)), Limits: l, Primaries: s.calls})
+	s.server, err = server.New(s.engine, server.Options{Stop: stop, Log: slog.New(slog.NewTextHandler(s.logged, nil)), Limits: l, Primaries: func() server.Primaries { return s.calls }})
 	if err != nil {
 		t.Fatal(err)
 	}
