@@ -157,7 +157,7 @@ func TestLookEnds(t *testing.T) {
 			t.Errorf("a panic reads as %+v", r)
 		}
 		how = func(context.Context, pipeline.Window) (pipeline.Reading, error) {
-			time.Sleep(20 * time.Second) // heeds nothing
+			<-time.After(20 * time.Second) // heeds nothing
 			return pipeline.Reading{Verdict: pipeline.Up}, nil
 		}
 		from := time.Now()

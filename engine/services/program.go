@@ -188,7 +188,7 @@ func (g *program) run(ctx context.Context, p supervise.Process) error {
 	}
 	stream := g.o.Logs.Writer(g.of.System).Run(0, g.of.ID())
 	shown := &outputs.Shown{Open: stream.Step, Name: name, Masker: g.masker}
-	defer shown.Close()
+	defer func() { _ = shown.Close() }() // health tells of a log that cannot be written
 	scope := &pipeline.Scope{
 		Env: g.environ(p.Instance), Step: name, Out: shown,
 		Kept: &pipeline.Kept{Started: p.Started, Bounds: g.bounds},

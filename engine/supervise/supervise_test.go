@@ -68,13 +68,13 @@ func (w *world) service(id string, life time.Duration, bad bool) Wanted {
 			p.Started(pid)
 			if p.Output != nil {
 				fmt.Fprint(p.Output, "begins\nlistening ")
-				time.Sleep(3 * time.Second)
+				<-time.After(3 * time.Second)
 				fmt.Fprint(p.Output, "on 80\r\n")
 			}
 			select {
 			case <-time.After(life):
 			case <-ctx.Done():
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 				return context.Cause(ctx)
 			}
 			if bad {
@@ -113,7 +113,7 @@ func TestAServiceIsKeptRunning(t *testing.T) {
 		w := newWorld(t)
 		a := w.service("pm2/a", time.Hour, false)
 		w.sup.Apply([]Wanted{a})
-		time.Sleep(90 * time.Minute)
+		<-time.After(90 * time.Minute)
 		if got := w.state("pm2/a"); got != Running {
 			t.Errorf("it is %s", got)
 		}
@@ -136,7 +136,7 @@ func TestErroredUntilSomebodySeesToIt(t *testing.T) {
 		a := w.service("pm2/a", 0, true)
 		a.Restart.MaxRestarts = 3
 		w.sup.Apply([]Wanted{a})
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if got := w.state("pm2/a"); got != Errored {
 			t.Errorf("it is %s", got)
 		}
@@ -145,13 +145,13 @@ func TestErroredUntilSomebodySeesToIt(t *testing.T) {
 		}
 		want := slices.Concat([]string{"0s pm2/a.0 runs"}, run("0s"), run("1s"), run("3s"), []string{"3s pm2/a.0 errored: exit code 1"})
 		w.sup.Apply([]Wanted{a}) // nothing has changed
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		w.sup.Restart("pm2/a")
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		want = slices.Concat(want, run("2m0s"), run("2m0s"), run("2m1s"), run("2m3s"), []string{"2m3s pm2/a.0 errored: exit code 1"})
 		a.Form = "2"
 		w.sup.Apply([]Wanted{a})
-		time.Sleep(500 * time.Millisecond)
+		<-time.After(500 * time.Millisecond)
 		want = slices.Concat(want, run("3m0s"), run("3m0s"))
 		w.mu.Lock() // what is said at one instant has no order
 		slices.Sort(w.said)
@@ -169,25 +169,25 @@ func TestOnlyWhatItSeesRestartsAService(t *testing.T) {
 		w := newWorld(t)
 		a := w.service("pm2/a", 10*time.Minute, false)
 		w.sup.Apply([]Wanted{a})
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		a.Form, a.Restart.Policy, a.Instances = "2", "on-failure", 2
 		w.sup.Apply([]Wanted{a})
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		w.told("0s pm2/a.0 runs", "1m0s pm2/a.1 runs")
-		time.Sleep(10 * time.Minute)
-		if got := w.state("pm2/a"); got != "stopped stopped" {
+		<-time.After(10 * time.Minute)
+		if got := w.state("pm2/a"); got != "stopped stopped" { //nolint:dupword // two instances
 			t.Errorf("after the policy has changed it is %s", got)
 		}
 		a.Form, a.Instances = "3", 1
 		w.sup.Apply([]Wanted{a})
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		w.said = nil
 		a.Sees = "2"
 		w.sup.Apply([]Wanted{a})
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		a.Sees = "3"
 		w.sup.Apply([]Wanted{a})
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		w.told("13m0s pm2/a.0 restarted: it ended", "13m0s pm2/a.0 runs", "14m1s pm2/a.0 restarted: what it sees has changed", "14m1s pm2/a.0 runs")
 	})
 }
@@ -209,10 +209,10 @@ func TestNeverTwo(t *testing.T) {
 			default:
 				w.sup.Apply([]Wanted{a})
 			}
-			time.Sleep(time.Duration(i) * 70 * time.Millisecond)
+			<-time.After(time.Duration(i) * 70 * time.Millisecond)
 		}
 		w.sup.Apply([]Wanted{a})
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		if w.most != 1 || w.alive["pm2/a.0"] != 1 || w.state("pm2/a") != Running {
 			t.Errorf("%d at most, %d now, %s", w.most, w.alive["pm2/a.0"], w.state("pm2/a"))
 		}
@@ -234,19 +234,19 @@ func TestReadyAndLiveness(t *testing.T) {
 		a.Ready = &Watch{Log: regexp.MustCompile(`^listening on \d+$`), Timeout: 30 * time.Second}
 		a.Liveness = &Watch{Ask: question, Every: 10 * time.Second, Timeout: 5 * time.Second, Failures: 3}
 		w.sup.Apply([]Wanted{a})
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		if got := w.state("pm2/a"); got != Starting {
 			t.Errorf("before its line it is %s", got)
 		}
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		if got := w.state("pm2/a"); got != Running {
 			t.Errorf("after its line it is %s", got)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		well = false
-		time.Sleep(31 * time.Second)
+		<-time.After(31 * time.Second)
 		well = true
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		w.told("0s pm2/a.0 runs", "3s pm2/a.0 ready: ", "1m34s pm2/a.0 restarted: liveness failed 3 times in a row: no answer", "1m34s pm2/a.0 runs", "1m37s pm2/a.0 ready: ")
 	})
 }
@@ -259,7 +259,7 @@ func TestNotReadyInTime(t *testing.T) {
 		a.Restart.MaxRestarts = 1
 		a.Ready = &Watch{Ask: func(context.Context, int) error { return errors.New("refused") }, Timeout: 30 * time.Second}
 		w.sup.Apply([]Wanted{a})
-		time.Sleep(5 * time.Minute)
+		<-time.After(5 * time.Minute)
 		w.told("0s pm2/a.0 runs", "31s pm2/a.0 restarted: it was not ready within 30s: refused", "31s pm2/a.0 runs", "1m2s pm2/a.0 errored: it was not ready within 30s: refused")
 	})
 }
@@ -275,11 +275,11 @@ func TestCronRestart(t *testing.T) {
 		a := w.service("pm2/a", time.Hour, false)
 		a.Cron, a.Restart.MaxRestarts = s, 0
 		w.sup.Apply([]Wanted{a})
-		time.Sleep(31 * time.Minute)
+		<-time.After(31 * time.Minute)
 		b := w.service("pm2/b", time.Minute, false)
 		b.Cron, b.Restart = s, policy("never")
 		w.sup.Apply([]Wanted{b})
-		time.Sleep(15*time.Minute + time.Second)
+		<-time.After(15*time.Minute + time.Second)
 		w.told("0s pm2/a.0 runs", "15m1s pm2/a.0 restarted: cron-restart is due", "15m1s pm2/a.0 runs", "30m1s pm2/a.0 restarted: cron-restart is due", "30m1s pm2/a.0 runs",
 			"31m0s pm2/b.0 runs", "32m0s pm2/b.0 ended: it ended", "45m0s pm2/b.0 restarted: it ended", "45m0s pm2/b.0 runs", "46m0s pm2/b.0 ended: it ended")
 	})
@@ -293,7 +293,7 @@ func TestCloseWaits(t *testing.T) {
 		a, b := w.service("pm2/a", time.Hour, false), w.service("pm2/b", 0, true)
 		a.Instances = 3
 		w.sup.Apply([]Wanted{a, b})
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		w.sup.Close()
 		w.sup.Apply([]Wanted{a, b})
 		if w.alive["pm2/a.0"]+w.alive["pm2/a.2"]+w.alive["pm2/b.0"] != 0 || w.state("pm2/a") != "" {

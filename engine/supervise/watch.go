@@ -130,7 +130,7 @@ func (w *watcher) alive(ctx context.Context) error {
 		}
 		err := ask(ctx, l.Ask, w.k.key.n, l.Timeout)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the process has ended, and its answer with it
 		}
 		if err == nil {
 			bad = 0

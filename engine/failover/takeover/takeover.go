@@ -146,12 +146,12 @@ func (s *State) count(p Policy, r pipeline.Reading) {
 		}
 		s.last, s.alive = r.Verdict, r.Alive && r.Verdict == pipeline.Down
 	}
-	switch {
-	case verdict == pipeline.Up:
+	switch verdict {
+	case pipeline.Up:
 		s.good, s.bad = s.good+1, 0
-	case verdict == pipeline.Starting:
+	case pipeline.Starting:
 		s.good, s.bad = 0, 0
-	case verdict == pipeline.Down:
+	case pipeline.Down:
 		s.good, s.bad = 0, s.bad+1
 	}
 }

@@ -25,7 +25,7 @@ type Rows struct {
 // starts.
 func New(db *store.DB, engine string) *Rows { return &Rows{db: db, engine: engine} }
 
-// Clear has end end what those left that kept services before and are dead. The
+// Clear calls end for those that kept services before and are dead. The
 // error says that something of theirs may still run: nothing may be started then,
 // and Clear may be called again.
 func (r *Rows) Clear(ctx context.Context, end func(engine string) error) error {
