@@ -1,10 +1,17 @@
 package docs
 
 import (
+	"context"
+	"regexp"
+	"strings"
+	"time"
+
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/redundctl/redundctl/engine/kind/pm2/pm2test"
 )
 
 // TestPluginExample plays the README of examples/plugin in a copy of it.
@@ -26,5 +33,46 @@ func TestPluginExample(t *testing.T) {
 	}
 	if played == 0 {
 		t.Error("its README shows no command")
+	}
+}
+
+// TestFailoverDemo runs the demonstration of failover beside a real PM2, and
+// holds that it shows what its page says, in that order.
+func TestFailoverDemo(t *testing.T) {
+	bin := build(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	pm2, err := pm2test.Install(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, "sh", "../examples/failover/demo.sh", filepath.Join(bin, "redundctl"), filepath.Join(pm2, "node_modules/pm2/bin/pm2"))
+	cmd.Env = environment(t, bin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	rest := string(out)
+	for _, b := range blocks(t, "tutorial-failover.md") {
+		if b.info != "text" {
+			continue
+		}
+		var re strings.Builder
+		for i, line := range strings.Split(strings.TrimSpace(b.text), "\n") {
+			if i > 0 {
+				re.WriteString(`[^\n]*\n`)
+			}
+			for j, w := range strings.Fields(line) {
+				if j > 0 {
+					re.WriteString(`[ \t]+`)
+				}
+				re.WriteString(strings.ReplaceAll(regexp.QuoteMeta(w), "…", `[^\n]*?`))
+			}
+		}
+		at := regexp.MustCompile(re.String()).FindStringIndex(rest)
+		if at == nil {
+			t.Fatalf("%s: not shown, after what stands before it, by\n%s", b, out)
+		}
+		rest = rest[at[1]:]
 	}
 }
