@@ -32,7 +32,7 @@ func Kinds() *kind.Set {
 			[]kind.Action{pm2.Kind()},
 			github.Kinds(),
 			artifact.Kinds(),
-			[]kind.Action{netlify.Kind()},
+			[]kind.Action{netlify.Kind(web.Kind())},
 			[]kind.Action{nested.Kind(), notify.Kind()},
 		),
 		Primaries: slices.Concat(

@@ -39,6 +39,9 @@ type Command struct {
 	Stdin []byte // nil: /dev/null
 	Out   io.Writer
 	Err   io.Writer // nil: the same pipe as Out, in the order written
+	// Third takes what the program writes to descriptor 3, apart from its
+	// output; nil: it has no such descriptor.
+	Third io.Writer
 
 	Signal      syscall.Signal // asks the processes to end; 0: SIGTERM
 	Grace       time.Duration  // between Signal and SIGKILL; 0: 5 s

@@ -32,7 +32,7 @@ func (s *Spawner) quick(ctx context.Context, c *Command, st *start) bool {
 	}
 	buf := s.buffers.Get().(*[drain.ReadSize]byte)
 	defer s.buffers.Put(buf)
-	var room [3]unix.PollFd
+	var room [4]unix.PollFd
 	fds := append(room[:0], unix.PollFd{Fd: int32(st.pidfd), Events: unix.POLLIN})
 	for _, k := range st.sinks {
 		fds = append(fds, unix.PollFd{Fd: int32(k.FD), Events: unix.POLLIN})

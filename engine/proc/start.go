@@ -109,10 +109,10 @@ func (s *Spawner) open(st *start, c *Command) error {
 		st.child = append(st.child, fd)
 		st.attr.Files[0] = uintptr(fd)
 	}
-	for i, w := range []io.Writer{c.Out, c.Err} {
+	for i, w := range []io.Writer{c.Out, c.Err, c.Third} {
 		if i == 1 && w == nil {
 			st.attr.Files[2] = st.attr.Files[1]
-			break
+			continue
 		}
 		if w == nil {
 			continue
@@ -122,7 +122,11 @@ func (s *Spawner) open(st *start, c *Command) error {
 			return err
 		}
 		st.child = append(st.child, p[1])
-		st.attr.Files[i+1] = uintptr(p[1])
+		if i == 2 {
+			st.attr.Files = append(st.attr.Files, uintptr(p[1]))
+		} else {
+			st.attr.Files[i+1] = uintptr(p[1])
+		}
 		// Our end alone: a program must find its output to block.
 		if _, err := unix.FcntlInt(uintptr(p[0]), unix.F_SETFL, unix.O_NONBLOCK); err != nil {
 			unix.Close(p[0])

@@ -2,8 +2,8 @@
 // whose answer is held against expectations, and the primary kind of the same
 // name, one address that is asked again and again.
 //
-// http.go and message.go have the step, expect.go what an answer must be like,
-// and page.go the probe.
+// http.go and message.go have the step, and page.go the probe; what an answer
+// must be like is engine/answer's.
 package web
 
 import (
@@ -20,6 +20,7 @@ import (
 
 	"github.com/dghubble/oauth1"
 
+	"github.com/redundctl/redundctl/engine/answer"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -48,7 +49,7 @@ type request struct {
 	Auth            auth              `json:"auth"`
 	Timeout         pipeline.Duration `json:"timeout"`
 	FollowRedirects bool              `json:"follow-redirects"`
-	Expect          expect            `json:"expect"`
+	Expect          answer.Expect     `json:"expect"`
 }
 
 type auth struct {
@@ -86,7 +87,7 @@ type action struct {
 	request
 	client  *http.Client
 	address *url.URL
-	expect  *expectation
+	expect  *answer.Expectation
 }
 
 func build(r request, d kind.Deps) (pipeline.Action, error) {
@@ -98,7 +99,7 @@ func build(r request, d kind.Deps) (pipeline.Action, error) {
 		return nil, fmt.Errorf("%s cannot stand beside each other: one request has one body", strings.Join(bodies, " and "))
 	}
 	a := &action{request: r, client: d.HTTP, address: u}
-	a.expect, err = r.Expect.compile()
+	a.expect, err = r.Expect.Compile()
 	return a, err
 }
 
@@ -131,7 +132,7 @@ func address(raw string, query map[string]any) (*url.URL, error) {
 	if len(query) > 0 {
 		q := u.Query()
 		for k, v := range query {
-			q.Set(k, text(v))
+			q.Set(k, answer.Text(v))
 		}
 		u.RawQuery = q.Encode()
 	}
@@ -165,9 +166,9 @@ func (a *action) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, 
 	if err != nil {
 		return pipeline.Outputs{}, a.failed(ctx, err)
 	}
-	out := answer(res, body)
+	out := handedOn(res, body)
 	_, _ = fmt.Fprintf(s.Out, "%s: %s\n", a.asked(), res.Status)
-	if err := a.expect.hold(a.asked(), res, body); err != nil {
+	if err := a.expect.Hold(a.asked(), res, body); err != nil {
 		return out, later(res, err)
 	}
 	return out, nil

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/answer"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
@@ -118,7 +119,7 @@ func TestOutputs(t *testing.T) {
 	}
 	headers, _ := out.Values["headers"].(map[string]any)
 	body, _ := out.Values["json"].(map[string]any)
-	if out.Values["status"] != 201 || headers["x-restli-id"] != "urn:1" || body["id"] == nil || text(body["id"]) != "12345678901234567890" {
+	if out.Values["status"] != 201 || headers["x-restli-id"] != "urn:1" || body["id"] == nil || answer.Text(body["id"]) != "12345678901234567890" {
 		t.Errorf("outputs are %v", out.Values)
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/redundctl/redundctl/engine/answer"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
@@ -37,10 +37,10 @@ func (a *action) newRequest(ctx context.Context, s *pipeline.Scope) (*http.Reque
 	req.Header.Set("User-Agent", "redundctl")
 	for k, v := range a.Headers {
 		if textproto.CanonicalMIMEHeaderKey(k) == "Host" {
-			req.Host = text(v)
+			req.Host = answer.Text(v)
 			continue
 		}
-		req.Header.Set(k, text(v))
+		req.Header.Set(k, answer.Text(v))
 	}
 	switch {
 	case a.Auth.Basic != nil:
@@ -86,7 +86,7 @@ func (a *action) body(s *pipeline.Scope) (r io.Reader, kindOf string, size int64
 func (a *action) form() url.Values {
 	v := url.Values{}
 	for k, x := range a.Form {
-		v.Set(k, text(x))
+		v.Set(k, answer.Text(x))
 	}
 	return v
 }
@@ -101,27 +101,14 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
-// text is a scalar as people write it.
-func text(v any) string {
-	switch x := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return x
-	case float64:
-		return strconv.FormatFloat(x, 'f', -1, 64)
-	}
-	return fmt.Sprint(v)
-}
-
-// answer is what the step hands on.
-func answer(res *http.Response, body []byte) pipeline.Outputs {
+// handedOn is what the step hands on.
+func handedOn(res *http.Response, body []byte) pipeline.Outputs {
 	headers := map[string]any{}
 	for k, v := range res.Header {
 		headers[strings.ToLower(k)] = strings.Join(v, ", ")
 	}
 	truncated := len(body) == bodyLimit
-	value, err := decode(body)
+	value, err := answer.Decode(body)
 	if err != nil || truncated {
 		value = nil
 	}
@@ -130,25 +117,12 @@ func answer(res *http.Response, body []byte) pipeline.Outputs {
 	}}
 }
 
-func decode(body []byte) (any, error) {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber() // ids of more than 53 bits keep all their digits
-	var v any
-	if err := d.Decode(&v); err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, fmt.Errorf("more than one value")
-	}
-	return v, nil
-}
-
 // Plan says what would be sent: every header that authorises is masked,
 // whether or not it came from a secret.
 func (a *action) Plan(_ context.Context, s *pipeline.Scope) ([]pipeline.Effect, error) {
 	out := []pipeline.Effect{pipeline.Effect(s.Mask(a.Method + " " + a.masked()))}
 	for _, k := range slices.Sorted(maps.Keys(a.Headers)) {
-		value := text(a.Headers[k])
+		value := answer.Text(a.Headers[k])
 		if private(k) {
 			value = "***"
 		}

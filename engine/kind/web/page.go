@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/answer"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/schema"
@@ -33,7 +34,7 @@ const settled = time.Minute
 type page struct {
 	client  *http.Client
 	address *url.URL
-	expect  *expectation
+	expect  *answer.Expectation
 	mask    func(string) string
 	recent  time.Duration // how old the answer of a cache may be for a service
 	// right is set once the address has given an answer that does not merely say
@@ -51,8 +52,8 @@ type kept struct {
 
 func buildPage(with map[string]any, d kind.PrimaryDeps) (pipeline.Probe, error) {
 	var c struct {
-		URL    string `json:"url"`
-		Expect expect `json:"expect"`
+		URL    string        `json:"url"`
+		Expect answer.Expect `json:"expect"`
 	}
 	if err := schema.Decode(with, &c); err != nil {
 		return nil, err
@@ -68,7 +69,7 @@ func buildPage(with map[string]any, d kind.PrimaryDeps) (pipeline.Probe, error) 
 	if d.Shared != nil { // an edit of the pipeline makes a new probe, and does not forget
 		p.right = d.Shared.Get("http "+d.Pipeline.ID()+" "+c.URL, func() any { return &atomic.Bool{} }).(*atomic.Bool)
 	}
-	if p.expect, err = c.Expect.compile(); err != nil {
+	if p.expect, err = c.Expect.Compile(); err != nil {
 		return nil, err
 	}
 	client := *d.HTTP
@@ -86,7 +87,7 @@ func (p *page) follow(next *http.Request, via []*http.Request) error {
 	from, to := via[len(via)-1].URL, next.URL
 	same := from.Scheme == to.Scheme && from.Host == to.Host
 	safer := from.Scheme == "http" && to.Scheme == "https" && from.Hostname() == to.Hostname()
-	if len(via) >= 10 || !same && !safer || next.Response != nil && p.expect.allows(next.Response.StatusCode) {
+	if len(via) >= 10 || !same && !safer || next.Response != nil && p.expect.Allows(next.Response.StatusCode) {
 		return http.ErrUseLastResponse
 	}
 	return nil
@@ -149,7 +150,7 @@ func (p *page) take(res *http.Response, body []byte) said {
 	if k := p.kept; k != nil && res.StatusCode == http.StatusNotModified {
 		x.status, x.wrong, modified = k.status, k.wrong, k.modified
 	} else {
-		x.wrong, p.kept = p.expect.hold(shown(p.address), res, body), nil
+		x.wrong, p.kept = p.expect.Hold(shown(p.address), res, body), nil
 		if to, err := res.Location(); err == nil && res.StatusCode/100 == 3 && x.wrong != nil {
 			x.wrong = fmt.Errorf("%w: it leads to %s, which is not asked", x.wrong, shown(to))
 		}

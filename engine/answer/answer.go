@@ -1,32 +1,40 @@
-package web
+// Package answer is what an answer over HTTP must be like: the keys of `expect`
+// and how they are held against an answer, whoever gave it.
+package answer
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// expect is what an answer must be like.
-type expect struct {
+// Expect is what an answer must be like, as users write it. The zero value
+// allows every 2xx.
+type Expect struct {
 	Status      any            `json:"status"` // a number, "2xx", or a list of both
 	Header      map[string]any `json:"header"`
 	JSON        any            `json:"json"`
 	BodyMatches string         `json:"body-matches"`
 }
 
-// expectation is expect, ready to be held against answers.
-type expectation struct {
-	expect
+// Expectation is Expect, ready to be held against answers. It is not changed
+// and safe for concurrent use.
+type Expectation struct {
+	Expect
 	matches *regexp.Regexp // nil: any body
 }
 
-func (e expect) compile() (*expectation, error) {
-	out := &expectation{expect: e}
+// Compile makes it ready; the error is that of a pattern.
+func (e Expect) Compile() (*Expectation, error) {
+	out := &Expectation{Expect: e}
 	if e.BodyMatches != "" {
 		var err error
 		if out.matches, err = regexp.Compile(e.BodyMatches); err != nil {
@@ -36,19 +44,20 @@ func (e expect) compile() (*expectation, error) {
 	return out, nil
 }
 
-// hold returns what is wrong with the answer to what was asked, or nil.
-func (e *expectation) hold(asked string, res *http.Response, body []byte) error {
-	if !e.allows(res.StatusCode) {
+// Hold returns what is wrong with the answer to what was asked, or nil. It
+// reads status and header of res, and no body but the one given.
+func (e *Expectation) Hold(asked string, res *http.Response, body []byte) error {
+	if !e.Allows(res.StatusCode) {
 		return fmt.Errorf("%s answered %s%s", asked, res.Status, reasonIn(body))
 	}
 	for _, k := range slices.Sorted(maps.Keys(e.Header)) {
-		want, got := text(e.Header[k]), res.Header.Get(k)
+		want, got := Text(e.Header[k]), res.Header.Get(k)
 		if value, _, _ := strings.Cut(got, ";"); got != want && strings.TrimSpace(value) != want {
 			return fmt.Errorf("%s: the header %s is %q and should be %q", asked, k, got, want)
 		}
 	}
 	if e.JSON != nil {
-		got, err := decode(body)
+		got, err := Decode(body)
 		if err != nil {
 			return fmt.Errorf("%s: the body is not JSON", asked)
 		}
@@ -62,8 +71,8 @@ func (e *expectation) hold(asked string, res *http.Response, body []byte) error 
 	return nil
 }
 
-// allows reports whether a status is a success.
-func (e *expect) allows(status int) bool {
+// Allows reports whether a status is a success.
+func (e *Expect) Allows(status int) bool {
 	list, ok := e.Status.([]any)
 	switch {
 	case e.Status == nil:
@@ -72,7 +81,7 @@ func (e *expect) allows(status int) bool {
 		list = []any{e.Status}
 	}
 	for _, x := range list {
-		want := text(x)
+		want := Text(x)
 		if want == fmt.Sprint(status) || want == fmt.Sprintf("%dxx", status/100) {
 			return true
 		}
@@ -83,7 +92,7 @@ func (e *expect) allows(status int) bool {
 // reasonIn finds the words in which an API says what it did not like, in the
 // places where APIs put them: short, and in one line.
 func reasonIn(body []byte) string {
-	v, err := decode(body)
+	v, err := Decode(body)
 	if err != nil {
 		return ""
 	}
@@ -141,4 +150,31 @@ func normal(v any) any {
 		return v
 	}
 	return out
+}
+
+// Text is a scalar as people write it.
+func Text(v any) string {
+	switch x := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return x
+	case float64:
+		return strconv.FormatFloat(x, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
+
+// Decode reads one JSON value, and no more than one.
+func Decode(body []byte) (any, error) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber() // ids of more than 53 bits keep all their digits
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, fmt.Errorf("more than one value")
+	}
+	return v, nil
 }

@@ -1,0 +1,203 @@
+package netlify_test
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/kind/kindtest"
+	"github.com/redundctl/redundctl/engine/kind/netlify"
+	"github.com/redundctl/redundctl/engine/kind/web"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/proc"
+)
+
+// written is a log that may be read while it is written.
+type written struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+func (w *written) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
+}
+
+type site struct {
+	root string
+	log  *written
+	s    *pipeline.Scope
+	deps kind.Deps
+}
+
+func newSite(t *testing.T, files map[string]string) *site {
+	t.Helper()
+	p, err := proc.New(proc.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	x := &site{root: t.TempDir(), log: &written{}, deps: kind.Deps{Proc: p, HTTP: http.DefaultClient}}
+	for name, text := range files {
+		file := filepath.Join(x.root, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.s = &pipeline.Scope{
+		Root: x.root, Dir: x.root, Temp: t.TempDir(), Out: x.log, Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + x.root},
+		Mask:   func(s string) string { return s },
+		Inside: func(p string) (string, error) { return filepath.Join(x.root, p), nil },
+	}
+	return x
+}
+
+func (x *site) action(t *testing.T, with map[string]any) pipeline.Action {
+	t.Helper()
+	full := map[string]any{"event": "http", "method": "GET"}
+	maps.Copy(full, with)
+	a, err := netlify.Kind(web.Kind()).Build(full, x.deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+const typed = `import { word } from './word'; enum Way { Up = 'up' }
+export const handler = async (e: { httpMethod: string }) => ({ statusCode: 200, body: word + Way.Up + require('./data.json').x + e.httpMethod });`
+
+// TestFunctions calls a function of every contract, and with every fault, in
+// node.
+func TestFunctions(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		file, text string
+		with       map[string]any
+		status     int
+		body       string // what it holds
+		wrong      string // what the error holds; "": none
+		logged     string
+	}{
+		"v1":               {"f.js", `exports.handler = async (e) => ({statusCode: 200, body: __dirname.length > 1 ? e.path : ''})`, nil, 200, "/.netlify/functions/f", "", ""},
+		"callback":         {"f.js", `exports.handler = (e, c, cb) => setTimeout(() => cb(null, {statusCode: 201, body: c.functionName}), 5)`, nil, 201, "f", "", ""},
+		"callback error":   {"f.js", `exports.handler = (e, c, cb) => cb(new Error('no luck'))`, nil, 0, "", "failed: Error: no luck (f.js:1)", ""},
+		"base64":           {"f.mjs", `export const handler = async () => ({statusCode: 200, body: 'aGk=', isBase64Encoded: true})`, nil, 200, "hi", "", ""},
+		"v2":               {"f.mjs", `export default async (r, c) => Response.json({q: new URL(r.url).searchParams.get('a'), e: Netlify.env.get('K')})`, map[string]any{"query": map[string]any{"a": 1}, "env": map[string]any{"K": "v"}}, 200, `{"q":"1","e":"v"}`, "", ""},
+		"fetch":            {"f.mjs", `export default { fetch: async () => new Response('obj') }`, nil, 200, "obj", "", ""},
+		"v2 undefined":     {"f.mjs", `export default async () => {}`, nil, 204, "", "", ""},
+		"wait until":       {"f.mjs", `export default async (r, c) => { c.waitUntil(new Promise((ok) => setTimeout(() => { console.log('after'); ok() }, 20))); return new Response('x') }`, nil, 200, "x", "", "after"},
+		"esm in .js":       {"f.js", `export default async () => new Response('esm')`, nil, 200, "esm", "", ""},
+		"index":            {"name/index.js", `exports.handler = async (e, c) => ({statusCode: 200, body: c.functionName})`, nil, 200, "name", "", ""},
+		"named":            {"name/name.js", `exports.handler = async (e, c) => ({statusCode: 200, body: c.functionName})`, nil, 200, "name", "", ""},
+		"typescript v1":    {"f.ts", typed, nil, 200, "wordup7GET", "", ""},
+		"typescript v2":    {"f.mts", `export default async (r: Request) => new Response((await r.json()).next_run); export const config = { schedule: '@hourly' }`, map[string]any{"event": "schedule"}, 200, ":00:00.000Z", "", ""},
+		"schedule wrapper": {"f.js", `const { schedule } = require('@netlify/functions'); exports.handler = schedule('@daily', async (e) => ({statusCode: 200, body: e.body + e.headers['x-nf-event'] + e.httpMethod}))`, map[string]any{"event": "schedule"}, 200, "T00:00:00.000Z\"}schedulePOST", "", ""},
+		"background":       {"f-background.js", `exports.handler = async () => { console.log('worked') }`, map[string]any{"event": "background"}, 202, "", "", "worked"},
+		"rejects":          {"f.js", "\nexports.handler = async () => { null.kaput }", nil, 0, "", "failed: TypeError: Cannot read properties of null (reading 'kaput') (f.js:2)", ""},
+		"throws in ts":     {"f.ts", "\n\nexport const handler = async () => {\n  throw new Error('kaput') }", nil, 0, "", "Error: kaput (f.ts:4)", ""},
+		"late throw":       {"f.js", `exports.handler = () => new Promise(() => setTimeout(() => { throw new Error('late') }, 5))`, nil, 0, "", "nobody caught it: Error: late", ""},
+		"hang":             {"f.js", `exports.handler = () => new Promise(() => setInterval(() => {}, 1000))`, map[string]any{"timeout": "600ms"}, 0, "", "f.js took longer than 600ms", ""},
+		"busy":             {"f.js", `exports.handler = () => { while (true); }`, map[string]any{"timeout": "600ms"}, 0, "", "f.js took longer than 600ms", ""},
+		"never answers":    {"f.js", `exports.handler = () => new Promise(() => {})`, nil, 0, "", "ended its process before it answered", ""},
+		"exit":             {"f.js", `exports.handler = () => process.exit(7)`, nil, 0, "", "exit code 7: f.js ended its process", ""},
+		"large body":       {"f.js", `exports.handler = async () => ({statusCode: 200, body: 'x'.repeat(8e6)})`, nil, 200, "xxxx", "", ""},
+		"large log":        {"f.js", `exports.handler = async () => { for (let i = 0; i < 20000; i++) console.log('line', i); return {statusCode: 200} }`, map[string]any{"expect": map[string]any{"log-matches": "line 19999"}}, 200, "", "", "line 19999"},
+		"json on stdout":   {"f.js", `exports.handler = async () => { console.log('{"status":500}'); require('child_process').execSync('echo child', {stdio: 'inherit'}); return {statusCode: 200, body: 'own'} }`, nil, 200, "own", "", "child"},
+		"status 500":       {"f.js", `exports.handler = async () => ({statusCode: 500, body: '{"message":"broken"}'})`, nil, 500, "", "answered 500 Internal Server Error: broken", ""},
+		"no answer":        {"f.js", `exports.handler = async () => {}`, nil, 0, "", "breaks the contract: Error: the handler returned no answer", ""},
+		"none, scheduled":  {"f.js", `exports.handler = async () => {}`, map[string]any{"event": "schedule"}, 204, "", "", ""},
+		"timer left":       {"f.js", `setInterval(() => {}, 1000); exports.handler = async () => ({statusCode: 200})`, nil, 200, "", "", ""},
+		"syntax":           {"f.js", "\nexports.handler = async ( => {}", nil, 0, "", "f.js: f.js:2:", ""},
+		"missing module":   {"f.js", `require('nowhere'); exports.handler = async () => {}`, nil, 0, "", "cannot be loaded: Error: Cannot find module 'nowhere'", ""},
+		"no handler":       {"f.js", `exports.other = 1`, nil, 0, "", "neither a handler nor a default export", ""},
+		"expect body":      {"f.js", `exports.handler = async () => ({statusCode: 200, body: '{"ok":false}'})`, map[string]any{"expect": map[string]any{"json": map[string]any{"ok": true}}}, 200, "", `differs from what is expected at ".ok"`, ""},
+		"expect log":       {"f.js", `exports.handler = async () => ({statusCode: 200})`, map[string]any{"expect": map[string]any{"log-matches": "done"}}, 200, "", "what it logged does not match", ""},
+		"expect header":    {"f.js", `exports.handler = async () => ({statusCode: 200, headers: {'X-A': '1'}})`, map[string]any{"expect": map[string]any{"header": map[string]any{"X-A": "2"}}}, 200, "", `the header X-A is "1"`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newSite(t, map[string]string{c.file: c.text, "word.ts": `export const word: string = 'word'`, "data.json": `{"x": 7}`})
+			with := map[string]any{"file": c.file}
+			maps.Copy(with, c.with)
+			out, err := x.action(t, with).Run(t.Context(), x.s)
+			if c.wrong == "" && err != nil || c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong) || strings.Contains(err.Error(), "\n")) {
+				t.Fatalf("error %v; log %s", err, x.log)
+			}
+			if c.status != 0 && out.Values["status"] != c.status || c.body != "" && !strings.Contains(out.Values["body"].(string), c.body) {
+				t.Errorf("%v; log %s", out.Values, x.log)
+			}
+			if !strings.Contains(x.log.String(), c.logged) {
+				t.Errorf("log %s", x.log)
+			}
+			if name == "large body" && !out.Truncated {
+				t.Error("it is not said that the body was cut")
+			}
+			left, err := filepath.Glob(filepath.Join(x.root, filepath.Dir(c.file), ".redundctl-*"))
+			if temp, _ := os.ReadDir(x.s.Temp); err != nil || len(left)+len(temp) > 0 {
+				t.Errorf("left: %v %v %v", left, temp, err)
+			}
+		})
+	}
+}
+
+// TestNoNode names what is missing.
+func TestNoNode(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, map[string]string{"f.js": `exports.handler = 1`})
+	x.s.Env = []string{"PATH=/nowhere"}
+	if _, err := x.action(t, map[string]any{"file": "f.js"}).Run(t.Context(), x.s); err == nil || !strings.Contains(err.Error(), "node 18 or newer") {
+		t.Error(err)
+	}
+}
+
+// TestFunctionPlan says what would be called and runs nothing.
+func TestFunctionPlan(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, map[string]string{"f.js": `require('fs').writeFileSync('ran', ''); exports.handler = 1`, "g.mts": `export default async () => {}`, "bad.js": "<<<<<<< HEAD"})
+	for file, want := range map[string]string{"f.js": "contract v1", "g.mts": "contract v2"} {
+		effects, err := kindtest.Plan(t, x.action(t, map[string]any{"file": file, "event": "schedule"}), x.s)
+		if err != nil || len(effects) != 4 || string(effects[1]) != want || effects[3] != "time limit 30s" {
+			t.Errorf("%s: %v %v", file, effects, err)
+		}
+	}
+	if _, err := kindtest.Plan(t, x.action(t, map[string]any{"file": "bad.js"}), x.s); err == nil || !strings.Contains(err.Error(), "bad.js:1:1") {
+		t.Error(err)
+	}
+	k := netlify.Kind(web.Kind())
+	if f := k.Check(map[string]any{"file": "none.js"}, kind.Place{Root: x.root, Dir: x.root}); len(f) != 1 || f[0].Rule != "missing-script" {
+		t.Error(f)
+	}
+}
+
+// TestDeployed calls a function by its address.
+func TestDeployed(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.Method + r.URL.Query().Get("a"))) }))
+	t.Cleanup(s.Close)
+	x := newSite(t, nil)
+	a := x.action(t, map[string]any{"url": s.URL, "query": map[string]any{"a": 1}, "expect": map[string]any{"body-matches": "GET1"}})
+	out, err := a.Run(context.Background(), x.s)
+	if _, more := out.Values["json"]; err != nil || out.Values["body"] != "GET1" || more {
+		t.Error(out, err)
+	}
+	if _, err := netlify.Kind(web.Kind()).Build(map[string]any{"url": s.URL, "event": "schedule"}, x.deps); err == nil {
+		t.Error("a scheduled function was called by its address")
+	}
+}
