@@ -100,7 +100,7 @@ function v1(call) {
     };
     const v = call(event, context, callback);
     if (v && typeof v.then === 'function') v.then(resolve, reject);
-    else if (v !== undefined || call.length < 3) resolve(v);
+    else if (call.length < 3) resolve(v); // else the callback answers, whatever was returned
   });
 }
 
