@@ -19,10 +19,10 @@ const heard = `
 version: 1
 name: a
 system: pm2
-primary: {heartbeat: {}, every: 700ms, stall-after: 3s}
-grace: 1s
+primary: {heartbeat: {}, every: 10s, stall-after: 6s}
+grace: 2s
 overlap: allow
-schedule: {every: 2s}
+schedule: {every: 4s}
 steps: [{exec: ["true"]}]
 `
 
@@ -48,6 +48,7 @@ func endOf(t *testing.T, p *config.Project, slot time.Time) pipeline.Run {
 // TestHeartbeats holds what a primary that calls has decided: delivered, failed,
 // silent, and never heard.
 func TestHeartbeats(t *testing.T) {
+	t.Parallel()
 	p := project(t, map[string]string{"pipelines/pm2/a.yaml": heard})
 	e, end := serveOnly(t, p, builtin.Kinds())
 	beat := func(state, run string) {
@@ -59,22 +60,22 @@ func TestHeartbeats(t *testing.T) {
 	if r := endOf(t, p, slotIs(2*time.Second)); r.State != pipeline.Skipped || r.Reason != "primary-unknown" {
 		t.Errorf("never heard: %s %s", r.State, r.Reason)
 	}
-	slot := slotIs(2 * time.Second)
+	slot := slotIs(4 * time.Second)
 	beat("started", "1")
 	beat("succeeded", "1")
 	beat("succeeded", "1") // replayed
 	if r := endOf(t, p, slot); r.State != pipeline.Skipped || r.Reason != "primary-succeeded" {
 		t.Errorf("delivered: %s %s", r.State, r.Reason)
 	}
-	slot = slotIs(2 * time.Second)
+	slot = slotIs(4 * time.Second)
 	<-time.After(100 * time.Millisecond) // it was looked at for this slot
 	beat("started", "2")
 	beat("failed", "2")
 	from := time.Now()
-	if r := endOf(t, p, slot); r.State != pipeline.Succeeded || r.Reason != "primary-failed" || time.Since(from) > 400*time.Millisecond {
+	if r := endOf(t, p, slot); r.State != pipeline.Succeeded || r.Reason != "primary-failed" || time.Since(from) > 3*time.Second {
 		t.Errorf("failed: %s %s after %s", r.State, r.Reason, time.Since(from))
 	}
-	slot = slotIs(2 * time.Second)
+	slot = slotIs(4 * time.Second)
 	beat("failed", "2") // replayed: it is the last slot's
 	if r := endOf(t, p, slot); r.State != pipeline.Succeeded || r.Reason != "primary-missing" {
 		t.Errorf("silent: %s %s", r.State, r.Reason)
@@ -104,6 +105,7 @@ func TestHeartbeats(t *testing.T) {
 // TestClaimsOfPrimaries holds that a late primary asks and stands down, or goes
 // on while the backup waits, and that a grant is a lease.
 func TestClaimsOfPrimaries(t *testing.T) {
+	t.Parallel()
 	p := project(t, map[string]string{"pipelines/pm2/a.yaml": heard})
 	e, end := serveOnly(t, p, builtin.Kinds())
 	claim := func(slot time.Time, run string) api.Claim {
@@ -114,11 +116,11 @@ func TestClaimsOfPrimaries(t *testing.T) {
 		}
 		return c
 	}
-	slot := slotIs(2 * time.Second)
+	slot := slotIs(4 * time.Second)
 	if c := claim(slot, "1"); !c.Granted || c.Until == nil || c.Fence != 1 {
 		t.Errorf("in time: %+v", c)
 	}
-	<-time.After(1500 * time.Millisecond) // past its grace
+	<-time.After(2500 * time.Millisecond) // past its grace
 	if r, ok := decided(t, p)[slot.Unix()]; ok {
 		t.Errorf("decided under a grant: %+v", r)
 	}
@@ -128,7 +130,7 @@ func TestClaimsOfPrimaries(t *testing.T) {
 	if r := endOf(t, p, slot); r.State != pipeline.Skipped || r.Reason != "claimed-by-primary" {
 		t.Errorf("delivered under a grant: %s %s", r.State, r.Reason)
 	}
-	slot = slotIs(2 * time.Second)
+	slot = slotIs(4 * time.Second)
 	if c := claim(slot, "2"); !c.Granted {
 		t.Errorf("%+v", c)
 	}

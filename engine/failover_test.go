@@ -106,7 +106,9 @@ func TestD1BackupRunsOnlyInThePlaceOfItsPrimary(t *testing.T) {
 		return pipeline.Reading{Verdict: "unheard-of"}, nil
 	}}
 	kinds := s.kinds()
-	p := project(t, backup(", stall-after: 200ms"))
+	files := backup(", stall-after: 200ms")
+	files["pipelines/pm2/a.yaml"] = strings.Replace(files["pipelines/pm2/a.yaml"], "grace: 300ms", "grace: 900ms", 1)
+	p := project(t, files)
 	_, end := serveOnly(t, p, kinds)
 	all := map[int64]pipeline.Run{}
 	until(t, "a slot of each kind", func() bool {

@@ -189,7 +189,9 @@ func TestFunctionPlan(t *testing.T) {
 // TestDeployed calls a function by its address.
 func TestDeployed(t *testing.T) {
 	t.Parallel()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.Method + r.URL.Query().Get("a"))) }))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte(r.Method + r.URL.Query().Get("a")))
+	}))
 	t.Cleanup(s.Close)
 	x := newSite(t, nil)
 	a := x.action(t, map[string]any{"url": s.URL, "query": map[string]any{"a": 1}, "expect": map[string]any{"body-matches": "GET1"}})
