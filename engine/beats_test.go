@@ -19,7 +19,7 @@ const heard = `
 version: 1
 name: a
 system: pm2
-primary: {heartbeat: {}, every: 10s, stall-after: 6s}
+primary: {heartbeat: {}, every: 700ms, stall-after: 6s}
 grace: 2s
 overlap: allow
 schedule: {every: 4s}
@@ -57,7 +57,7 @@ func TestHeartbeats(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if r := endOf(t, p, slotIs(2*time.Second)); r.State != pipeline.Skipped || r.Reason != "primary-unknown" {
+	if r := endOf(t, p, slotIs(4*time.Second)); r.State != pipeline.Skipped || r.Reason != "primary-unknown" {
 		t.Errorf("never heard: %s %s", r.State, r.Reason)
 	}
 	slot := slotIs(4 * time.Second)
