@@ -30,7 +30,8 @@ func workTree(t *testing.T) string {
 		git clone -q ../remote.git ../other
 		cd ../other; git config user.name b; git config user.email b@example.com
 		echo two > file; git commit -qam two; git push -q origin main
-		cd ../tree; echo local > file; echo new > untracked; mkdir -p netlify/functions .github/workflows dist`)
+		cd ../tree; echo local > file; echo new > untracked; mkdir -p netlify/functions .github/workflows dist
+		echo 'exports.handler = async () => ({statusCode: 200})' > netlify/functions/digest.js`)
 	sh.Dir = dir
 	sh.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "GIT_CONFIG_NOSYSTEM=1"}
 	if out, err := sh.CombinedOutput(); err != nil {

@@ -41,7 +41,7 @@ func (w *Watch) late(ctx context.Context, f *force.Force, p *part, s *watched) e
 
 // later is when to look for a late primary after a look.
 func (s *watched) later(now time.Time, every time.Duration) time.Time {
-	if at := now.Add(every); now.After(s.Next) || at.Before(s.Next) {
+	if at := now.Add(every); !now.Before(s.Next) || at.Before(s.Next) {
 		return at
 	}
 	return s.Next

@@ -37,7 +37,7 @@ func New(env func(string) (string, bool), state string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp(base, fmt.Sprintf("%s%d-%d-", prefix, os.Getpid(), start))
+	dir, err := os.MkdirTemp(base, fmt.Sprintf("%s%d-%d-%s-", prefix, os.Getpid(), start, space()))
 	if err != nil {
 		return "", fmt.Errorf("a directory for scripts and outputs cannot be made: %w: set TMPDIR to a directory that can be written", err)
 	}
@@ -65,8 +65,18 @@ func within(dir, path string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// sweep removes the directories of processes that are dead. It is a
-// courtesy: what cannot be removed stays.
+// space names the PID namespace of this process: a pid of another one says
+// nothing here, as of an engine beside a container that shares its /tmp.
+func space() string {
+	name, err := os.Readlink("/proc/self/ns/pid") // pid:[4026531836]
+	if err != nil {
+		return "0"
+	}
+	return strings.Trim(name, "pid:[]")
+}
+
+// sweep removes the directories of processes of this PID namespace that are
+// dead. It is a courtesy: what cannot be removed stays.
 func sweep(base string) {
 	entries, err := os.ReadDir(base)
 	if err != nil {
@@ -78,7 +88,7 @@ func sweep(base string) {
 			continue
 		}
 		part := strings.Split(name, "-")
-		if len(part) != 3 {
+		if len(part) != 4 || part[2] != space() {
 			continue
 		}
 		pid, perr := strconv.Atoi(part[0])
