@@ -163,6 +163,8 @@ func (s *Shared) Get(key string, make func() any) any {
 type Set struct {
 	Actions   []Action
 	Primaries []Primary
+	// Finders find the primaries of a project, one a system.
+	Finders []Finder
 	// Plugin makes the kind of `plugin:<name>`; nil where there are no plugins.
 	Plugin func(name string) Action
 	// Send gives a message to one service, by its URL, which the error does not
@@ -182,7 +184,7 @@ type Message struct {
 // With is the same set with other plugins; it shares the schemas, which are
 // costly to make.
 func (s *Set) With(plugin func(name string) Action) *Set {
-	return &Set{Actions: s.Actions, Primaries: s.Primaries, Plugin: plugin, Send: s.Send, schemas: s.Schemas()}
+	return &Set{Actions: s.Actions, Primaries: s.Primaries, Finders: s.Finders, Plugin: plugin, Send: s.Send, schemas: s.Schemas()}
 }
 
 // Schemas are the schemas of the language with these kinds, always the same
