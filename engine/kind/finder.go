@@ -47,6 +47,9 @@ type Found struct {
 	// Note is what a person should know of it besides, in one line: as that its
 	// platform never fires its schedule.
 	Note string
+	// Evaluated is set when the source is code that was run to read it, which
+	// people are told: never without Search.Evaluate.
+	Evaluated bool
 
 	Schedules []Due    // when its platform runs it, or was meant to; none for a service
 	Secrets   []string // names of the secrets that it uses, sorted
