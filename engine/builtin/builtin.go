@@ -43,6 +43,7 @@ func Kinds() *kind.Set {
 			heartbeat.Primaries(),
 			[]kind.Primary{shell.Primary()},
 		),
+		Finders: []kind.Finder{github.Finder()},
 	}
 }
 
