@@ -58,6 +58,10 @@ type Command struct {
 	// before ours.
 	Lasting bool
 
+	// Left takes what the program leaves running, instead of ending it; nil:
+	// it is ended with the program.
+	Left *Left
+
 	// Started is called right after the start, before Run waits.
 	Started func(pid int, start uint64)
 }

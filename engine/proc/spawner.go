@@ -234,9 +234,9 @@ func (s *Spawner) Run(ctx context.Context, c Command) (Result, error) {
 	s.live[st.tag] = 0 // nobody knows its pid yet
 	s.mu.Unlock()
 	defer func() {
-		s.mu.Lock()
-		delete(s.live, st.tag)
-		s.mu.Unlock()
+		if !st.kept {
+			s.forget(st.tag)
+		}
 	}()
 	s.fork(st)
 	st.closeChildEnds()
@@ -245,6 +245,12 @@ func (s *Spawner) Run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, c.diagnose(st.path, st.err)
 	}
 	return s.supervise(ctx, &c, st)
+}
+
+func (s *Spawner) forget(tag uint64) {
+	s.mu.Lock()
+	delete(s.live, tag)
+	s.mu.Unlock()
 }
 
 // bounds takes up those that hold now, and gives how long the tree may be over
@@ -277,7 +283,10 @@ func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result,
 		c.Started(st.pid, t.start)
 	}
 	if s.quick(ctx, c, st) {
-		if s.left(t, time.Since(began)) {
+		switch left := s.left(t, time.Since(began)); {
+		case left && c.Left != nil:
+			c.Left.take(s, t, st)
+		case left:
 			_ = t.end(c.Signal, c.Grace)
 		}
 		var r Result
@@ -306,7 +315,14 @@ func (s *Spawner) supervise(ctx context.Context, c *Command, st *start) (Result,
 		_ = t.end(c.Signal, 0)
 	case r.Killed:
 		_ = t.end(c.Signal, c.Grace)
-	case s.left(t, time.Since(began)):
+	case !s.left(t, time.Since(began)):
+	case c.Left != nil && c.Left.take(s, t, st):
+		for _, k := range st.sinks {
+			k.Settle()
+		}
+		err = reap(st.pid, &r)
+		return r, err
+	default:
 		_ = t.end(c.Signal, c.Grace)
 	}
 	for _, k := range st.sinks {

@@ -23,6 +23,7 @@ type start struct {
 	child []int // descriptors that are only the child's
 	token string
 	bare  bool // it bears no mark
+	kept  bool // a Left has what it left running
 
 	ready chan struct{} // the thread has done its part
 	pid   int

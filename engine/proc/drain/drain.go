@@ -77,6 +77,48 @@ func (k *Sink) Finish() {
 	<-k.done
 }
 
+// Started reports whether Start was called.
+func (k *Sink) Started() bool { return k.r != nil }
+
+// settleMost bounds Settle, and settleLook is how often it looks.
+const (
+	settleMost = 200 * time.Millisecond
+	settleLook = time.Millisecond
+)
+
+// Settle waits, for a moment at most, until what was written so far is read and
+// handed on, while something else still holds the pipe.
+func (k *Sink) Settle() {
+	quiet := 0
+	for end := time.Now().Add(settleMost); quiet < 2 && time.Now().Before(end); time.Sleep(settleLook) {
+		select {
+		case <-k.done:
+			return
+		default:
+		}
+		if k.idle() {
+			quiet++ // twice: what was just read may not be pending yet
+		} else {
+			quiet = 0
+		}
+	}
+}
+
+// idle reports whether nothing is in the pipe or on its way.
+func (k *Sink) idle() bool {
+	raw, err := k.r.SyscallConn()
+	if err != nil {
+		return true
+	}
+	n := 0
+	if raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) != nil || err != nil {
+		return true
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return n == 0 && len(k.pending) == 0 && !k.writing
+}
+
 // Abandon closes a sink that was never started.
 func (k *Sink) Abandon() { unix.Close(k.FD) }
 
