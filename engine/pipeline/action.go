@@ -83,6 +83,12 @@ type Scope struct {
 	// Secrets are the values of the declared secrets that the step's `with`
 	// or `env` refers to, by name; for plugins.
 	Secrets map[string]string
+	// Secret gives a secret that the pipeline declares, in any letter case, for
+	// kinds whose own files name secrets; ok is false for every other one. One
+	// that is declared and not set is "".
+	Secret func(name string) (value string, ok bool)
+	// Vars are those of redund.yaml.
+	Vars map[string]any
 
 	Step    string // the step's id
 	Matrix  string // its combination, as "os=a", or ""

@@ -143,7 +143,7 @@ func (u *unit) scope(n int, out io.Writer) *pipeline.Scope {
 	j := &u.run.job
 	return &pipeline.Scope{
 		Root: j.Root, Dir: u.where, State: j.State, Temp: j.Temp, Protected: j.Protected,
-		Env: u.full.Vars, Secrets: u.secret,
+		Env: u.full.Vars, Secrets: u.secret, Secret: eval.Declared(j.Pipeline, j.Secrets), Vars: j.Vars,
 		Step: u.id, Matrix: u.rec.Matrix, Attempt: n, Run: u.run.info,
 		SuccessCodes: u.step.SuccessCodes, MemoryLimit: u.step.MemoryLimit,
 		Out: out, Mask: u.run.mask, Inside: u.inside,

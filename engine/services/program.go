@@ -227,6 +227,7 @@ func (g *program) do(ctx context.Context, uses string, with map[string]any, s *p
 	s.Attempt, s.Mask = 1, g.masker.Mask
 	s.Run = pipeline.RunInfo{Pipeline: g.of.Name, System: g.of.System, Attempt: 1}
 	s.Inside = func(path string) (string, error) { return paths.Inside(project.Root, path) }
+	s.Secret = func(string) (string, bool) { return "", false } // no kind that a service may be asks
 	s.Call = func(context.Context, string, map[string]any) (pipeline.Called, error) {
 		return pipeline.Called{}, errors.New("a service runs no pipeline")
 	}

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"maps"
+	"strings"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
@@ -38,6 +39,19 @@ func Contexts(b Base) map[string]any {
 		"params":   orEmpty(b.Params),
 		"vars":     orEmpty(b.Vars),
 		"secrets":  secrets,
+	}
+}
+
+// Declared gives the secrets that a pipeline declares, in any letter case; one
+// that is not set is empty.
+func Declared(p *pipeline.Pipeline, values map[string]string) func(name string) (string, bool) {
+	return func(name string) (string, bool) {
+		for _, declared := range p.Secrets {
+			if strings.EqualFold(declared, name) {
+				return values[declared], true
+			}
+		}
+		return "", false
 	}
 }
 
