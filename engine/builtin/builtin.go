@@ -30,7 +30,7 @@ func Kinds() *kind.Set {
 			[]kind.Action{web.Kind()},
 			git.Kinds(),
 			[]kind.Action{pm2.Kind()},
-			github.Kinds(),
+			github.Kinds(artifact.Kinds()),
 			artifact.Kinds(),
 			[]kind.Action{netlify.Kind(web.Kind())},
 			[]kind.Action{nested.Kind(), notify.Kind()},

@@ -31,7 +31,9 @@ func workTree(t *testing.T) string {
 		cd ../other; git config user.name b; git config user.email b@example.com
 		echo two > file; git commit -qam two; git push -q origin main
 		cd ../tree; echo local > file; echo new > untracked; mkdir -p netlify/functions .github/workflows dist
-		echo 'exports.handler = async () => ({statusCode: 200})' > netlify/functions/digest.js`)
+		echo 'exports.handler = async () => ({statusCode: 200})' > netlify/functions/digest.js
+mkdir -p .github/workflows
+printf 'on: workflow_dispatch\njobs: {a: {runs-on: ubuntu-latest, steps: [{run: touch made}]}}\n' > .github/workflows/marketing-sync.yml`)
 	sh.Dir = dir
 	sh.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "GIT_CONFIG_NOSYSTEM=1"}
 	if out, err := sh.CombinedOutput(); err != nil {

@@ -159,6 +159,14 @@ var projectRules = []Rule{
 		Good:    "-- scripts/sync.sh --\necho done\n-- pipelines/pm2/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - exec: [sh, ./scripts/sync.sh]\n",
 	},
 	{
+		ID: "cannot-run-here", Severity: Warning,
+		Summary: "a part of a workflow of GitHub Actions that this machine cannot run",
+		Bad: "-- .github/workflows/ci.yml --\non: workflow_dispatch\njobs:\n  test:\n    runs-on: ubuntu-latest\n    services: {db: {image: \"postgres:17\"}}\n    steps: [{run: make test}]\n" +
+			"-- pipelines/github-actions/ci.yaml --\nversion: 1\nname: ci\nsteps:\n  - uses: github/workflow\n    with: {file: .github/workflows/ci.yml}\n",
+		Good: "-- .github/workflows/ci.yml --\non: workflow_dispatch\njobs:\n  test:\n    runs-on: ubuntu-latest\n    steps: [{run: make test}]\n" +
+			"-- pipelines/github-actions/ci.yaml --\nversion: 1\nname: ci\nsteps:\n  - uses: github/workflow\n    with: {file: .github/workflows/ci.yml}\n",
+	},
+	{
 		ID: "missing-directory", Severity: Warning,
 		Summary: "a folder that a step works in is not there",
 		Bad:     "version: 1\nname: sync\nsteps:\n  - run: echo done\n    working-directory: nowhere\n",

@@ -6,14 +6,12 @@ package github
 import (
 	_ "embed" // the schema fragments
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/schema"
 )
-
-//go:embed workflow.json
-var workflow []byte
 
 //go:embed checkout.json
 var checkout []byte
@@ -28,12 +26,11 @@ var dispatch []byte
 var primary []byte
 
 // Kinds are the step kinds `github/workflow`, `github/checkout`,
-// `github/setup` and `github/dispatch`.
-func Kinds() []kind.Action {
-	return []kind.Action{
-		kind.Later("github/workflow", workflow), kind.Later("github/checkout", checkout),
-		kind.Later("github/setup", setup), Dispatch(),
-	}
+// `github/setup` and `github/dispatch`. others are the kinds of other systems
+// that stand in for actions of GitHub's in a workflow.
+func Kinds(others []kind.Action) []kind.Action {
+	own := []kind.Action{kind.Later("github/checkout", checkout), kind.Later("github/setup", setup)}
+	return slices.Concat([]kind.Action{Workflow(slices.Concat(own, others))}, own, []kind.Action{Dispatch()})
 }
 
 // decode reads `with` into a struct.

@@ -11,7 +11,10 @@ type Key struct {
 }
 
 // Value is a key with a text that is always the same.
-type Value struct{ Name, Text string }
+type Value struct {
+	Key
+	Text string
+}
 
 // Form is how the text of an input becomes the value of a key.
 type Form uint8
@@ -22,7 +25,6 @@ const (
 	AsNumber      // an integer
 	AsBool
 	AsLines // a list of the lines that are not empty
-	AsName  // a text of one component of a path
 )
 
 // Replacement is a step kind in place of an action.
@@ -30,6 +32,8 @@ type Replacement struct {
 	Kind  string
 	Note  string  // what differs
 	Fixed []Value // keys that the kind is always given
+	// Saves is set where files are saved once the job has succeeded.
+	Saves bool
 	// Key is the key for an input, in lower case, and what differs. Without a
 	// name, the input has no counterpart; without a word on that either, nobody
 	// knows it.
@@ -39,37 +43,42 @@ type Replacement struct {
 // Of gives what stands in for an action, by its name in lower case without its
 // version.
 func Of(action string) (Replacement, bool) {
+	const cached = "the files are kept on this machine, for later runs"
 	switch action {
 	case "actions/checkout":
 		return Replacement{Kind: "github/checkout", Note: "the work tree that is here is what is checked out", Key: checkoutKey}, true
 	case "actions/setup-node":
-		return Replacement{Kind: "github/setup", Note: "node is the one of this machine, its version checked", Fixed: fixed("tool", "node"), Key: setupKey("node-version")}, true
+		return Replacement{Kind: "github/setup", Note: "node is the one of this machine, its version checked", Fixed: fixed("tool", "node", AsText), Key: setupKey("node-version")}, true
 	case "actions/setup-python":
-		return Replacement{Kind: "github/setup", Note: "python is the one of this machine, its version checked", Fixed: fixed("tool", "python"), Key: setupKey("python-version")}, true
+		return Replacement{Kind: "github/setup", Note: "python is the one of this machine, its version checked", Fixed: fixed("tool", "python", AsText), Key: setupKey("python-version")}, true
 	case "actions/upload-artifact":
 		return Replacement{Kind: "artifact/upload", Note: "the files are kept on this machine, with the run", Key: uploadKey}, true
 	case "actions/download-artifact":
 		return Replacement{Kind: "artifact/download", Note: "the files are those that this run kept on this machine", Key: downloadKey}, true
 	case "actions/cache":
-		return Replacement{Kind: "cache", Note: "the files are kept on this machine, for later runs of the pipeline", Key: cacheKey}, true
+		return Replacement{Kind: "cache", Note: cached, Saves: true, Key: cacheKey}, true
+	case "actions/cache/restore":
+		return Replacement{Kind: "cache", Note: cached, Key: cacheKey}, true
+	case "actions/cache/save":
+		return Replacement{Kind: "cache", Note: cached, Fixed: fixed("save", "true", AsBool), Key: cacheKey}, true
 	}
 	return Replacement{}, false
 }
 
-func fixed(name, value string) []Value { return []Value{{Name: name, Text: value}} }
-
-const inPlace = "it means nothing where the work tree is there already"
+func fixed(name, text string, form Form) []Value {
+	return []Value{{Key: Key{Name: name, Form: form}, Text: text}}
+}
 
 func checkoutKey(input string) (Key, string) {
 	switch input {
-	case "repository", "ref", "path", "token":
+	case "repository", "ref", "path", "token", "submodules", "github-server-url":
 		return Key{Name: input}, ""
 	case "fetch-depth":
 		return Key{Name: input, Form: AsNumber}, ""
-	case "submodules":
+	case "fetch-tags":
 		return Key{Name: input, Form: AsBool}, ""
-	case "persist-credentials", "clean", "lfs", "fetch-tags", "show-progress", "set-safe-directory", "filter", "sparse-checkout", "sparse-checkout-cone-mode", "github-server-url", "ssh-strict", "ssh-user", "ssh-known-hosts", "ssh-key":
-		return Key{}, inPlace
+	case "persist-credentials", "clean", "lfs", "show-progress", "set-safe-directory", "filter", "sparse-checkout", "sparse-checkout-cone-mode", "ssh-strict", "ssh-user", "ssh-known-hosts", "ssh-key":
+		return Key{}, "it means nothing where the work tree is there already"
 	}
 	return Key{}, ""
 }
@@ -81,10 +90,12 @@ func setupKey(version string) func(string) (Key, string) {
 			return Key{Name: "version"}, ""
 		case version + "-file":
 			return Key{Name: "version-file"}, ""
-		case "cache", "cache-dependency-path", "package-manager-cache", "pip-install", "update-environment":
+		case "registry-url", "scope":
+			return Key{Name: input}, ""
+		case "cache", "cache-dependency-path", "package-manager-cache":
 			return Key{}, "package managers keep their caches on this machine by themselves"
-		case "registry-url", "scope", "always-auth", "token", "architecture", "check-latest", "mirror", "mirror-token", "allow-prereleases", "freethreaded", "pip-version":
-			return Key{}, "nothing is installed or set up here"
+		case "always-auth", "token", "architecture", "check-latest", "mirror", "mirror-token", "allow-prereleases", "freethreaded", "pip-version", "pip-install", "update-environment":
+			return Key{}, "nothing is looked up or installed here"
 		}
 		return Key{}, ""
 	}
@@ -92,13 +103,15 @@ func setupKey(version string) func(string) (Key, string) {
 
 func uploadKey(input string) (Key, string) {
 	switch input {
-	case "name":
-		return Key{Name: "name", Form: AsName}, ""
+	case "name", "if-no-files-found":
+		return Key{Name: input}, ""
 	case "path":
 		return Key{Name: "path", Form: AsLines}, ""
+	case "overwrite", "include-hidden-files":
+		return Key{Name: input, Form: AsBool}, ""
 	case "retention-days":
-		return Key{}, "artifacts are kept as long as the project's retention says"
-	case "compression-level", "overwrite", "include-hidden-files", "archive":
+		return Key{}, "artifacts stay as long as their run"
+	case "compression-level", "archive":
 		return Key{}, "files are kept as they are"
 	}
 	return Key{}, ""
@@ -106,10 +119,10 @@ func uploadKey(input string) (Key, string) {
 
 func downloadKey(input string) (Key, string) {
 	switch input {
-	case "name":
-		return Key{Name: "name", Form: AsName}, ""
-	case "path":
-		return Key{Name: "path"}, ""
+	case "name", "path", "pattern":
+		return Key{Name: input}, ""
+	case "merge-multiple":
+		return Key{Name: input, Form: AsBool}, ""
 	}
 	return Key{}, ""
 }
@@ -117,10 +130,12 @@ func downloadKey(input string) (Key, string) {
 func cacheKey(input string) (Key, string) {
 	switch input {
 	case "key":
-		return Key{Name: "name", Form: AsName}, ""
-	case "path":
-		return Key{Name: "path", Form: AsLines}, ""
-	case "enablecrossosarchive", "save-always", "upload-chunk-size":
+		return Key{Name: "key"}, ""
+	case "path", "restore-keys":
+		return Key{Name: input, Form: AsLines}, ""
+	case "lookup-only", "fail-on-cache-miss":
+		return Key{Name: input, Form: AsBool}, ""
+	case "enablecrossosarchive", "upload-chunk-size":
 		return Key{}, "it means nothing on one machine"
 	}
 	return Key{}, ""

@@ -13,7 +13,7 @@ func TestOf(t *testing.T) {
 		{"actions/setup-node", "node-version", "version", false}, {"actions/setup-node", "node-version-file", "version-file", false}, {"actions/setup-node", "cache", "", true},
 		{"actions/setup-python", "python-version", "version", false}, {"actions/setup-python", "node-version", "", false},
 		{"actions/upload-artifact", "path", "path", false}, {"actions/upload-artifact", "retention-days", "", true},
-		{"actions/download-artifact", "name", "name", false}, {"actions/cache", "key", "name", false},
+		{"actions/download-artifact", "name", "name", false}, {"actions/cache", "key", "key", false}, {"actions/cache/save", "path", "path", false}, {"actions/cache/restore", "restore-keys", "restore-keys", false},
 	} {
 		r, ok := Of(c.action)
 		if !ok {

@@ -2,7 +2,6 @@ package workflow
 
 import (
 	"cmp"
-	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -228,19 +227,23 @@ func (t *translator) strategy(under string, out *Job, s *actionlint.Strategy) {
 	pos := orPos(m.Pos, &actionlint.Pos{Line: out.Line, Col: out.Column})
 	t.exact(under+"strategy.matrix", pos)
 	out.Matrix = &Matrix{Line: pos.Line, Column: pos.Col, Expr: t.text(m.Expression)}
-	rows := slices.Collect(maps.Values(m.Rows))
-	rows = slices.DeleteFunc(rows, func(r *actionlint.MatrixRow) bool { return r == nil || r.Name == nil })
-	slices.SortFunc(rows, func(a, b *actionlint.MatrixRow) int {
-		return cmp.Or(cmp.Compare(a.Name.Pos.Line, b.Name.Pos.Line), cmp.Compare(a.Name.Pos.Col, b.Name.Pos.Col))
-	})
-	for _, r := range rows {
-		a := Axis{Name: r.Name.Value, Expr: t.text(r.Expression)}
+	for name, r := range m.Rows {
+		if r == nil {
+			continue
+		}
+		a := Axis{Name: name, Expr: t.text(r.Expression)}
+		if a.at = a.Expr; r.Name != nil { // a row that is an expression has no name of its own
+			a.Name, a.at = r.Name.Value, at(r.Name.Pos, "")
+		}
 		for _, v := range r.Values {
 			a.Values = append(a.Values, raw(v))
 		}
-		t.reads.values(a.Values, Text{Line: r.Name.Pos.Line, Column: r.Name.Pos.Col})
+		t.reads.values(a.Values, a.at)
 		out.Matrix.Axes = append(out.Matrix.Axes, a)
 	}
+	slices.SortFunc(out.Matrix.Axes, func(a, b Axis) int {
+		return cmp.Or(cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.at.Column, b.at.Column))
+	})
 	out.Matrix.Include = t.combinations(under+"strategy.matrix.include", pos, m.Include)
 	out.Matrix.Exclude = t.combinations(under+"strategy.matrix.exclude", pos, m.Exclude)
 }

@@ -16,9 +16,9 @@ func (t *translator) standIn(under string, pos *actionlint.Pos, s *Step) bool {
 	if !ok {
 		return false
 	}
-	s.Kind = r.Kind
+	s.Kind, s.Saves = r.Kind, r.Saves
 	for _, v := range r.Fixed {
-		s.Keys = append(s.Keys, Key{Name: v.Name, Value: Text{Value: v.Text, Line: s.Line, Column: s.Column}})
+		s.Keys = append(s.Keys, Key{Name: v.Name, Value: Text{Value: v.Text, Line: s.Line, Column: s.Column}, Form: v.Form})
 	}
 	t.like(under+"uses", pos, r.Note)
 	for _, v := range s.With {

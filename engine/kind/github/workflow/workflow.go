@@ -147,6 +147,7 @@ type Axis struct {
 	Name   string
 	Values []any // of texts, numbers, booleans, null, lists and mappings; texts may hold expressions
 	Expr   Text
+	at     Text // its place
 }
 
 // Combinations are those of include or exclude.
@@ -171,8 +172,9 @@ type Step struct {
 
 	// Kind is the step kind that stands in for the action, and Keys its `with`,
 	// whose texts may hold expressions; "": none does.
-	Kind string
-	Keys []Key
+	Kind  string
+	Keys  []Key
+	Saves bool // it saves files once the job has succeeded
 	// Cannot says why the step cannot run here.
 	Cannot Reason
 }

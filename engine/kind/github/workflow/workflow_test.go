@@ -130,7 +130,7 @@ func TestWords(t *testing.T) {
 	if f.Env.Vars[0].Value.Value != "1.5" || f.Env.Vars[1].Value.Value != "1.50" {
 		t.Errorf("%+v", f.Env)
 	}
-	if s := fmt.Sprint(a.Matrix.Axes, a.Matrix.Include.List, a.Matrix.Exclude.List); s != "[{os [x y] { 0 0}} {n [1 2] { 0 0}}] [map[os:z]] [map[n:1 os:x]]" {
+	if s := fmt.Sprint(a.Matrix.Axes[0].Name, a.Matrix.Axes[0].Values, a.Matrix.Axes[1].Name, a.Matrix.Axes[1].Values, a.Matrix.Include.List, a.Matrix.Exclude.List); s != "os[x y]n[1 2] [map[os:z]] [map[n:1 os:x]]" {
 		t.Error(s)
 	}
 	if a.Timeout.Value != "0.5" || a.Continue.Value != "true" || a.FailFast.Value != "false" || a.MaxParallel.Value != "2" {
