@@ -229,7 +229,7 @@ func (t *translator) workflow(w *actionlint.Workflow) {
 		t.exact("name", w.Name.Pos)
 	}
 	if f.RunName = t.text(w.RunName); w.RunName != nil {
-		t.exact("run-name", w.RunName.Pos)
+		t.like("run-name", w.RunName.Pos, "it is not shown: the run is the pipeline's")
 	}
 	for _, e := range w.On {
 		t.event(e)

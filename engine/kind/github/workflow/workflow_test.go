@@ -94,7 +94,7 @@ func TestEveryKey(t *testing.T) {
 	}
 	const e, a, u = kind.Exact, kind.Approximated, kind.Unsupported
 	for key, want := range map[string]kind.Support{
-		"name": e, "run-name": e, "on.schedule": e, "on.schedule.timezone": e, "on.push": a, "on.push.branches": a, "on.push.paths": a, "on.workflow_dispatch": e,
+		"name": e, "run-name": a, "on.schedule": e, "on.schedule.timezone": e, "on.push": a, "on.push.branches": a, "on.push.paths": a, "on.workflow_dispatch": e,
 		"on.workflow_dispatch.inputs": e, "on.workflow_call": e, "on.workflow_call.inputs": e, "on.workflow_call.secrets": e, "on.workflow_call.outputs": e,
 		"permissions": a, "env": e, "defaults.run.shell": e, "defaults.run.working-directory": e, "concurrency": a, "concurrency.cancel-in-progress": a,
 		"jobs.a.name": e, "jobs.a.runs-on": a, "jobs.a.if": e, "jobs.a.permissions": a, "jobs.a.environment": a, "jobs.a.concurrency": a, "jobs.a.outputs": e, "jobs.a.env": e,
