@@ -10,14 +10,10 @@ import (
 	"strconv"
 
 	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/kind/github/checkout"
+	"github.com/redundctl/redundctl/engine/kind/github/setup"
 	"github.com/redundctl/redundctl/schema"
 )
-
-//go:embed checkout.json
-var checkout []byte
-
-//go:embed setup.json
-var setup []byte
 
 //go:embed dispatch.json
 var dispatch []byte
@@ -29,7 +25,7 @@ var primary []byte
 // `github/setup` and `github/dispatch`. others are the kinds of other systems
 // that stand in for actions of GitHub's in a workflow.
 func Kinds(others []kind.Action) []kind.Action {
-	own := []kind.Action{kind.Later("github/checkout", checkout), kind.Later("github/setup", setup)}
+	own := []kind.Action{checkout.Kind(), setup.Kind()}
 	return slices.Concat([]kind.Action{Workflow(slices.Concat(own, others))}, own, []kind.Action{Dispatch()})
 }
 
