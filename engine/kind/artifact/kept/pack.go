@@ -49,6 +49,8 @@ func (d *Dir) Save(ctx context.Context, c Content) (done bool, err error) {
 		}
 		return false, err
 	}
+	now := d.Now()
+	_ = os.Chtimes(out.Name(), now, now) // as when it is used
 	if done, err = d.publish(out.Name(), &c); done {
 		d.thin(ctx)
 	}

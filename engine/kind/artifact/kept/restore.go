@@ -99,7 +99,7 @@ func (u *unpacking) each(f *os.File, do func(*tar.Header, string, io.Reader) err
 			return n, err
 		}
 		name := path.Join(u.below, h.Name)
-		if !filepath.IsLocal(name) || name == "." {
+		if path.IsAbs(h.Name) || !filepath.IsLocal(name) || name == "." {
 			return n, fmt.Errorf("%q does not lie in the project", h.Name)
 		}
 		if err := do(h, name, r); err != nil {

@@ -172,7 +172,14 @@ func (a *action) at(s *pipeline.Scope) (string, error) {
 	if a.Path == "" || a.Path == "." {
 		return filepath.Clean(s.Dir), nil
 	}
-	return s.Inside(a.Path)
+	dir, err := s.Inside(a.Path)
+	if err != nil {
+		return "", err
+	}
+	if rel, err := filepath.Rel(s.State, dir); s.State != "" && err == nil && filepath.IsLocal(rel) {
+		return "", fmt.Errorf("path: %s is redundctl's own: name another folder", a.Path)
+	}
+	return dir, nil
 }
 
 func (a *action) git(s *pipeline.Scope, dir string) *git {

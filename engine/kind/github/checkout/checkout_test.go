@@ -206,6 +206,7 @@ func TestPath(t *testing.T) {
 	}
 	b.put("site/full/x", "x")
 	b.refused(map[string]any{"ref": "v1", "path": "full"}, "not empty")
+	b.refused(map[string]any{"ref": "v1", "path": ".redund/tree"}, "redundctl's own")
 	b.git(b.dir, "worktree", "add", "-q", "-b", "mine", "theirs", first)
 	b.refused(map[string]any{"ref": "main", "path": "theirs"}, "stands on mine")
 	if out, err := b.run(map[string]any{"ref": "mine", "path": "theirs"}); err != nil || out.Values["branch"] != "mine" {
@@ -298,11 +299,14 @@ func TestShallow(t *testing.T) {
 // the server that it is for.
 func TestToken(t *testing.T) {
 	t.Parallel()
-	got := bearer("https://github.com", "tok3n")
+	got := bearer([]string{"A=b"}, "https://github.com", "tok3n")
 	if len(got) != 3 || !strings.HasPrefix(got[2], "GIT_CONFIG_VALUE_0=Authorization: Basic ") || got[1] != "GIT_CONFIG_KEY_0=http.https://github.com/.extraheader" {
 		t.Errorf("%v", got)
 	}
-	if bearer("http://github.com", "tok3n") != nil || bearer("https://github.com", "") != nil {
+	if got := bearer([]string{"GIT_CONFIG_COUNT=2"}, "https://github.com", "tok3n"); got[0] != "GIT_CONFIG_COUNT=3" || !strings.HasPrefix(got[1], "GIT_CONFIG_KEY_2=") {
+		t.Errorf("settings that are there already: %v", got)
+	}
+	if bearer(nil, "http://github.com", "tok3n") != nil || bearer(nil, "https://github.com", "") != nil {
 		t.Error("a token is sent in the clear, or none as one")
 	}
 }

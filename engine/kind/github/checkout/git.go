@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/redundctl/redundctl/engine/proc"
@@ -137,12 +138,21 @@ func (g *git) find(ctx context.Context, ref string) (string, error) {
 	return "", nil
 }
 
-// bearer is the environment that gives git a token for a server, so that it
-// stands neither in its arguments nor in a file.
-func bearer(server, token string) []string {
+// bearer is env with a token for a server added, so that it stands neither in
+// git's arguments nor in a file. Settings that are in env already stay.
+func bearer(env []string, server, token string) []string {
 	if token == "" || !strings.HasPrefix(server, "https://") {
 		return nil
 	}
+	n := 0
+	for _, kv := range env {
+		if v, ok := strings.CutPrefix(kv, "GIT_CONFIG_COUNT="); ok {
+			n, _ = strconv.Atoi(v)
+		}
+	}
 	basic := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + token))
-	return []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http." + strings.TrimRight(server, "/") + "/.extraheader", "GIT_CONFIG_VALUE_0=Authorization: Basic " + basic}
+	return []string{
+		fmt.Sprintf("GIT_CONFIG_COUNT=%d", n+1), fmt.Sprintf("GIT_CONFIG_KEY_%d=http.%s/.extraheader", n, strings.TrimRight(server, "/")),
+		fmt.Sprintf("GIT_CONFIG_VALUE_%d=Authorization: Basic %s", n, basic),
+	}
 }

@@ -114,7 +114,7 @@ func (a *action) fetch(ctx context.Context, g *git, remote, ref string) (string,
 	if !a.Tags {
 		args = append(args, "--no-tags")
 	}
-	if _, err := g.with(ctx, bearer(a.Server, a.Token), append(args, "--end-of-options", remote, ref)...); err != nil {
+	if _, err := g.with(ctx, bearer(g.env, a.Server, a.Token), append(args, "--end-of-options", remote, ref)...); err != nil {
 		return "", fmt.Errorf("%s cannot be fetched from %s: %w", ref, bare(remote), err)
 	}
 	return g.text(ctx, "rev-parse", "--verify", "FETCH_HEAD^{commit}")
@@ -151,7 +151,7 @@ func (a *action) finish(ctx context.Context, g *git, first bool) error {
 	if deep {
 		args = append(args, "--recursive")
 	}
-	_, err := g.with(ctx, bearer(a.Server, a.Token), args...)
+	_, err := g.with(ctx, bearer(g.env, a.Server, a.Token), args...)
 	return err
 }
 
@@ -175,7 +175,7 @@ func (a *action) clone(ctx context.Context, s *pipeline.Scope, dir string) error
 		if err := a.same(v); err != nil {
 			return err
 		}
-		commit, err := a.fetch(ctx, g, a.address(), cmpRef(a.Ref))
+		commit, err := a.fetch(ctx, g, a.address(), asked(a.Ref))
 		if err != nil || commit == v.commit {
 			return err
 		}
@@ -199,7 +199,7 @@ func (a *action) fill(ctx context.Context, g *git) error {
 	if _, err := g.text(ctx, "remote", "add", "--", "origin", bare(a.address())); err != nil {
 		return err
 	}
-	commit, err := a.fetch(ctx, g, a.address(), cmpRef(a.Ref))
+	commit, err := a.fetch(ctx, g, a.address(), asked(a.Ref))
 	if err != nil {
 		return err
 	}
@@ -209,8 +209,8 @@ func (a *action) fill(ctx context.Context, g *git) error {
 	return a.finish(ctx, g, true)
 }
 
-// cmpRef is a ref that a remote knows.
-func cmpRef(ref string) string {
+// asked is a ref that a remote knows.
+func asked(ref string) string {
 	if ref == "" {
 		return "HEAD"
 	}

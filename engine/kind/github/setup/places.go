@@ -7,15 +7,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/Masterminds/semver/v3"
 )
 
 // found is an installed tool.
 type found struct {
 	path    string // of the program
 	version string
-	parsed  *semver.Version
+	parsed  version
 	loose   bool // its folder holds other programs too
 }
 
@@ -44,7 +42,7 @@ func (s *search) choose(w wish) (choice, bool) {
 	s.all()
 	var best *found
 	for i := range s.seen {
-		if x := &s.seen[i]; w.is(x.parsed) && (best == nil || x.parsed.GreaterThan(best.parsed)) {
+		if x := &s.seen[i]; w.is(x.parsed) && (best == nil || x.parsed.compare(best.parsed) > 0) {
 			best = x
 		}
 	}
@@ -93,8 +91,8 @@ func (s *search) ask(path string, loose bool) (found, bool) {
 		return found{}, false
 	}
 	text := s.version(path)
-	v, err := semver.NewVersion(text)
-	if err != nil {
+	v, ok := read(text)
+	if !ok {
 		return found{}, false
 	}
 	f := found{path, text, v, loose}
@@ -191,19 +189,19 @@ func (s *search) folders() []string {
 			out = append(out, list...)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b string) int { return guess(b).Compare(guess(a)) })
+	slices.SortStableFunc(out, func(a, b string) int { return guess(b).compare(guess(a)) })
 	return out
 }
 
 // guess is the version that the name of a folder tells of what is in it.
-func guess(dir string) *semver.Version {
+func guess(dir string) version {
 	for range 3 {
 		dir = filepath.Dir(dir)
-		if v, err := semver.NewVersion(versionIn(filepath.Base(dir))); err == nil {
+		if v, ok := read(versionIn(filepath.Base(dir))); ok {
 			return v
 		}
 	}
-	return &semver.Version{}
+	return version{}
 }
 
 // escape writes a path so that a glob takes it for what it is.
@@ -230,7 +228,7 @@ func inPath(env []string, name string) (string, bool) {
 func (s *search) missing(w wish, where string) error {
 	var have []string
 	list := slices.Clone(s.seen)
-	slices.SortFunc(list, func(a, b found) int { return b.parsed.Compare(a.parsed) })
+	slices.SortFunc(list, func(a, b found) int { return b.parsed.compare(a.parsed) })
 	for _, f := range list {
 		if text := f.version + " at " + f.path; len(have) < 8 {
 			have = append(have, text)

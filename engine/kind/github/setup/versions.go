@@ -10,14 +10,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/Masterminds/semver/v3"
 )
 
 // wish is a range of versions.
 type wish struct {
 	text string // as it stands in the file
-	is   func(*semver.Version) bool
+	is   func(version) bool
 }
 
 // lts are the lines of Node.js that get long support, by their names, which
@@ -39,14 +37,13 @@ func parse(tool, text string) (wish, error) {
 		}
 	}
 	if word == "" || word == "latest" || word == "stable" || word == "*" || word == "x" {
-		return wish{text, func(*semver.Version) bool { return true }}, nil
+		return wish{text, func(version) bool { return true }}, nil
 	}
-	c, err := semver.NewConstraint(word)
-	if err != nil || len(word) > 200 {
+	list, ok := parseRanges(word)
+	if !ok || len(word) > 200 {
 		return wish{}, fmt.Errorf("version: %q is no version or range, as 20, 20.x or >=18", text)
 	}
-	c.IncludePrerelease = strings.Contains(word, "-")
-	return wish{text, c.Check}, nil
+	return wish{text, list.has}, nil
 }
 
 // named reads the words that stand for versions of Node.js.
@@ -54,11 +51,11 @@ func named(text, word string) (wish, bool, error) {
 	name, ok := strings.CutPrefix(word, "lts/")
 	switch {
 	case word == "node" || word == "current" || word == "latest":
-		return wish{text, func(*semver.Version) bool { return true }}, true, nil
+		return wish{text, func(version) bool { return true }}, true, nil
 	case !ok && word != "lts":
 		return wish{}, false, nil
 	case !ok || name == "*":
-		return wish{text, func(v *semver.Version) bool { return v.Major() >= 4 && v.Major()%2 == 0 }}, true, nil
+		return wish{text, func(v version) bool { return v.n[0] >= 4 && v.n[0]%2 == 0 }}, true, nil
 	}
 	lines := strings.Fields(lts)
 	if back, err := strconv.Atoi(name); err == nil && back <= 0 && -back < len(lines) {
@@ -67,7 +64,7 @@ func named(text, word string) (wish, bool, error) {
 	for i, line := range lines {
 		if line == name {
 			major := uint64(4 + 2*i)
-			return wish{text, func(v *semver.Version) bool { return v.Major() == major }}, true, nil
+			return wish{text, func(v version) bool { return v.n[0] == major }}, true, nil
 		}
 	}
 	return wish{}, false, fmt.Errorf("version: %q is no line of Node.js with long support: those known are %s", text, strings.Join(lines, ", "))
@@ -81,6 +78,9 @@ func python(text, word string) (string, error) {
 	word = strings.TrimPrefix(word, "cpython")
 	word = strings.TrimPrefix(word, "python")
 	word = strings.TrimSuffix(word, "-dev") // the newest of a line, which here is any of it
+	if text := word; strings.Contains(text, "||") {
+		return text, nil
+	}
 	var out []string
 	for _, part := range strings.Split(word, ",") {
 		part = strings.TrimSpace(part)
@@ -101,22 +101,25 @@ func python(text, word string) (string, error) {
 			out = append(out, part)
 		}
 	}
-	return strings.Join(out, ", "), nil
+	return strings.Join(out, " "), nil
 }
 
-// versionIn finds the version in what a tool prints.
+// versionIn finds the version in what a tool prints: the first number with a dot
+// in it.
 func versionIn(text string) string {
-	m := regexp.MustCompile(`\d+\.\d+(\.\d+)?([-+.]?[0-9A-Za-z.-]+)?`).FindString(text)
-	for m != "" {
-		if _, err := semver.NewVersion(m); err == nil {
-			return m
-		}
-		m = regexp.MustCompile(`^\d+\.\d+(\.\d+)?`).FindString(m)
-		if _, err := semver.NewVersion(m); err != nil {
-			return ""
-		}
+	return regexp.MustCompile(`\d+\.\d+(\.\d+)?(-[0-9A-Za-z.-]+|(a|b|rc)\d+)?`).FindString(text)
+}
+
+// read reads a version that a tool has told.
+func read(text string) (version, bool) {
+	m := regexp.MustCompile(`^(\d+\.\d+(?:\.\d+)?)((?:a|b|rc)\d+)$`).FindStringSubmatch(text)
+	if m != nil { // as Python writes what comes before a release
+		v, n, ok := partial(m[1])
+		v.pre = m[2]
+		return v, ok && n > 1
 	}
-	return m
+	v, n, ok := partial(strings.ToLower(text))
+	return v, ok && n > 1
 }
 
 // fileLimit is how much of a file is read for a version.
