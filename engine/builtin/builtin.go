@@ -12,6 +12,7 @@ import (
 	"github.com/redundctl/redundctl/engine/kind/heartbeat"
 	"github.com/redundctl/redundctl/engine/kind/nested"
 	"github.com/redundctl/redundctl/engine/kind/netlify"
+	"github.com/redundctl/redundctl/engine/kind/netlify/finder"
 	"github.com/redundctl/redundctl/engine/kind/notify"
 	"github.com/redundctl/redundctl/engine/kind/plugin"
 	"github.com/redundctl/redundctl/engine/kind/pm2"
@@ -43,7 +44,10 @@ func Kinds() *kind.Set {
 			heartbeat.Primaries(),
 			[]kind.Primary{shell.Primary()},
 		),
-		Finders: []kind.Finder{github.Finder()},
+		Finders: []kind.Finder{
+			github.Finder(),
+			finder.Finder(),
+		},
 	}
 }
 
