@@ -20,7 +20,7 @@ import (
 
 // Limit is how many bytes of source are read at the most: a function that is
 // larger is the output of a bundler, not its source.
-const Limit = 1 << 20
+const Limit = 512 << 10
 
 // Source is what a function's source says. The zero value says nothing.
 type Source struct {

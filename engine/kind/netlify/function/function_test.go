@@ -78,6 +78,7 @@ func TestBroken(t *testing.T) {
 		"exports.handler = async ( => {}":                                  `a/f.js:1:27: `,
 		"x = 1\n<<<<<<< HEAD\ny\n=======\nz\n>>>>>>> main\n":               "f.js:2: a merge conflict was left in it",
 		"\n" + strings.Repeat("(", 10000):                                  "f.js:2: it is nested too deeply",
+		"\n\n" + strings.Repeat("!", 30000):                                "f.js:3: it is nested too deeply",
 		strings.Repeat(" ", function.Limit+1):                              "no source of a function has more",
 		"exports.handler = () => {\n  return { statusCode: 200; body: 1 }": "f.js:2:27: ",
 	} {
