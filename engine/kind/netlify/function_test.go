@@ -177,7 +177,7 @@ func TestFunctionPlan(t *testing.T) {
 			t.Errorf("%s: %v %v", file, effects, err)
 		}
 	}
-	if _, err := kindtest.Plan(t, x.action(t, map[string]any{"file": "bad.js"}), x.s); err == nil || !strings.Contains(err.Error(), "bad.js:1:1") {
+	if _, err := kindtest.Plan(t, x.action(t, map[string]any{"file": "bad.js"}), x.s); err == nil || !strings.Contains(err.Error(), "bad.js:1: a merge conflict") {
 		t.Error(err)
 	}
 	k := netlify.Kind(web.Kind())

@@ -26,7 +26,7 @@ import (
 )
 
 //go:embed function.json
-var function []byte
+var fragment []byte
 
 // The values of `event`.
 const (
@@ -77,7 +77,7 @@ func (o *order) limit() time.Duration {
 // Kind is the step kind `netlify/function`; request is the kind that sends a
 // request, which calls a deployed function.
 func Kind(request kind.Action) kind.Action {
-	return kind.Action{Name: "netlify/function", Fragment: function, Check: check, Build: func(with map[string]any, d kind.Deps) (pipeline.Action, error) {
+	return kind.Action{Name: "netlify/function", Fragment: fragment, Check: check, Build: func(with map[string]any, d kind.Deps) (pipeline.Action, error) {
 		var o order
 		if err := schema.Decode(with, &o); err != nil {
 			return nil, err

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/adhocore/gronx"
 	"github.com/evanw/esbuild/pkg/api"
+
+	"github.com/redundctl/redundctl/engine/kind/netlify/function"
 )
 
 // source is what is known of a function without running it.
@@ -27,49 +28,26 @@ type source struct {
 // typed are the endings that node 18 and 20 cannot run.
 var typed = []string{".ts", ".mts", ".cts", ".tsx", ".jsx"}
 
-// Patterns are compiled when they are used: a start must not pay for them.
-const (
-	handlers = `(?:^|[^\w.])(?:module\.)?exports\.handler\s*=[^=]|module\.exports\s*=\s*\{[^}]*\bhandler\b`
-	crons    = `\bschedule\s*[(:]\s*["']([^"']+)["']`
-)
-
-// look reads a function's source; nothing of it is run.
+// look reads a function's source; nothing of it is run. What a bundler made, too
+// large to be a source, is known when it is loaded.
 func look(file string) (source, error) {
 	s := source{file: file}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return s, fmt.Errorf("the function cannot be read: %w", err)
 	}
-	r := api.Build(api.BuildOptions{EntryPoints: []string{file}, Outdir: filepath.Dir(file), Metafile: true, LogLevel: api.LogLevelSilent})
-	if err := problem(r.Errors); err != nil {
+	read, err := function.Read(file, text)
+	if err != nil && !errors.Is(err, function.ErrLarge) {
 		return s, err
 	}
-	var meta struct {
-		Inputs  map[string]struct{ Format string }
-		Outputs map[string]struct{ Exports []string }
-	}
-	if err := json.Unmarshal([]byte(r.Metafile), &meta); err != nil {
-		return s, err
-	}
-	var exports []string
-	module := false
-	for _, o := range meta.Outputs {
-		exports = append(exports, o.Exports...)
-	}
-	for _, i := range meta.Inputs {
-		module = module || i.Format == "esm"
-	}
-	switch {
-	case slices.Contains(exports, "handler"), regexp.MustCompile(handlers).Match(text):
-		s.contract = "v1"
-	case slices.Contains(exports, "default"):
-		s.contract = "v2"
-	}
-	if m := regexp.MustCompile(crons).FindSubmatch(text); m != nil {
-		s.schedule = string(m[1])
+	s.contract = read.Contract
+	for _, x := range read.Schedules {
+		if s.schedule == "" {
+			s.schedule = x.Cron
+		}
 	}
 	ext := filepath.Ext(file)
-	s.build = slices.Contains(typed, ext) || ext == ".js" && module && !typeModule(file)
+	s.build = slices.Contains(typed, ext) || ext == ".js" && read.Module && !typeModule(file)
 	s.esm = !s.build && (ext == ".mjs" || ext == ".js" && typeModule(file))
 	return s, nil
 }
@@ -86,19 +64,6 @@ func typeModule(file string) bool {
 			return false
 		}
 	}
-}
-
-// problem is the first of what esbuild did not like, with its place.
-func problem(list []api.Message) error {
-	if len(list) == 0 {
-		return nil
-	}
-	m := list[0]
-	text := oneLine(m.Text)
-	if m.Location == nil {
-		return errors.New(text)
-	}
-	return fmt.Errorf("%s:%d:%d: %s", filepath.Base(m.Location.File), m.Location.Line, m.Location.Column+1, text)
 }
 
 // made writes what node can run of a source that it cannot, and returns it with
@@ -149,7 +114,7 @@ func translate(file, to string, format api.Format) ([]byte, error) {
 		EntryPoints: []string{file}, Outfile: to, Bundle: true, Packages: api.PackagesExternal, Platform: api.PlatformNode,
 		Target: api.ES2022, Format: format, Sourcemap: api.SourceMapInline, SourcesContent: api.SourcesContentExclude, LogLevel: api.LogLevelSilent,
 	})
-	if err := problem(r.Errors); err != nil {
+	if err := function.Problem(r.Errors); err != nil {
 		return nil, err
 	}
 	if len(r.OutputFiles) != 1 {

@@ -8,6 +8,7 @@ package finder
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -127,10 +128,10 @@ func read(file string) ([]byte, error) {
 		return nil, fmt.Errorf("it cannot be read: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("it is no file")
+		return nil, errors.New("it is no file")
 	}
 	if info.Size() > function.Limit {
-		return nil, fmt.Errorf("it has %d bytes, and no source of a function has more than %d", info.Size(), function.Limit)
+		return nil, fmt.Errorf("%w: %d bytes, where %d are the most", function.ErrLarge, info.Size(), function.Limit)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -265,7 +265,7 @@ func TestLinks(t *testing.T) {
 	same(t, said(find(t, kind.Search{Root: root})), []string{`a netlify/functions/a.mjs:2 "@hourly"@a.mjs:2`, `b netlify/functions/b.mjs:2 "@hourly"@b.mjs:2`})
 }
 
-// TestMany finds 750 functions within seconds, on any machine.
+// TestMany finds 750 functions, in a second or two where nothing else runs.
 func TestMany(t *testing.T) {
 	files := map[string]string{}
 	for i := range 750 {
@@ -281,7 +281,7 @@ func TestMany(t *testing.T) {
 	took := time.Since(start)
 	runtime.ReadMemStats(&after)
 	t.Logf("%d in %s, %d KB of stack and heap more", len(found), took, (int64(after.Sys)-int64(before.Sys))>>10)
-	if len(found) != 750 || took > 20*time.Second {
+	if len(found) != 750 || took > time.Minute {
 		t.Errorf("%d in %s", len(found), took)
 	}
 }

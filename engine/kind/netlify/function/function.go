@@ -22,6 +22,9 @@ import (
 // larger is the output of a bundler, not its source.
 const Limit = 512 << 10
 
+// ErrLarge says that a source is larger than Limit.
+var ErrLarge = errors.New("too large for the source of a function")
+
 // Source is what a function's source says. The zero value says nothing.
 type Source struct {
 	Contract  string // v1, v2, or "" where it cannot be told
@@ -60,7 +63,7 @@ func Extensions() []string {
 func Read(name string, text []byte) (Source, error) {
 	base := filepath.Base(name)
 	if len(text) > Limit {
-		return Source{}, fmt.Errorf("%s: it has %d bytes, and no source of a function has more than %d", base, len(text), Limit)
+		return Source{}, fmt.Errorf("%s: %w: %d bytes, where %d are the most", base, ErrLarge, len(text), Limit)
 	}
 	if line := deep(text); line > 0 {
 		return Source{}, fmt.Errorf("%s:%d: it is nested too deeply", base, line)

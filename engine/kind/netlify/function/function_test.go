@@ -78,8 +78,10 @@ func TestBroken(t *testing.T) {
 		"exports.handler = async ( => {}":                                  `a/f.js:1:27: `,
 		"x = 1\n<<<<<<< HEAD\ny\n=======\nz\n>>>>>>> main\n":               "f.js:2: a merge conflict was left in it",
 		"\n" + strings.Repeat("(", 10000):                                  "f.js:2: it is nested too deeply",
+		strings.Repeat("a,", 60000) + "b":                                  "f.js:1: it is nested too deeply",
+		strings.Repeat("if(a)b;else ", 6000) + "b":                         "f.js:1: it is nested too deeply",
 		"\n\n" + strings.Repeat("!", 30000):                                "f.js:3: it is nested too deeply",
-		strings.Repeat(" ", function.Limit+1):                              "no source of a function has more",
+		strings.Repeat(" ", function.Limit+1):                              "too large for the source of a function: 524289 bytes",
 		"exports.handler = () => {\n  return { statusCode: 200; body: 1 }": "f.js:2:27: ",
 	} {
 		_, err := function.Read("a/f.js", []byte(text))
