@@ -42,6 +42,7 @@ type call struct {
 	Kind    string            `json:"kind"`
 	Name    string            `json:"name"`
 	ID      string            `json:"id"`
+	Mark    string            `json:"mark"` // what the result begins with
 	Timeout int64             `json:"timeoutMs"`
 	Method  string            `json:"method"`
 	URL     string            `json:"url"`
@@ -144,7 +145,11 @@ func (a *action) invoke(ctx context.Context, s *pipeline.Scope, src source) (res
 	case ended.Killed:
 		return r, nil, context.Cause(ctx)
 	}
-	if err := json.Unmarshal(told.Bytes(), &r); err != nil {
+	_, answer, _ := bytes.Cut(told.Bytes(), []byte(c.Mark))
+	if err := json.Unmarshal(answer, &r); err != nil {
+		if ended.Code == 0 && ended.Signal == "" { // as an Exit it would be a success
+			return r, nil, errors.New(a.File + " ended its process before it answered, with exit code 0")
+		}
 		return r, nil, &pipeline.Exit{Code: ended.Code, Signal: ended.Signal, Reason: a.File + " ended its process before it answered"}
 	}
 	return r, log, nil
@@ -176,7 +181,7 @@ func (a *action) name() string {
 // call is the request that the function is given.
 func (a *action) call(src source, env map[string]string) (call, error) {
 	c := call{
-		File: src.file, ESM: src.esm, Mapped: src.build, Kind: a.Event, Name: a.name(), ID: rand.Text(), Timeout: a.limit().Milliseconds(),
+		File: src.file, ESM: src.esm, Mapped: src.build, Kind: a.Event, Name: a.name(), ID: rand.Text(), Mark: "\x00" + rand.Text(), Timeout: a.limit().Milliseconds(),
 		Method: a.Method, Headers: map[string]string{}, Body: a.Body, MaxBody: bodyLimit, Keep: keepLimit,
 	}
 	base := env["URL"]

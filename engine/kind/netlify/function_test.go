@@ -3,6 +3,7 @@ package netlify_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -119,7 +120,7 @@ func TestFunctions(t *testing.T) {
 		"never answers":    {"f.js", `exports.handler = () => new Promise(() => {})`, nil, 0, "", "ended its process before it answered", ""},
 		"exit":             {"f.js", `exports.handler = () => process.exit(7)`, nil, 0, "", "exit code 7: f.js ended its process", ""},
 		"large body":       {"f.js", `exports.handler = async () => ({statusCode: 200, body: 'x'.repeat(8e6)})`, nil, 200, "xxxx", "", ""},
-		"large log":        {"f.js", `exports.handler = async () => { for (let i = 0; i < 20000; i++) console.log('line', i); return {statusCode: 200} }`, map[string]any{"expect": map[string]any{"log-matches": "line 19999"}}, 200, "", "", "line 19999"},
+		"large log":        {"f.js", `exports.handler = async () => { for (let i = 0; i < 200000; i++) console.log('line', i); return {statusCode: 200} }`, map[string]any{"expect": map[string]any{"log-matches": "line 199999"}}, 200, "", "", "line 199999"},
 		"json on stdout":   {"f.js", `exports.handler = async () => { console.log('{"status":500}'); require('child_process').execSync('echo child', {stdio: 'inherit'}); return {statusCode: 200, body: 'own'} }`, nil, 200, "own", "", "child"},
 		"status 500":       {"f.js", `exports.handler = async () => ({statusCode: 500, body: '{"message":"broken"}'})`, nil, 500, "", "answered 500 Internal Server Error: broken", ""},
 		"no answer":        {"f.js", `exports.handler = async () => {}`, nil, 0, "", "breaks the contract: Error: the handler returned no answer", ""},
@@ -131,6 +132,32 @@ func TestFunctions(t *testing.T) {
 		"expect body":      {"f.js", `exports.handler = async () => ({statusCode: 200, body: '{"ok":false}'})`, map[string]any{"expect": map[string]any{"json": map[string]any{"ok": true}}}, 200, "", `differs from what is expected at ".ok"`, ""},
 		"expect log":       {"f.js", `exports.handler = async () => ({statusCode: 200})`, map[string]any{"expect": map[string]any{"log-matches": "done"}}, 200, "", "what it logged does not match", ""},
 		"expect header":    {"f.js", `exports.handler = async () => ({statusCode: 200, headers: {'X-A': '1'}})`, map[string]any{"expect": map[string]any{"header": map[string]any{"X-A": "2"}}}, 200, "", `the header X-A is "1"`, ""},
+		"expect status":    {"f.js", `exports.handler = async () => ({statusCode: 302, headers: {location: '/x'}})`, map[string]any{"expect": map[string]any{"status": 302}}, 302, "", "", ""},
+		"esm base64 bytes": {"f.mjs", `export const handler = async () => ({statusCode: 200, body: Buffer.from([0x68, 0xff, 0x69]).toString('base64'), isBase64Encoded: true})`, nil, 200, "h\uFFFDi", "", ""},
+		"many headers":     {"f.js", `exports.handler = async (e) => ({statusCode: 200, multiValueHeaders: {'X-A': ['1', '2']}, body: e.multiValueHeaders['x-q'][0] + e.multiValueQueryStringParameters.a[0] + e.rawQuery})`, map[string]any{"headers": map[string]any{"X-Q": "h"}, "query": map[string]any{"a": "v"}, "expect": map[string]any{"header": map[string]any{"X-A": "1, 2"}}}, 200, "hva=v", "", ""},
+		"cookies":          {"f.mjs", `export default async (r, context) => { const h = new Headers(); h.append('set-cookie', 'a=' + context.cookies.get('in')); h.append('set-cookie', 'b=2'); return new Response('', {headers: h}) }`, map[string]any{"headers": map[string]any{"cookie": "in=1"}, "expect": map[string]any{"header": map[string]any{"Set-Cookie": "a=1, b=2"}}}, 200, "", "", ""},
+		"client context":   {"f.js", `exports.handler = async (e, c) => ({statusCode: 200, body: typeof c.clientContext + (c.getRemainingTimeInMillis() > 50000) + c.awsRequestId.length})`, nil, 200, "objecttrue26", "", ""},
+		"background v2":    {"f-background.mjs", `export default async (r) => { console.log('got ' + await r.text()); return new Response('x', {status: 500}) }`, map[string]any{"event": "background", "method": "POST", "body": "job"}, 202, "", "", "got job"},
+		"event noise":      {"f.js", `require('fs').writeSync(3, '{"phase":"done","status":200}'); exports.handler = async () => ({statusCode: 201, body: 'real'})`, nil, 201, "real", "", ""},
+		"noise alone":      {"f.js", `require('fs').writeSync(3, '{"phase":"done","status":200}'); exports.handler = async () => process.exit(0)`, nil, 0, "", "f.js ended its process before it answered, with exit code 0", ""},
+		"closed":           {"f.js", `require('fs').closeSync(3); exports.handler = async () => ({statusCode: 200})`, nil, 0, "", "f.js ended its process before it answered, with exit code 0", ""},
+		"exit on load":     {"f.js", `process.exit(0)`, nil, 0, "", "f.js ended its process before it answered, with exit code 0", ""},
+		"killed":           {"f.js", `exports.handler = () => process.kill(process.pid, 'SIGKILL')`, nil, 0, "", "SIGKILL", ""},
+		"rejects unseen":   {"f.js", `exports.handler = () => new Promise(() => { Promise.reject(new Error('unseen')); setTimeout(() => {}, 1000) })`, nil, 0, "", "nobody caught it: Error: unseen", ""},
+		"wait until fails": {"f.mjs", `export default async (r, context) => { context.waitUntil(Promise.reject(new Error('later'))); return new Response('x') }`, nil, 0, "", "Error: later (f.mjs:1)", ""},
+		"throws nothing":   {"f.js", `exports.handler = async () => { throw undefined }`, nil, 0, "", "failed: undefined", ""},
+		"odd answer":       {"f.js", `exports.handler = async () => 'ok'`, nil, 0, "", "the answer has no statusCode", ""},
+		"object body":      {"f.js", `exports.handler = async () => ({statusCode: 200, body: {a: 1}})`, nil, 0, "", "the body of the answer is not a string", ""},
+		"odd v2 answer":    {"f.mjs", `export default async () => 'ok'`, nil, 0, "", "neither a Response nor undefined", ""},
+		"stream":           {"f.mjs", `export default async () => new Response(new ReadableStream({ start(c) { c.enqueue(new TextEncoder().encode('one ')); setTimeout(() => { c.enqueue(new TextEncoder().encode('two')); c.close() }, 20) } }))`, nil, 200, "one two", "", ""},
+		"endless stream":   {"f.mjs", `export default async () => new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(1 << 16).fill(120)) } }))`, nil, 200, "xxxx", "", ""},
+		"silent stream":    {"f.mjs", `setInterval(() => {}, 1000); export default async () => new Response(new ReadableStream({ pull() { return new Promise(() => {}) } }))`, map[string]any{"timeout": "2s"}, 0, "", "f.mjs took longer than 2s", ""},
+		"streaming v1":     {"f.mjs", `import { Readable } from 'node:stream'; export const handler = async () => ({statusCode: 200, body: Readable.toWeb(Readable.from(['a', 'b']))})`, nil, 200, "ab", "", ""},
+		"top-level await":  {"f.mjs", `const x = await Promise.resolve('waited'); export default () => new Response(x)`, nil, 200, "waited", "", ""},
+		"missing in ts":    {"f.ts", `import x from 'nowhere'; export const handler = async () => ({ statusCode: x })`, nil, 0, "", "cannot be loaded: Error: Cannot find module 'nowhere'", ""},
+		"missing file":     {"f.ts", `import x from './gone'; export const handler = async () => ({ statusCode: x })`, nil, 0, "", `f.ts:1:15: Could not resolve "./gone"`, ""},
+		"jsx":              {"f.tsx", `const React = { createElement: (t: string) => t }; export default async () => new Response(<b/>)`, nil, 200, "b", "", ""},
+		"child fails":      {"f.js", `exports.handler = async () => { require('child_process').execSync('node gone.js', {stdio: 'pipe'}); return {statusCode: 200} }`, nil, 0, "", "Error: Command failed: node gone.js", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newSite(t, map[string]string{c.file: c.text, "word.ts": `export const word: string = 'word'`, "data.json": `{"x": 7}`})
@@ -140,13 +167,16 @@ func TestFunctions(t *testing.T) {
 			if c.wrong == "" && err != nil || c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong) || strings.Contains(err.Error(), "\n")) {
 				t.Fatalf("error %v; log %s", err, x.log)
 			}
+			if exit := new(pipeline.Exit); errors.As(err, &exit) && exit.Code == 0 && exit.Signal == "" {
+				t.Errorf("%v has exit code 0, which counts as a success", err)
+			}
 			if c.status != 0 && out.Values["status"] != c.status || c.body != "" && !strings.Contains(out.Values["body"].(string), c.body) {
 				t.Errorf("%v; log %s", out.Values, x.log)
 			}
 			if !strings.Contains(x.log.String(), c.logged) {
 				t.Errorf("log %s", x.log)
 			}
-			if name == "large body" && !out.Truncated {
+			if (name == "large body" || name == "endless stream") && !out.Truncated {
 				t.Error("it is not said that the body was cut")
 			}
 			left, err := filepath.Glob(filepath.Join(x.root, filepath.Dir(c.file), ".redundctl-*"))
@@ -164,6 +194,48 @@ func TestNoNode(t *testing.T) {
 	x.s.Env = []string{"PATH=/nowhere"}
 	if _, err := x.action(t, map[string]any{"file": "f.js"}).Run(t.Context(), x.s); err == nil || !strings.Contains(err.Error(), "node 18 or newer") {
 		t.Error(err)
+	}
+}
+
+// TestOldNode names the version.
+func TestOldNode(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, map[string]string{"f.js": `exports.handler = async () => ({statusCode: 200})`, "old.cjs": `Object.defineProperty(process, 'versions', {value: {node: '16.20.2'}})`})
+	x.s.Env = append(x.s.Env, "NODE_OPTIONS=--require="+filepath.Join(x.root, "old.cjs"))
+	if _, err := x.action(t, map[string]any{"file": "f.js"}).Run(t.Context(), x.s); err == nil || !strings.Contains(err.Error(), "need node 18 or newer, and this is 16.20.2") {
+		t.Error(err)
+	}
+}
+
+// TestUnwritable translates a function elsewhere where nothing can be written
+// beside it: here every new name would be too long, for root too.
+func TestUnwritable(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, nil)
+	const length = 4083 // of 4095: the sources' names are shorter than 12 bytes, that of a new file is longer
+	dir := ""
+	for room := length - len(x.root); room > 0; room = length - len(x.root) - len(dir) {
+		n := min(room-1, 200)
+		if room-1-n == 1 { // too little for another folder
+			n--
+		}
+		dir += "/" + strings.Repeat("d", n)
+	}
+	if err := os.MkdirAll(x.root+dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"f.ts": typed, "word.ts": `export const word: string = 'word'`, "data.json": `{"x": 7}`} {
+		if err := os.WriteFile(filepath.Join(x.root+dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f, err := os.CreateTemp(x.root+dir, ".redundctl-*.cjs"); err == nil {
+		f.Close()
+		t.Fatal("a file could be made beside the source")
+	}
+	out, err := x.action(t, map[string]any{"file": dir[1:] + "/f.ts"}).Run(t.Context(), x.s)
+	if err != nil || out.Values["body"] != "wordup7GET" {
+		t.Errorf("%v %v, log %s", out.Values, err, x.log)
 	}
 }
 

@@ -6,12 +6,14 @@ const path = require('path');
 const Module = require('module');
 const exit = process.exit.bind(process);
 const q = JSON.parse(fs.readFileSync(0, 'utf8'));
+const mark = q.mark; // nothing that the function writes to descriptor 3 begins so
+delete q.mark;
 let told = false;
 
 function tell(result) {
   if (told) return;
   told = true;
-  const text = Buffer.from(JSON.stringify(result));
+  const text = Buffer.from(mark + JSON.stringify(result));
   for (let done = 0; done < text.length;) {
     try {
       done += fs.writeSync(3, text, done);
@@ -104,7 +106,7 @@ function v1(call) {
   });
 }
 
-function answerOf(v) {
+async function answerOf(v) {
   if (v === undefined || v === null) {
     if (q.kind === 'http') throw Object.assign(new Error('the handler returned no answer: return {statusCode, body}'), { contract: true });
     return { status: 204, headers: {}, body: Buffer.alloc(0) };
@@ -116,7 +118,8 @@ function answerOf(v) {
   const headers = {};
   for (const [k, x] of Object.entries(v.headers || {})) headers[k.toLowerCase()] = String(x);
   for (const [k, x] of Object.entries(v.multiValueHeaders || {})) headers[k.toLowerCase()] = [].concat(x).join(', ');
-  let body = v.body === undefined || v.body === null ? '' : v.body;
+  const body = v.body === undefined || v.body === null ? '' : v.body;
+  if (typeof body.getReader === 'function') return { status: v.statusCode, headers, ...await read(v) };
   if (typeof body !== 'string') throw Object.assign(new Error('the body of the answer is not a string: use JSON.stringify'), { contract: true });
   return { status: v.statusCode, headers, body: Buffer.from(body, v.isBase64Encoded ? 'base64' : 'utf8') };
 }
@@ -148,8 +151,15 @@ async function v2(call) {
   };
   const v = await call(request, context);
   if (v !== undefined && !(v instanceof Response)) throw Object.assign(new Error('the function returned neither a Response nor undefined'), { contract: true });
-  const out = v === undefined ? { status: 204, headers: {}, body: Buffer.alloc(0) } : { status: v.status, headers: Object.fromEntries(v.headers), ...await read(v) };
+  const out = v === undefined ? { status: 204, headers: {}, body: Buffer.alloc(0) } : { status: v.status, headers: headersOf(v.headers), ...await read(v) };
   for (const r of await Promise.allSettled(waiting)) if (r.status === 'rejected') throw r.reason;
+  return out;
+}
+
+// headersOf keeps every cookie: an object has one value a name.
+function headersOf(h) {
+  const out = Object.fromEntries(h);
+  if (h.getSetCookie && out['set-cookie'] !== undefined) out['set-cookie'] = h.getSetCookie().join(', ');
   return out;
 }
 
@@ -159,8 +169,9 @@ async function read(response) {
   let bytes = 0;
   if (response.body) {
     for await (const part of response.body) {
-      parts.push(part);
-      bytes += part.length;
+      const piece = Buffer.from(part);
+      parts.push(piece);
+      bytes += piece.length;
       if (bytes > q.maxBody) break;
     }
   }
@@ -170,10 +181,11 @@ async function read(response) {
 (async () => {
   let phase = 'load';
   try {
+    if (parseInt(process.versions.node, 10) < 18) throw Object.assign(new Error('functions need node 18 or newer, and this is ' + process.versions.node), { contract: true });
     const f = found(await loaded());
     if (!f) throw Object.assign(new Error('there is neither a handler nor a default export'), { contract: true });
     phase = 'call';
-    const out = f.version === 1 ? answerOf(await v1(f.call)) : await v2(f.call);
+    const out = f.version === 1 ? await answerOf(await v1(f.call)) : await v2(f.call);
     const kept = out.body.subarray(0, q.keep);
     tell({
       phase: 'done', version: f.version, status: out.status, headers: out.headers,
