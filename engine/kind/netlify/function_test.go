@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/kindtest"
 	"github.com/redundctl/redundctl/engine/kind/netlify"
@@ -252,9 +253,62 @@ func TestFunctionPlan(t *testing.T) {
 	if _, err := kindtest.Plan(t, x.action(t, map[string]any{"file": "bad.js"}), x.s); err == nil || !strings.Contains(err.Error(), "bad.js:1: a merge conflict") {
 		t.Error(err)
 	}
+}
+
+// TestD14Check finds what a function lacks before anything is scheduled: of the
+// original's schedules most led to scripts that were not there.
+func TestD14Check(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, map[string]string{
+		"good.js":          "require('fs'); require('left-pad/x'); require('@netlify/functions'); require('child_process').execSync('node automation/x.cjs'); exports.handler = 1",
+		"automation/x.cjs": "", "node_modules/left-pad/index.js": "",
+		"bad.js":           "exports.handler = async ( => {}",
+		"child.js":         "const { spawnSync } = require('child_process');\nexports.handler = () => spawnSync('node', ['automation/gone.cjs'])",
+		"package.mjs":      "import x from '@scope/gone/deep'; export default () => x",
+		"netlify/deep.cjs": "const path = require('path'); const { execFileSync } = require('node:child_process'); exports.handler = () => execFileSync('node', [path.join(__dirname, '../automation/x.cjs')])",
+	})
 	k := netlify.Kind(web.Kind())
-	if f := k.Check(map[string]any{"file": "none.js"}, kind.Place{Root: x.root, Dir: x.root}); len(f) != 1 || f[0].Rule != "missing-script" {
-		t.Error(f)
+	for file, want := range map[string]string{
+		"good.js": "", "netlify/deep.cjs": "", "none.js": "missing-script there is no function none.js",
+		"bad.js":      `broken-function bad.js:1:27: Unexpected "=>"`,
+		"child.js":    "missing-script child.js starts automation/gone.cjs at line 2, which is not there",
+		"package.mjs": "missing-script package.mjs loads the package @scope/gone at line 1, which is not installed",
+	} {
+		got := ""
+		for _, f := range k.Check(map[string]any{"file": file}, kind.Place{Root: x.root, Dir: x.root}) {
+			got += f.Rule + " " + f.Message
+			if f.Severity != diag.Warning {
+				t.Errorf("%s stops a load", f.Message)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", file, got, want)
+		}
+	}
+}
+
+// TestD13Status: an answer of 200 whose work has failed is a failure where the
+// pipeline says what a good one holds, and what is thrown tells no secret.
+func TestD13Status(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, map[string]string{
+		"post.js": "exports.handler = async () => { console.log('posted to 0 of 3'); return { statusCode: 200, body: JSON.stringify({ ok: false }) } }",
+		"leak.js": "exports.handler = async () => { throw new Error('401 for token ' + process.env.TOKEN) }",
+	})
+	for name, expect := range map[string]map[string]any{
+		"json": {"json": map[string]any{"ok": true}}, "body": {"body-matches": `"ok":true`}, "log": {"log-matches": "posted to [1-9]"},
+	} {
+		if _, err := x.action(t, map[string]any{"file": "post.js", "expect": expect}).Run(t.Context(), x.s); err == nil {
+			t.Errorf("%s: a post that reached nobody is a success", name)
+		}
+	}
+	if _, err := x.action(t, map[string]any{"file": "post.js"}).Run(t.Context(), x.s); err != nil {
+		t.Error(err)
+	}
+	x.s.Mask = func(s string) string { return strings.ReplaceAll(s, "hunter2hunter2", "***") }
+	_, err := x.action(t, map[string]any{"file": "leak.js", "env": map[string]any{"TOKEN": "hunter2hunter2"}}).Run(t.Context(), x.s)
+	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "401 for token ***") {
+		t.Error(err)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/redundctl/redundctl/engine/answer"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/kind/netlify/function"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/proc"
 	"github.com/redundctl/redundctl/schema"
@@ -152,7 +153,8 @@ func (r remote) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, e
 	return out, err
 }
 
-// check finds a function that is not there. It runs none.
+// check finds a function that is not there, that cannot be read, or that names
+// what is not there. It runs none.
 func check(with map[string]any, at kind.Place) []kind.Finding {
 	file, ok := with["file"].(string)
 	if !ok || strings.Contains(file, "${{") {
@@ -165,10 +167,34 @@ func check(with map[string]any, at kind.Place) []kind.Finding {
 		}
 		path = filepath.Join(at.Dir, path)
 	}
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return []kind.Finding{{Key: []string{"file"}, Severity: diag.Warning, Rule: "missing-script", Message: "there is no function " + file}}
+	find := func(rule, format string, args ...any) kind.Finding {
+		return kind.Finding{Key: []string{"file"}, Severity: diag.Warning, Rule: rule, Message: fmt.Sprintf(format, args...)}
 	}
-	return nil
+	text, err := function.Load(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return []kind.Finding{find("missing-script", "there is no function %s", file)}
+	case err != nil:
+		return nil
+	}
+	src, err := function.Read(path, text)
+	if err != nil {
+		return []kind.Finding{find("broken-function", "%s", err)}
+	}
+	var out []kind.Finding
+	for _, s := range src.Scripts {
+		if function.Script(at.Root, path, s.Name) == "" {
+			out = append(out, find("missing-script", "%s starts %s at line %d, which is not there", file, s.Name, s.Line))
+		}
+	}
+	for _, p := range src.Packages {
+		if !function.Installed(path, p.Name) {
+			f := find("missing-script", "%s loads the package %s at line %d, which is not installed", file, p.Name, p.Line)
+			f.Hint = "npm install, in the folder of its package.json"
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // action is one call of a function's file.

@@ -2,7 +2,6 @@ package finder
 
 import (
 	"fmt"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -218,7 +217,7 @@ func (u *use) scripts() []kind.Construct {
 	var out []kind.Construct
 	for _, s := range u.src.Scripts {
 		c := kind.Construct{Key: "child_process " + s.Name, Support: kind.Exact, File: u.file.rel, Line: s.Line, Column: s.Column}
-		if there := u.script(s.Name); there == "" {
+		if there := function.Script(u.site.root, filepath.Join(u.site.root, filepath.FromSlash(u.file.rel)), s.Name); there == "" {
 			c.Support, c.Note = kind.Unsupported, "there is no "+s.Name+": the function fails, or says nothing of it"
 			u.notes = append(u.notes, fmt.Sprintf("names %s at line %d, which is not there", s.Name, s.Line))
 		} else {
@@ -227,18 +226,4 @@ func (u *use) scripts() []kind.Construct {
 		out = append(out, c)
 	}
 	return out
-}
-
-// script is a script's path relative to the root; "": it is not there.
-func (u *use) script(name string) string {
-	for _, dir := range []string{".", path.Dir(u.file.rel)} {
-		rel := path.Join(dir, name)
-		if !strings.HasPrefix(rel, "../") && exists(filepath.Join(u.site.root, filepath.FromSlash(rel))) {
-			return rel
-		}
-	}
-	if i := strings.LastIndex(name, "../"); i >= 0 { // from a folder that only the function knows
-		return u.script(name[i+3:])
-	}
-	return ""
 }

@@ -8,9 +8,7 @@ package finder
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"runtime"
@@ -74,7 +72,7 @@ func find(ctx context.Context, s kind.Search) ([]kind.Found, error) {
 // one reads one function; nil: it has no schedule.
 func (x *site) one(file candidate) *kind.Found {
 	f := &kind.Found{Primary: file.name, Name: named(file.name), Source: file.rel}
-	text, err := read(filepath.Join(x.root, filepath.FromSlash(file.rel)))
+	text, err := function.Load(filepath.Join(x.root, filepath.FromSlash(file.rel)))
 	if err != nil {
 		f.Broken = err.Error()
 		return f
@@ -119,25 +117,6 @@ func (x *site) orphans() []kind.Found {
 		})
 	}
 	return out
-}
-
-// read reads a file that is no larger than a source may be.
-func read(file string) ([]byte, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, fmt.Errorf("it cannot be read: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is no file")
-	}
-	if info.Size() > function.Limit {
-		return nil, fmt.Errorf("%w: %d bytes, where %d are the most", function.ErrLarge, info.Size(), function.Limit)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("it cannot be read: %w", err)
-	}
-	return text, nil
 }
 
 // named makes a pipeline's name of a function's.

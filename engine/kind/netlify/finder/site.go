@@ -87,7 +87,7 @@ func (x *site) settle(base string) {
 	}
 	rel = filepath.ToSlash(rel)
 	x.dir = path.Join(rel, usual)
-	text, err := read(file)
+	text, err := function.Load(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -239,7 +239,7 @@ func inside(root, p string) bool {
 
 // linked is the site's id where Netlify's own program has linked the folder.
 func linked(base string) string {
-	text, err := read(filepath.Join(base, ".netlify", "state.json"))
+	text, err := function.Load(filepath.Join(base, ".netlify", "state.json"))
 	if err != nil {
 		return ""
 	}
