@@ -208,6 +208,39 @@ func TestOldNode(t *testing.T) {
 	}
 }
 
+// TestContext gives a function of the new kind what Netlify would, as far as
+// there is something to give.
+func TestContext(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, map[string]string{"f.mjs": `export default async (request, context) => {
+  let rewrite = 'led somewhere';
+  try { await context.rewrite('/x') } catch (e) { rewrite = 'throws' }
+  const { NETLIFY, CONTEXT, AWS_LAMBDA_FUNCTION_NAME } = process.env;
+  return context.json([context.geo, context.ip, context.account.id, context.site.id, context.site.name, context.deploy.id, context.params, context.url.pathname,
+    context.requestId.length, (await context.next()).status, rewrite, typeof context.log, NETLIFY, CONTEXT, AWS_LAMBDA_FUNCTION_NAME, request.headers.get('host')]);
+}`})
+	env := map[string]any{"ACCOUNT_ID": "a1", "SITE_ID": "s1", "SITE_NAME": "club", "DEPLOY_ID": "d1", "URL": "https://club.example"}
+	out, err := x.action(t, map[string]any{"file": "f.mjs", "env": env}).Run(t.Context(), x.s)
+	want := `[{},"127.0.0.1","a1","s1","club","d1",{},"/.netlify/functions/f",26,404,"throws","function","true","production","f","club.example"]`
+	if err != nil || out.Values["body"] != want {
+		t.Errorf("%v, %v", out.Values["body"], err)
+	}
+}
+
+// TestRequestLimit refuses what Netlify would.
+func TestRequestLimit(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, nil)
+	for event, limit := range map[string]int{"http": 6 << 20, "background": 256 << 10} {
+		for _, over := range []int{0, 1} {
+			with := map[string]any{"file": "f.js", "event": event, "method": "POST", "body": strings.Repeat("x", limit+over)}
+			if _, err := netlify.Kind(web.Kind()).Build(with, x.deps); (err != nil) != (over == 1) {
+				t.Errorf("%s, %d bytes: %v", event, limit+over, err)
+			}
+		}
+	}
+}
+
 // TestUnwritable translates a function elsewhere where nothing can be written
 // beside it: here every new name would be too long, for root too.
 func TestUnwritable(t *testing.T) {

@@ -24,7 +24,9 @@ type use struct {
 	fires bool // some schedule of it is one for Netlify
 	wrong string
 	notes []string
-	ours  []kind.Construct // of its schedules
+	// starts are the scripts that the function has node run, and which are there.
+	starts []string
+	ours   []kind.Construct // of its schedules
 }
 
 // plan gathers the schedules of the function. The source's comes before that of
@@ -207,9 +209,11 @@ func (u *use) draft() kind.Map {
 		d = append(d, kind.Field{Key: "secrets", Value: list})
 		with = append(with, kind.Field{Key: "env", Value: env})
 	}
-	return append(d, kind.Field{Key: "steps", Value: []any{kind.Map{
-		{Key: "name", Value: "Call " + u.file.name}, {Key: "uses", Value: "netlify/function"}, {Key: "with", Value: with},
-	}}})
+	uses := kind.Field{Key: "uses", Value: "netlify/function"}
+	if len(u.starts) == 1 {
+		uses.Comment = "it starts " + u.starts[0] + ", which a step of its own could run, without a function's time limit"
+	}
+	return append(d, kind.Field{Key: "steps", Value: []any{kind.Map{{Key: "id", Value: "call"}, uses, {Key: "with", Value: with}}}})
 }
 
 // scripts notes what the function has node run.
@@ -221,7 +225,7 @@ func (u *use) scripts() []kind.Construct {
 			c.Support, c.Note = kind.Unsupported, "there is no "+s.Name+": the function fails, or says nothing of it"
 			u.notes = append(u.notes, fmt.Sprintf("names %s at line %d, which is not there", s.Name, s.Line))
 		} else {
-			u.notes = append(u.notes, fmt.Sprintf("starts %s: a step can run it itself, without the function's time limit", there))
+			u.starts = append(u.starts, there)
 		}
 		out = append(out, c)
 	}

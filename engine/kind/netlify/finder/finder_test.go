@@ -220,10 +220,14 @@ func TestDraft(t *testing.T) {
 			t.Errorf("%s: %v, want %v", path, got, want)
 		}
 	}
+	steps, _ := value(often.Draft, "steps").([]any)
+	if len(steps) != 1 || !strings.Contains(fmt.Sprint(steps[0]), "it starts automation/x.cjs, which a step of its own could run") {
+		t.Errorf("%+v", steps)
+	}
 	if fmt.Sprint(often.Secrets) != "[MAIL_KEY]" || len(often.Script) != 64 {
 		t.Errorf("%+v", often)
 	}
-	if want := "starts automation/x.cjs: a step can run it itself, without the function's time limit; names automation/gone.cjs at line 2, which is not there"; often.Note != want {
+	if want := "names automation/gone.cjs at line 2, which is not there"; often.Note != want {
 		t.Errorf("note %s", often.Note)
 	}
 	var keys []string
