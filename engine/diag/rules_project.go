@@ -167,12 +167,6 @@ var projectRules = []Rule{
 			"-- pipelines/github-actions/ci.yaml --\nversion: 1\nname: ci\nsteps:\n  - uses: github/workflow\n    with: {file: .github/workflows/ci.yml}\n",
 	},
 	{
-		ID: "broken-function", Severity: Warning,
-		Summary: "a function's source cannot be read as JavaScript or TypeScript",
-		Bad:     "-- netlify/functions/digest.js --\nexports.handler = async ( => {}\n-- pipelines/netlify-functions/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - uses: netlify/function\n    with: {file: netlify/functions/digest.js}\n",
-		Good:    "-- netlify/functions/digest.js --\nexports.handler = async () => ({ statusCode: 200 })\n-- pipelines/netlify-functions/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - uses: netlify/function\n    with: {file: netlify/functions/digest.js}\n",
-	},
-	{
 		ID: "missing-directory", Severity: Warning,
 		Summary: "a folder that a step works in is not there",
 		Bad:     "version: 1\nname: sync\nsteps:\n  - run: echo done\n    working-directory: nowhere\n",
@@ -183,6 +177,12 @@ var projectRules = []Rule{
 		Summary: "a script writes to a file of GitHub Actions, which is not there",
 		Bad:     "version: 1\nname: sync\nsteps:\n  - run: echo id=1 >> $GITHUB_OUTPUT\n",
 		Good:    "version: 1\nname: sync\nsteps:\n  - run: echo id=1 >> $REDUND_OUTPUT\n",
+	},
+	{
+		ID: "broken-function", Severity: Warning,
+		Summary: "a function's source cannot be read as JavaScript or TypeScript",
+		Bad:     "-- netlify/functions/digest.js --\nexports.handler = async ( => {}\n-- pipelines/netlify-functions/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - uses: netlify/function\n    with: {file: netlify/functions/digest.js}\n",
+		Good:    "-- netlify/functions/digest.js --\nexports.handler = async () => ({ statusCode: 200 })\n-- pipelines/netlify-functions/sync.yaml --\nversion: 1\nname: sync\nsteps:\n  - uses: netlify/function\n    with: {file: netlify/functions/digest.js}\n",
 	},
 	{
 		ID: "outside-project", Severity: Warning,
