@@ -16,6 +16,7 @@ import (
 	"github.com/redundctl/redundctl/engine/kind/notify"
 	"github.com/redundctl/redundctl/engine/kind/plugin"
 	"github.com/redundctl/redundctl/engine/kind/pm2"
+	"github.com/redundctl/redundctl/engine/kind/pm2/ecosystem"
 	"github.com/redundctl/redundctl/engine/kind/shell"
 	"github.com/redundctl/redundctl/engine/kind/web"
 )
@@ -45,8 +46,11 @@ func Kinds() *kind.Set {
 			[]kind.Primary{shell.Primary()},
 		),
 		Finders: []kind.Finder{
+		Finders: []kind.Finder{
+			ecosystem.Finder(),
 			github.Finder(),
 			finder.Finder(),
+		},
 		},
 	}
 }

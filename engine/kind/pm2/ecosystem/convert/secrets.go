@@ -1,0 +1,116 @@
+package convert
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/redundctl/redundctl/engine/kind/pm2/ecosystem/literal"
+)
+
+// secretName reports whether a variable of that name usually holds a secret.
+func secretName(name string) bool {
+	var words []string
+	word := ""
+	lower := false
+	for _, r := range name {
+		up := r >= 'A' && r <= 'Z'
+		if r == '_' || r == '-' || r == '.' || up && lower {
+			words, word = append(words, strings.ToUpper(word)), ""
+		}
+		if r != '_' && r != '-' && r != '.' {
+			word += string(r)
+		}
+		lower = r >= 'a' && r <= 'z'
+	}
+	words = append(words, strings.ToUpper(word))
+	return slices.ContainsFunc(words, func(w string) bool {
+		switch w {
+		case "PASS", "PASSWD", "PASSPHRASE", "PRIVATE", "DSN", "JWT", "COOKIE", "SALT", "WEBHOOK", "CREDENTIAL", "CREDENTIALS", "KEYS", "TOKENS", "SECRETS", "PAT":
+			return true
+		}
+		for _, end := range []string{"TOKEN", "SECRET", "PASSWORD", "KEY"} {
+			if strings.HasSuffix(w, end) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// secretText reports whether a text looks like a secret, whatever it is called.
+func secretText(s string) bool {
+	return regexp.MustCompile(`^(gh[pousr]_|github_pat_|glpat-|sk-|sk_live_|sk_test_|rk_live_|xox[abprs]-|AKIA[0-9A-Z]{12}|npm_|SG\.|-----BEGIN )` +
+		`|^eyJ[\w-]+\.[\w-]+\.|://[^/@:\s]*:[^/@\s]+@|^https://hooks\.slack\.com/`).MatchString(s)
+}
+
+// secret reports whether a variable must not be copied.
+func secret(name string, v *literal.Value) bool {
+	if v.Kind != literal.String {
+		return false
+	}
+	return v.Text != "" && (secretName(name) || secretText(v.Text))
+}
+
+// passed are the variables that every step gets of the engine's environment.
+func passed(name string) bool {
+	return slices.Contains([]string{"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "SHELL"}, name)
+}
+
+// variableName reports whether our files take the name of a variable.
+func variableName(s string) bool {
+	for i, r := range s {
+		if r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// plain writes a text so that no expression is read in it.
+func plain(s string) string { return strings.ReplaceAll(s, "${{", "${{ '$' }}{{") }
+
+// quoted is a text as one of an expression.
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// expression writes a text that is made with variables: those of the system are
+// inherited, others are secrets, which are read from where an application's
+// variables usually stand, .env among it. A default is kept where it is none that
+// hides a secret.
+func (a *app) expression(name string, v *literal.Value) string {
+	var b strings.Builder
+	for _, p := range v.Parts {
+		if p.Variable == "" {
+			b.WriteString(plain(p.Text))
+			continue
+		}
+		from := "secrets." + p.Variable
+		if !variableName(p.Variable) {
+			continue
+		}
+		if passed(p.Variable) {
+			from = "env." + p.Variable
+			a.inherit(p.Variable)
+		} else {
+			a.secret(p.Variable)
+		}
+		if p.Text != "" && !secretName(p.Variable) && !secretName(name) && !secretText(p.Text) {
+			from += " || " + quoted(p.Text)
+		}
+		b.WriteString("${{ " + from + " }}")
+	}
+	return b.String()
+}
+
+func (a *app) secret(name string) {
+	if !slices.Contains(a.out.Secrets, name) {
+		a.out.Secrets = append(a.out.Secrets, name)
+		slices.Sort(a.out.Secrets)
+	}
+}
+
+func (a *app) inherit(name string) {
+	if !slices.Contains(a.inherited, name) {
+		a.inherited = append(a.inherited, name)
+	}
+}
