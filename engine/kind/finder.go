@@ -66,6 +66,10 @@ type Found struct {
 type Due struct {
 	Cron     string
 	Timezone string // "": UTC
+	// Local is set where the source names no time zone, for its platform takes that
+	// of the machine it runs on: Timezone is this machine's, and proves nothing of
+	// another's.
+	Local bool
 	File     string // where it stands, relative to the root
 	Line     int
 }
