@@ -73,6 +73,7 @@ type file struct {
 	src    string
 
 	known map[string]string // variables that running it has shown
+	ran   bool
 	note  string
 }
 
@@ -99,6 +100,9 @@ func (f *file) found(ctx context.Context) []kind.Found {
 	}
 	for i, port := range whole.static {
 		out = append(out, f.static(port, i))
+	}
+	for i := range out {
+		out[i].Evaluated = f.ran
 	}
 	if f.note != "" && len(out) > 0 {
 		out[0].Note = joined(out[0].Note, f.note)

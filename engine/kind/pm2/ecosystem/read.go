@@ -73,6 +73,7 @@ func (f *file) script(ctx context.Context) (whole, error) {
 		}
 		return out, err
 	}
+	f.ran = true
 	run, failed := evaluate.Node{Proc: f.search.Proc, Env: f.search.Env}.File(ctx, f.path)
 	if failed != nil {
 		out := applications(text.Value, text.Value)
@@ -83,11 +84,10 @@ func (f *file) script(ctx context.Context) (whole, error) {
 		if line > 0 {
 			message = "line " + strconv.Itoa(line) + ": " + message
 		}
-		f.note = "its file was read and not run, for that failed (" + oneLine(message) + ")"
+		f.note = "its file was read as it stands, for running it failed (" + oneLine(message) + ")"
 		return out, nil
 	}
 	f.known = known(f.search.Env, run.Set)
-	f.note = "node was run to read its file"
 	return applications(run.Value, text.Value), nil
 }
 

@@ -94,7 +94,7 @@ func (a *app) schedule() {
 		a.exact("cron_restart")
 	}
 	if a.scheduled {
-		a.out.Schedules = []kind.Due{{Cron: strings.Join(strings.Fields(v.Text), " "), Timezone: a.zone(), File: a.File, Line: o.line}}
+		a.out.Schedules = []kind.Due{{Cron: strings.Join(strings.Fields(v.Text), " "), Timezone: a.zone(), Local: true, File: a.File, Line: o.line}}
 	}
 }
 
