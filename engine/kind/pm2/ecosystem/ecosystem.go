@@ -197,7 +197,7 @@ func (f *file) salvage(err error) []kind.Found {
 		where += ":" + strconv.Itoa(line)
 	}
 	apps := scan(f.src)
-	whole := kind.Found{Primary: f.name, Name: convert.Name(f.name), Source: f.name, Line: line, Broken: oneLine(where + ": " + message)}
+	whole := kind.Found{Primary: f.name, Name: convert.Name(f.name), Source: f.name, Line: line, Broken: oneLine(message)}
 	if len(apps) > 0 {
 		whole.Note = fmt.Sprintf("%d applications were found in its text, and get no pipeline until it is mended", len(apps))
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,14 +17,23 @@ import (
 )
 
 // patience bounds every wait of a test.
-const patience = 40 * time.Second
+const patience = 90 * time.Second
 
 // PM2 is the PM2 of one test. No daemon runs until a command starts one.
 type PM2 struct {
 	Home string // PM2_HOME, short enough for sockets
 	Dir  string // an empty folder for scripts and ecosystem files
 	Bin  string // the folder that holds the program pm2
+	more []string
 	t    testing.TB
+}
+
+// With is the same PM2, whose commands, and the daemon that one of them starts,
+// see these variables too, KEY=VALUE.
+func (p *PM2) With(env ...string) *PM2 {
+	with := *p
+	with.more = append(slices.Clip(p.more), env...)
+	return &with
 }
 
 // New gives a test a PM2 of its own and ends all of it with the test. A machine
@@ -63,8 +73,8 @@ func New(t testing.TB) *PM2 {
 // Env is the environment in which pm2 is this one, KEY=VALUE: it is found in
 // PATH, keeps to its home and asks nobody for news.
 func (p *PM2) Env() []string {
-	return []string{"PATH=" + p.Bin + ":" + os.Getenv("PATH"), "HOME=" + p.Dir, "PM2_HOME=" + p.Home,
-		"PM2_DISCRETE_MODE=true", "PM2_DISABLE_VERSION_CHECK=true"}
+	return append([]string{"PATH=" + p.Bin + ":" + os.Getenv("PATH"), "HOME=" + p.Dir, "PM2_HOME=" + p.Home,
+		"PM2_DISCRETE_MODE=true", "PM2_DISABLE_VERSION_CHECK=true"}, p.more...)
 }
 
 // Write makes a file in Dir and gives its path.

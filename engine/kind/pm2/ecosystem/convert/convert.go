@@ -65,8 +65,9 @@ func Convert(in App) kind.Found {
 	}
 	a.collect()
 	a.name()
-	a.out.Script = a.hash()
-	a.options()
+	if a.options(); a.out.Broken == "" {
+		a.out.Script = a.hash()
+	}
 	return a.out
 }
 
@@ -185,7 +186,7 @@ func (a *app) hash() string {
 	var parts []string
 	for _, f := range v.Fields {
 		switch name := canonical(f.Key); {
-		case name == "cron_restart":
+		case name == "cron_restart" && len(a.out.Schedules) > 0:
 		case name == "env" || name == "env_*":
 			for _, e := range f.Value.Fields {
 				text := e.Value.Canonical()

@@ -17,7 +17,7 @@ func (a *app) options() {
 	a.place()
 	a.command()
 	if a.out.Broken != "" {
-		a.out.Constructs, a.out.Script = nil, ""
+		a.out.Constructs = nil
 		return
 	}
 	a.copies()
@@ -86,6 +86,7 @@ func (a *app) schedule() {
 		a.say("cron_restart", kind.Unsupported, reason)
 		a.disable("%s", reason)
 		a.cronText = ""
+		return // what is no schedule here cannot drift
 	} else if !a.scheduled {
 		a.recycled()
 	} else if a.Host.Zone == "" {

@@ -39,31 +39,24 @@ func (a *app) variables(v *literal.Value) {
 	}
 	read := a.read("env")
 	var odd, hidden []string
-	for _, f := range v.Fields {
-		written := read.Get(f.Key)
+	for _, name := range names(read, v) {
+		written, value := read.Get(name), v.Get(name)
 		switch {
-		case f.Key == "PORT" && truthy(a.get("port")): // which is stronger
-		case !variableName(f.Key) || strings.HasPrefix(f.Key, "REDUND"):
-			odd = append(odd, f.Key)
+		case name == "PORT" && truthy(a.get("port")): // which is stronger
+		case !variableName(name) || strings.HasPrefix(name, "REDUND"):
+			odd = append(odd, name)
 		case written != nil && written.Parts != nil:
-			a.reference(f.Key, written, &hidden)
-		case f.Value.Kind == literal.Null:
-		case f.Value.Kind == literal.Opaque, secret(f.Key, f.Value), a.known(f.Value):
+			a.reference(name, written, &hidden)
+		case value == nil, value.Kind == literal.Null:
+		case value.Kind == literal.Opaque, secret(name, value), a.known(value):
 			// What cannot be read is most often somebody's secret.
-			a.secret(f.Key)
-			a.set(f.Key, "${{ secrets."+f.Key+" }}", "")
-			hidden = append(hidden, f.Key)
-		case f.Value.Kind == literal.Object, f.Value.Kind == literal.Array:
-			a.set(f.Key, plain(asJSON(f.Value)), "")
+			a.secret(name)
+			a.set(name, "${{ secrets."+name+" }}", "")
+			hidden = append(hidden, name)
+		case value.Kind == literal.Object, value.Kind == literal.Array:
+			a.set(name, plain(asJSON(value)), "")
 		default:
-			a.set(f.Key, plain(f.Value.Show()), "")
-		}
-	}
-	if read != nil && read.Kind == literal.Object {
-		for _, f := range read.Fields { // variables that were not set when the file was run
-			if v.Get(f.Key) == nil && f.Value.Parts != nil && variableName(f.Key) && !strings.HasPrefix(f.Key, "REDUND") {
-				a.reference(f.Key, f.Value, &hidden)
-			}
+			a.set(name, plain(value.Show()), "")
 		}
 	}
 	var notes []string
@@ -78,6 +71,23 @@ func (a *app) variables(v *literal.Value) {
 		return
 	}
 	a.exact("env")
+}
+
+// names are the keys of both, in the order of the file: running it leaves out a
+// variable that is not set.
+func names(read, v *literal.Value) []string {
+	var out []string
+	for _, x := range []*literal.Value{read, v} {
+		if x == nil || x.Kind != literal.Object {
+			continue
+		}
+		for _, f := range x.Fields {
+			if !slices.Contains(out, f.Key) {
+				out = append(out, f.Key)
+			}
+		}
+	}
+	return out
 }
 
 // reference is a variable that is made with others.

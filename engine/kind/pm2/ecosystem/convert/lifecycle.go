@@ -164,14 +164,14 @@ func (a *app) pauses(uptime time.Duration, limit int) kind.Map {
 	if d, ok := a.milliseconds("exp_backoff_restart_delay"); ok {
 		if d > 0 {
 			delay, longest = d, max(d, 15*time.Second)
-			limit = endless
+			limit, uptime = endless, 30*time.Second // as long as PM2 keeps a pause in mind
 			a.say("exp_backoff_restart_delay", kind.Approximated, "the first restart comes at once, and pauses double; PM2's grow by half")
 		} else {
 			a.exact("exp_backoff_restart_delay")
 		}
 	}
-	if delay >= uptime && delay > 0 {
-		limit = endless
+	if delay >= uptime && delay > 0 && limit != endless {
+		limit, uptime = endless, 24*time.Hour // a pause comes however long it lived
 	}
 	out := kind.Map{{Key: "delay", Value: span(delay)}}
 	if longest > 0 {

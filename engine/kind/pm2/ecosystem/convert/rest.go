@@ -44,6 +44,10 @@ func (a *app) rest() {
 			a.say(name, kind.Unsupported, "PM2 knows no such option, and ignores it")
 			continue
 		}
+		if !truthy(a.get(name)) { // it is switched off, as it is here
+			a.exact(name)
+			continue
+		}
 		a.say(name, kind.Unsupported, without(name))
 	}
 }

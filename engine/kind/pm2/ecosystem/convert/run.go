@@ -183,14 +183,14 @@ func isText(head []byte) bool {
 }
 
 // stub gives a program of node what it would have of PM2, where it counts on it:
-// process.send, and the message at its end.
+// process.send, and the message at its end. A question mark would end the code.
 func (a *app) stub() {
 	if a.node && a.maps() {
 		a.argv = append(a.argv, "--enable-source-maps")
 	}
 	var code []string
 	if a.node && truthy(a.get("wait_ready")) {
-		code = append(code, "process.send??=()=>true")
+		code = append(code, "process.send||=()=>true")
 	}
 	if a.node && truthy(a.get("shutdown_with_message")) {
 		code = append(code, "process.on('SIGINT',()=>process.emit('message','shutdown'))")

@@ -193,6 +193,9 @@ func fields(v *literal.Value, raw json.RawMessage, depth int) error {
 	if err := json.Unmarshal(raw, &list); err != nil {
 		return err
 	}
+	if len(list) > literal.MaxFields {
+		return errShape
+	}
 	for _, x := range list {
 		if len(x) != 2 {
 			return errShape

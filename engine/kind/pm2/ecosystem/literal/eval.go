@@ -144,6 +144,9 @@ func set(v *Value, at *syntax.Node, key string, to *Value) {
 		f.Value, f.Line, f.Column = to, at.Line, at.Column
 		return
 	}
+	if len(v.Fields) >= MaxFields {
+		panic(failure{&Error{Line: v.Line, Column: v.Column, Message: "an object has too many keys"}})
+	}
 	v.Fields = append(v.Fields, Field{Key: key, Value: to, Line: at.Line, Column: at.Column})
 }
 

@@ -19,6 +19,9 @@ const (
 	maxTexts = 8 << 20 // of all strings together
 )
 
+// MaxFields is how many keys an Object may have.
+const MaxFields = 2000
+
 // Options say where a text stands.
 type Options struct {
 	File string // absolute; what __filename is

@@ -98,7 +98,7 @@ func (c *converter) mapping(v *Value, n *yaml.Node, depth int) {
 		for _, from := range list {
 			for _, f := range from.Fields {
 				if v.Field(f.Key) == nil {
-					v.Fields = append(v.Fields, f)
+					set(v, &syntax.Node{Line: f.Line, Column: f.Column}, f.Key, f.Value)
 				}
 			}
 		}

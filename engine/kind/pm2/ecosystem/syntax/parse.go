@@ -294,7 +294,9 @@ func (p *parser) named() *Node {
 		n.Op = "unknown"
 	case "new":
 		n.Op = "unknown"
+		p.enter()
 		p.postfix(p.primary(), p.at)
+		p.depth--
 	default:
 		n.Op, n.Name = "name", t.text
 	}

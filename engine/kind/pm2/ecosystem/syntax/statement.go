@@ -144,6 +144,8 @@ func (p *parser) braces() *Node {
 }
 
 func (p *parser) statement() *Node {
+	p.enter()
+	defer func() { p.depth-- }()
 	from := p.at
 	n := p.node("expression")
 	t := p.peek()
