@@ -347,3 +347,44 @@ func TestPlan(t *testing.T) {
 		}
 	}
 }
+
+// TestEcosystemAgain: a file that has changed holds at the next restart and reload
+// through it, for its application alone.
+func TestEcosystemAgain(t *testing.T) {
+	t.Parallel()
+	p := pm2test.New(t)
+	waits(p, t)
+	config := func(value string) {
+		p.Write("eco.config.cjs", `module.exports = { apps: ["api", "web"].map((name) => ({ name, script: "w.sh", env: { VALUE: "`+value+`" } })) }`)
+	}
+	w := steps(t, p)
+	holds := func(name string, id int, v string) bool {
+		t.Helper()
+		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.Worker(name, id)))
+		return err == nil && bytes.Contains(append([]byte{0}, env...), []byte("\x00"+v+"\x00"))
+	}
+	config("one")
+	p.Run("start", "eco.config.cjs")
+	web := p.Worker("web", 1)
+	config("two")
+	w.must("start", "api", "eco.config.cjs") // it runs already
+	if !holds("api", 0, "VALUE=one") {
+		t.Error("a start of what runs has changed it")
+	}
+	w.must("restart", "api", "eco.config.cjs")
+	if !holds("api", 0, "VALUE=two") {
+		t.Error("a restart did not take the file's new value")
+	}
+	config("three")
+	w.must("reload", "api", "eco.config.cjs")
+	if !holds("api", 0, "VALUE=three") {
+		t.Error("a reload did not take the file's new value")
+	}
+	w.must("stop", "api", "eco.config.cjs")
+	if !strings.Contains(w.out.String(), "api (id 0) is stopped") {
+		t.Errorf("it says %s", w.out.String())
+	}
+	if p.Worker("web", 1) != web || !holds("web", 1, "VALUE=one") {
+		t.Error("the neighbour in the same file has changed")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -30,14 +31,14 @@ func TestOptionsMean(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ options, key, says, draft string }{
 		{`"out_file": "./o.log"`, "out_file", "unsupported: what it prints goes to redundctl's log", ""},
-		{`"error": "./e.log"`, "error", "unsupported: what it prints goes to redundctl's log", ""},
-		{`"log": true`, "log", "unsupported: what it prints goes to redundctl's log", ""},
-		{`"combine_logs": true`, "combine_logs", "unsupported: what it prints goes to redundctl's log", ""},
+		{`"error_file": "./e.log"`, "error_file", "unsupported: what it prints goes to redundctl's log", ""},
+		{`"log_file": true`, "log_file", "unsupported: what it prints goes to redundctl's log", ""},
+		{`"merge_logs": true`, "merge_logs", "unsupported: what it prints goes to redundctl's log", ""},
 		{`"log_type": "json"`, "log_type", "unsupported: what it prints goes to redundctl's log", ""},
 		{`"log_date_format": "YYYY"`, "log_date_format", "unsupported: what it prints goes to redundctl's log", ""},
 		{`"time": true`, "time", "unsupported: what it prints goes to redundctl's log", ""},
 		{`"disable_logs": true`, "disable_logs", "unsupported: what it prints is logged all the same", ""},
-		{`"pid": "./x.pid"`, "pid", "unsupported: no file of its process is written", ""},
+		{`"pid_file": "./x.pid"`, "pid_file", "unsupported: no file of its process is written", ""},
 		{`"watch": ["src"]`, "watch", "unsupported: no files are watched", ""},
 		{`"ignoreWatch": ["x"]`, "ignoreWatch", "unsupported: no files are watched", ""},
 		{`"trace": true`, "trace", "unsupported: it has no meaning outside of PM2", ""},
@@ -101,6 +102,22 @@ func TestOptionsMean(t *testing.T) {
 			if x.File != "ecosystem.json" || x.Line < 1 || x.Column < 1 {
 				t.Errorf("%s: %v has no place", c.options, x)
 			}
+		}
+	}
+}
+
+// TestOwnUser: an application that PM2 runs as the user that redundctl runs as
+// runs here too.
+func TestOwnUser(t *testing.T) {
+	t.Parallel()
+	u, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, options := range []string{`"user": "` + u.Username + `"`, `"uid": ` + u.Uid, `"gid": 0, "uid": 0`} {
+		f := one(t, options)
+		if f.Disabled != "" || slices.ContainsFunc(f.Constructs, func(c kind.Construct) bool { return c.Support != kind.Exact }) {
+			t.Errorf("%s: %q, %v", options, f.Disabled, f.Constructs)
 		}
 	}
 }

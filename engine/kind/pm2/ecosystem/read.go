@@ -66,12 +66,16 @@ func (f *file) script(ctx context.Context) (whole, error) {
 		text = literal.Result{Value: &literal.Value{Kind: literal.Opaque, Why: err.Error()}}
 	}
 	if !f.search.Evaluate || f.search.Proc == nil {
+		if err != nil { // esbuild takes it for JavaScript: it is more than is read here
+			line, message := f.place(err)
+			return whole{none: fmt.Sprintf("it takes running the file to know its applications (line %d: %s)", line, message)}, nil
+		}
 		f.unread(text)
 		out := applications(text.Value, text.Value)
-		if len(out.list) == 0 && out.none != "" && text.Value.Kind == literal.Opaque {
-			out.none = "it takes running the file to know its applications, which import and init alone do"
+		if len(out.list) == 0 && len(text.Unread) > 0 {
+			out.none = "it takes running the file to know its applications"
 		}
-		return out, err
+		return out, nil
 	}
 	f.ran = true
 	run, failed := evaluate.Node{Proc: f.search.Proc, Env: f.search.Env}.File(ctx, f.path)

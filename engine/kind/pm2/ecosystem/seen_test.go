@@ -1,8 +1,6 @@
 package ecosystem_test
 
 import (
-	"os"
-	"os/user"
 	"strings"
 	"testing"
 )
@@ -87,12 +85,6 @@ func seenCases() []struct {
 func TestOptionsSeen(t *testing.T) {
 	t.Parallel()
 	cases := seenCases()
-	if u, err := user.Current(); err == nil && os.Getuid() == 0 { // PM2 refuses it of others
-		cases = append(cases, struct {
-			app  map[string]any
-			says map[string]string
-		}{map[string]any{"name": "user", "user": u.Username, "gid": u.Username}, map[string]string{"user": "exact", "gid": "exact"}})
-	}
 	var apps []map[string]any
 	for _, c := range cases {
 		apps = append(apps, c.app)

@@ -86,7 +86,7 @@ async function load() {
 
 const fail = (e) => {
   let name = 'Error', message = '', stack = '';
-  try { name = String(e.name); message = String(e.message); stack = String(e.stack); } catch { /* a hostile error */ }
+  try { name = String(e.name || name); message = String(e.message); stack = String(e.stack); } catch { /* a hostile error */ }
   send({ error: { name: name.slice(0, 100), message: message.slice(0, 1000), stack: stack.slice(0, 4000) } });
 };
 load().then(send, fail);

@@ -1,7 +1,5 @@
 package syntax
 
-import "slices"
-
 // arrow reads an arrow function; nil: here stands none.
 func (p *parser) arrow() *Node {
 	from := p.at
@@ -184,6 +182,14 @@ func (p *parser) statement() *Node {
 				return f
 			}
 			p.at = from
+		case "break", "continue", "debugger":
+			p.take()
+			if next := p.peek(); next.is == word && !next.newline {
+				p.take()
+			}
+			p.semicolon()
+			n.Op = "block"
+			return n
 		case "for", "while", "do", "switch", "try", "class", "throw", "with":
 			n.Op = "other"
 			p.other()
@@ -191,6 +197,10 @@ func (p *parser) statement() *Node {
 		}
 	}
 	switch {
+	case t.is == word && p.ahead(1).text == ":" && p.ahead(1).is == punctuation: // a label
+		p.take()
+		p.take()
+		return p.statement()
 	case p.is("{"):
 		return p.braces()
 	case p.skip(";"):
@@ -222,33 +232,56 @@ func (p *parser) semicolon() {
 
 // other passes over a statement that is not read.
 func (p *parser) other() {
-	compound := !p.word("throw")
-	again := p.word("do")
-	p.take()
-	for {
-		t := p.peek()
-		switch {
-		case t.is == end, p.is("}"):
-			return
-		case p.is("{") && compound:
-			p.block()
-			if next := p.peek(); next.is == word && (slices.Contains([]string{"catch", "finally", "else"}, next.text) || again && next.text == "while") {
-				again = false
-				continue
-			}
-			p.skip(";")
-			return
-		case p.is("("), p.is("["), p.is("{"):
-			p.block()
-		case p.skip(";"):
-			return
-		default:
+	switch keyword := p.take().text; keyword {
+	case "for", "while", "with", "switch":
+		if p.word("await") {
 			p.take()
-			if p.peek().newline && !compound {
-				return
-			}
 		}
+		p.group("(")
+		if keyword == "switch" {
+			p.group("{")
+			return
+		}
+		p.statement()
+	case "do":
+		p.statement()
+		if !p.word("while") {
+			p.fail("expected while")
+		}
+		p.take()
+		p.group("(")
+		p.skip(";")
+	case "try":
+		p.group("{")
+		if p.word("catch") {
+			p.take()
+			if p.is("(") {
+				p.block()
+			}
+			p.group("{")
+		}
+		if p.word("finally") {
+			p.take()
+			p.group("{")
+		}
+	case "class":
+		for !p.is("{") && p.peek().is != end {
+			p.take()
+		}
+		p.group("{")
+	default: // throw
+		p.sequence()
+		p.semicolon()
 	}
+}
+
+// group passes over what stands between a bracket, which must be there, and the
+// one that closes it.
+func (p *parser) group(open string) {
+	if !p.is(open) {
+		p.want(open)
+	}
+	p.block()
 }
 
 func (p *parser) declaration() *Node {
@@ -319,9 +352,28 @@ func (p *parser) export() *Node {
 	case p.word("const"), p.word("let"), p.word("var"):
 		d := p.declaration()
 		n.Op, n.Kids = "exports", []*Node{d}
-	default:
+	case p.word("function"), p.word("async"):
+		f := p.function()
+		if f == nil {
+			p.fail("expected a function")
+		}
+		f.Op = "declare"
+		return f
+	case p.word("class"):
 		n.Op = "other"
 		p.other()
+	default: // {a as b}, * from 'c'
+		n.Op = "other"
+		for !p.skip(";") && p.peek().is != end {
+			if p.is("{") {
+				p.block()
+			} else {
+				p.take()
+			}
+			if p.peek().newline {
+				break
+			}
+		}
 	}
 	return p.done(n, from)
 }
