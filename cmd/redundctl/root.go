@@ -26,6 +26,7 @@ type entry struct {
 func commands() []entry {
 	return []entry{
 		{"init", "write", write.Init},
+		{"import", "write", write.Import},
 		{"validate", "write", write.Validate},
 		{"list", "write", write.List},
 		{"next", "write", write.Next},
@@ -35,6 +36,8 @@ func commands() []entry {
 		{"disable", "write", write.Disable},
 		{"reschedule", "write", write.Reschedule},
 		{"arm", "write", write.Arm},
+		{"coverage", "write", write.Coverage},
+		{"drift", "write", write.Drift},
 		{"explain", "write", write.Explain},
 		{"schema", "write", write.Schema},
 		{"run", "run", run.Run},

@@ -1,14 +1,14 @@
-// Package discover is where a project begins. It will ask the kinds what a
-// project holds: for now it makes an empty one.
 package discover
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"github.com/redundctl/redundctl/engine/config"
 )
 
 const emptyProject = `# yaml-language-server: $schema=https://raw.githubusercontent.com/redundctl/redundctl/main/schema/config.schema.json
@@ -23,37 +23,38 @@ observe: true
 `
 
 // Begin makes an empty project in dir: redund.yaml, which observes, and a
-// folder for the pipelines of each system. What is there stays as it is; out
-// is told what was done and what comes next.
-func Begin(dir string, out io.Writer) error {
-	for _, d := range []string{"pm2", "github-actions", "netlify-functions"} {
-		if err := os.MkdirAll(filepath.Join(dir, "pipelines", d), 0o755); err != nil {
-			return fmt.Errorf("making the folder of pipelines: %w", err)
+// folder for the pipelines of each system. What is there stays as it is; made is
+// false when that holds for the project file.
+func Begin(dir string, systems []string) (file string, made bool, err error) {
+	file = filepath.Join(dir, config.FileName)
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+		// One that is there says itself where its pipelines lie.
+		for _, s := range slices.Compact(slices.Sorted(slices.Values(systems))) {
+			if err := os.MkdirAll(filepath.Join(dir, "pipelines", s), 0o755); err != nil {
+				return file, false, fmt.Errorf("making the folder of pipelines: %w", err)
+			}
 		}
 	}
-	file := filepath.Join(dir, "redund.yaml")
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	err = writeNew(file, []byte(emptyProject))
 	if errors.Is(err, fs.ErrExist) {
-		fmt.Fprintf(out, "%s is there already and stays as it is\n", file)
-		return nil
+		return file, false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("writing the project file: %w", err)
+		return file, false, fmt.Errorf("writing the project file: %w", err)
 	}
-	_, err = f.WriteString(emptyProject)
+	return file, true, nil
+}
+
+// writeNew writes a file that is not there yet; fs.ErrExist: it is. Half a file
+// is not left behind.
+func writeNew(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("writing the project file: %w", err)
+		return errors.Join(err, os.Remove(path))
 	}
-	fmt.Fprintf(out, `wrote %s, which observes: nothing runs by itself
-Write a first pipeline into pipelines/<system>/<name>.yaml, for example
-
-  version: 1
-  name: hello
-  schedule: {cron: "0 6 * * *"}
-  steps:
-    - run: echo hello
-
-then: redundctl validate, redundctl run hello
-`, file)
 	return nil
 }

@@ -48,7 +48,7 @@ func (a *App) Flags(root *cobra.Command) {
 // Prepare checks the global flags and gets ready to be interrupted, but where a
 // command ends by itself before anyone could.
 func (a *App) Prepare(c *cobra.Command, _ []string) error {
-	if err := a.checkFlags(); err != nil {
+	if err := a.checkFlags(c); err != nil {
 		return err
 	}
 	if c.Name() == "version" {
@@ -78,7 +78,7 @@ func (a *App) Prepare(c *cobra.Command, _ []string) error {
 	return nil
 }
 
-func (a *App) checkFlags() error {
+func (a *App) checkFlags(c *cobra.Command) error {
 	switch a.level {
 	case "debug", "info", "warn", "error":
 		var level slog.Level
@@ -87,10 +87,15 @@ func (a *App) checkFlags() error {
 	default:
 		return Usagef("", "--log-level is debug, info, warn or error, not %q", a.level)
 	}
+	_, md := c.Annotations[markdown]
 	switch a.Format {
 	case "", "text", "json":
+	case "md":
+		if !md {
+			return Usagef("", "-o is text or json, not %q", a.Format)
+		}
 	default:
-		return Usagef("", "-o is text or json, not %q", a.Format)
+		return Usagef("", "-o is %s, not %q", map[bool]string{false: "text or json", true: "text, json or md"}[md], a.Format)
 	}
 	if a.Dir != "" {
 		if info, err := os.Stat(a.Dir); err != nil || !info.IsDir() {

@@ -24,6 +24,22 @@ func (a *App) Prints(c *cobra.Command) *cobra.Command {
 	return c
 }
 
+// markdown marks the commands that print it.
+const markdown = "prints-markdown"
+
+// PrintsMarkdown gives a command that prints data, for summaries as Markdown too,
+// its -o flag.
+func (a *App) PrintsMarkdown(c *cobra.Command) *cobra.Command {
+	formats := []string{"text", "json", "md"}
+	c.Flags().StringVarP(&a.Format, "output", "o", "text", "what to print: text, json or md")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	c.Annotations = map[string]string{markdown: ""}
+	return c
+}
+
+// Markdown reports whether -o asks for Markdown.
+func (a *App) Markdown() bool { return a.Format == "md" }
+
 // JSON reports whether -o asks for JSON.
 func (a *App) JSON() bool { return a.Format == "json" }
 

@@ -98,6 +98,24 @@ func (a *App) usable(ctx context.Context, o config.Options) (*config.Project, *k
 	if err := a.begun(p); err != nil {
 		return nil, nil, err
 	}
+	return a.right(p, kinds)
+}
+
+// Anywhere is Usable for commands that look at what else a folder holds: it need
+// not be a project yet.
+func (a *App) Anywhere(ctx context.Context) (*config.Project, *kind.Set, error) {
+	p, kinds := load(ctx, a.options(builtin.Kinds()))
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err // what was loaded is not all that there is
+	}
+	if err := a.inEnvironment(p); err != nil {
+		return nil, nil, err
+	}
+	return a.right(p, kinds)
+}
+
+// right shows what is wrong with the project file, which ends the command.
+func (a *App) right(p *config.Project, kinds *kind.Set) (*config.Project, *kind.Set, error) {
 	if p.ConfigInvalid {
 		a.Problems(p, func(x diag.Problem) bool { return x.File == p.ConfigFile })
 		return nil, nil, ExitCode(1)
@@ -124,6 +142,11 @@ func (a *App) begun(p *config.Project) error {
 	if _, err := os.Stat(filepath.Join(p.Root, p.ConfigFile)); errors.Is(err, fs.ErrNotExist) && p.Files == 0 {
 		return fmt.Errorf("there is no project in %s or above it: redundctl init begins one, -C names the folder of another", p.Root)
 	}
+	return a.inEnvironment(p)
+}
+
+// inEnvironment reports an environment that the project does not have.
+func (a *App) inEnvironment(p *config.Project) error {
 	for _, x := range p.Problems {
 		if a.Environment != "" && x.Rule == "unknown-environment" {
 			return Usagef(x.Hint, "--environment: %s", x.Message)
