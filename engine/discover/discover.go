@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/redundctl/redundctl/engine/kind"
@@ -40,10 +42,28 @@ func Find(ctx context.Context, finders []kind.Finder, s kind.Search) ([]Primary,
 	var out []Primary
 	for i, list := range found {
 		for _, x := range list {
+			placed(&x)
 			out = append(out, Primary{Found: x, Finder: &finders[i]})
 		}
 	}
 	return out, errors.Join(errs...)
+}
+
+// placed takes the place out of the words that say why a source is broken: it is
+// told beside them.
+func placed(f *kind.Found) {
+	rest, ok := strings.CutPrefix(f.Broken, f.Source+":")
+	if !ok {
+		return
+	}
+	if number, words, ok := strings.Cut(rest, ":"); ok {
+		if n, err := strconv.Atoi(number); err == nil && n > 0 {
+			f.Line, rest = n, words
+		}
+	}
+	if rest = strings.TrimSpace(rest); rest != "" {
+		f.Broken = rest
+	}
 }
 
 // Named finds the Finder that `import` takes by a name.

@@ -3,6 +3,7 @@ package discover_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -166,6 +167,19 @@ func TestFindTellsWhoFailed(t *testing.T) {
 	found, err := discover.Find(t.Context(), []kind.Finder{bad, finder("a", "pm2", drafted("one", "one"))}, kind.Search{})
 	if len(found) != 1 || err == nil || !strings.Contains(err.Error(), "what b holds: no folder") {
 		t.Errorf("found %d, %v", len(found), err)
+	}
+}
+
+// TestPlaceOfBrokenSource holds that a place is told once, wherever a Finder says it.
+func TestPlaceOfBrokenSource(t *testing.T) {
+	for said, want := range map[string]string{
+		"jobs/a:7: a brace is open": "7 a brace is open", "jobs/a:7:3: a brace is open": "7 3: a brace is open", "jobs/a: it is too large": "2 it is too large",
+		"jobs/a:": "2 jobs/a:", "it is not YAML": "2 it is not YAML", "jobs/a:x: y": "2 x: y",
+	} {
+		f := find(t, finder("a", "pm2", kind.Found{Source: "jobs/a", Line: 2, Broken: said}))[0]
+		if got := fmt.Sprint(f.Line, " ", f.Broken); got != want {
+			t.Errorf("%q is told as %q, not %q", said, got, want)
+		}
 	}
 }
 

@@ -173,13 +173,8 @@ func (e *encoder) node(v any, depth int) (*yaml.Node, error) {
 	if err := n.Encode(v); err != nil {
 		return nil, fmt.Errorf("writing %T as YAML: %w", v, err)
 	}
-	if s, ok := v.(string); ok && n.Kind == yaml.ScalarNode {
-		switch {
-		case strings.Contains(s, "\n"):
-			n.Style = e.lines
-		case strings.HasPrefix(s, "*/") || strings.Count(s, " * ") > 0:
-			n.Style = yaml.DoubleQuotedStyle // as people write a cron expression
-		}
+	if s, ok := v.(string); ok && n.Kind == yaml.ScalarNode && strings.Contains(s, "\n") {
+		n.Style = e.lines
 	}
 	return n, nil
 }
@@ -194,6 +189,9 @@ func (e *encoder) mapping(m kind.Map, depth int) (*yaml.Node, error) {
 		value, err := e.node(f.Value, depth+1)
 		if err != nil {
 			return nil, err
+		}
+		if _, text := f.Value.(string); text && f.Key == "cron" {
+			value.Style = yaml.DoubleQuotedStyle // as people write it
 		}
 		if c := line(f.Comment); c != "" {
 			if value.Kind == yaml.ScalarNode && value.Style&yaml.LiteralStyle == 0 {
