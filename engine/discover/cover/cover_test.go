@@ -84,6 +84,7 @@ func TestStatuses(t *testing.T) {
 		"twice-b": "twice\nmode: replacement\nschedule: {cron: '0 5 * * *'}\n" + step,
 		"service": "service\nobserve: true\nservice: {exec: [/bin/true]}\n",
 		"turned":  "turned\nservice: {exec: [/bin/true]}\n",
+		"local":   "local\nschedule: {cron: '0 5 * * *', timezone: Europe/Berlin}\n" + step,
 		"every":   "every\nmode: alongside\nschedule: {every: 15m}\n" + step,
 	})
 	off := found("off", "0 5 * * *")
@@ -91,7 +92,9 @@ func TestStatuses(t *testing.T) {
 	secret := found("none", "0 5 * * *")
 	secret.Secrets, secret.Note = []string{"HERE", "LACKED"}, "its platform never fires it"
 	broken := kind.Found{Primary: "bad", Source: "jobs/bad", Line: 7, Broken: "it is not YAML"}
-	f := facts(t, dir, found("good", "0 6 * * 0@@Europe/Berlin", "0 0 * * *"), found("behind", "0 6 * * *"), found("zone", "0 5 * * *"), off, found("system", "0 5 * * *"),
+	local := found("local", "0 5 * * *@@America/New_York")
+	local.Schedules[0].Local = true
+	f := facts(t, dir, local, found("good", "0 6 * * 0@@Europe/Berlin", "0 0 * * *"), found("behind", "0 6 * * *"), found("zone", "0 5 * * *"), off, found("system", "0 5 * * *"),
 		found("twice", "0 5 * * *"), found("service"), found("turned", "0 5 * * *"), found("every", "*/15 * * * *"), secret, broken)
 	f.Proved, f.Notes = map[string]bool{"pm2/good": true}, map[string][]string{"pm2/good": {"grace is short"}}
 	r := cover.Of(f)
@@ -116,6 +119,7 @@ func TestStatuses(t *testing.T) {
 		"service": "covered by service: observing; never proved",
 		"turned":  "drifted by turned: its schedule is 0 5 * * * now, and that of its pipeline that of a service, which always runs; never proved",
 		"every":   "covered by every: never proved",
+		"local":   "covered by local: never proved",
 		"none":    "uncovered: its platform never fires it; this machine lacks LACKED",
 		"bad":     "uncovered: it is not YAML",
 	} {
@@ -123,11 +127,11 @@ func TestStatuses(t *testing.T) {
 			t.Errorf("%s is %q, not %q", name, got[name], want)
 		}
 	}
-	if r.Percent != 36.4 {
-		t.Errorf("%v percent of 4 in 11", r.Percent)
+	if r.Percent != 41.7 {
+		t.Errorf("%v percent of 5 in 12", r.Percent)
 	}
 	md := cover.Markdown(r)
-	for _, want := range []string{"36.4 % covered: 4 of 11 automations, 3 drifted, 2 disabled, 2 uncovered", "| uncovered | pm2 | bad | jobs/bad:7 |  | it is not YAML |", `0 6 \* \* \*`} {
+	for _, want := range []string{"41.7 % covered: 5 of 12 automations, 3 drifted, 2 disabled, 2 uncovered", "| uncovered | pm2 | bad | jobs/bad:7 |  | it is not YAML |", `0 6 \* \* \*`} {
 		if !strings.Contains(md, want) {
 			t.Errorf("%q is not in\n%s", want, md)
 		}

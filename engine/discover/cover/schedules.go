@@ -55,8 +55,9 @@ func match(own pipeline.Schedules, found []kind.Due) (pairs, only, extra []int) 
 // same reports whether a schedule and that of a primary have the same slots. One
 // that cannot be read is compared as text.
 func same(s pipeline.Schedule, d kind.Due) bool {
+	d.Timezone = zone(s, d)
 	spaced := func(c string) string { return strings.Join(strings.Fields(c), " ") }
-	if s.Every == 0 && spaced(s.Cron) == spaced(d.Cron) && cmp.Or(s.Timezone, "UTC") == cmp.Or(d.Timezone, "UTC") {
+	if s.Every == 0 && spaced(s.Cron) == spaced(d.Cron) && cmp.Or(s.Timezone, "UTC") == d.Timezone {
 		return true
 	}
 	a, err := schedule.Parse(s)
@@ -65,6 +66,15 @@ func same(s pipeline.Schedule, d kind.Due) bool {
 	}
 	b, err := schedule.Parse(of(d))
 	return err == nil && a.Same(b)
+}
+
+// zone is the time zone of a primary's schedule beside that of a pipeline: one
+// that stands in no source is as good as any.
+func zone(s pipeline.Schedule, d kind.Due) string {
+	if d.Local {
+		return cmp.Or(s.Timezone, "UTC")
+	}
+	return cmp.Or(d.Timezone, "UTC")
 }
 
 // of is the schedule of a primary as pipelines have them.
@@ -119,7 +129,7 @@ func reschedule(p *pipeline.Pipeline, name string, found []kind.Due) string {
 		var commands []string
 		for n, i := range only {
 			s, d := p.Schedule[i], found[extra[n]]
-			if s.Cron == "" || cmp.Or(s.Timezone, "UTC") != cmp.Or(d.Timezone, "UTC") {
+			if s.Cron == "" || cmp.Or(s.Timezone, "UTC") != zone(s, d) {
 				return written(p, found)
 			}
 			c := fmt.Sprintf("redundctl reschedule %s %q", name, d.Cron)
