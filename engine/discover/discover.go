@@ -8,8 +8,12 @@ package discover
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,14 +60,33 @@ func placed(f *kind.Found) {
 	if !ok {
 		return
 	}
-	if number, words, ok := strings.Cut(rest, ":"); ok {
-		if n, err := strconv.Atoi(number); err == nil && n > 0 {
-			f.Line, rest = n, words
+	for i := range 2 { // line and column
+		number, words, ok := strings.Cut(rest, ":")
+		n, err := strconv.Atoi(number)
+		if !ok || err != nil || n < 1 {
+			break
+		}
+		if rest = words; i == 0 {
+			f.Line = n
 		}
 	}
 	if rest = strings.TrimSpace(rest); rest != "" {
 		f.Broken = rest
 	}
+}
+
+// Sum is the SHA-256 of a file in hex; "": it cannot be read.
+func Sum(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Named finds the Finder that `import` takes by a name.

@@ -173,7 +173,7 @@ func TestFindTellsWhoFailed(t *testing.T) {
 // TestPlaceOfBrokenSource holds that a place is told once, wherever a Finder says it.
 func TestPlaceOfBrokenSource(t *testing.T) {
 	for said, want := range map[string]string{
-		"jobs/a:7: a brace is open": "7 a brace is open", "jobs/a:7:3: a brace is open": "7 3: a brace is open", "jobs/a: it is too large": "2 it is too large",
+		"jobs/a:7: a brace is open": "7 a brace is open", "jobs/a:7:3: a brace is open": "7 a brace is open", "jobs/a: it is too large": "2 it is too large",
 		"jobs/a:": "2 jobs/a:", "it is not YAML": "2 it is not YAML", "jobs/a:x: y": "2 x: y",
 	} {
 		f := find(t, finder("a", "pm2", kind.Found{Source: "jobs/a", Line: 2, Broken: said}))[0]

@@ -3,6 +3,7 @@ package discover
 import (
 	"bytes"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"unicode"
@@ -21,7 +22,7 @@ const Imported = "x-imported"
 
 // file makes the text of the pipeline of a primary, by that name. folder is the
 // one that the file lies in.
-func file(p *Primary, name, folder string) ([]byte, error) {
+func file(root string, p *Primary, name, folder string) ([]byte, error) {
 	m := kind.Map{{Key: "version", Value: 1}, {Key: "name", Value: name}}
 	if p.Finder.System != folder {
 		m = append(m, kind.Field{Key: "system", Value: p.Finder.System})
@@ -30,7 +31,7 @@ func file(p *Primary, name, folder string) ([]byte, error) {
 		m = append(m, kind.Field{Key: "enabled", Value: false, Comment: p.Disabled})
 	}
 	m = append(m, p.Draft...)
-	m = append(m, kind.Field{Key: Imported, Value: record(p)})
+	m = append(m, kind.Field{Key: Imported, Value: record(root, p)})
 	body, err := encode(m, yaml.LiteralStyle)
 	if err != nil {
 		return nil, err
@@ -79,11 +80,15 @@ func place(file string, line, column int) string {
 	return fmt.Sprintf("%s:%d:%d", file, line, column)
 }
 
-// record is what `drift` compares with.
-func record(p *Primary) kind.Map {
+// record is what `drift` compares with. Of a source that was run, nobody else can
+// tell what it holds, but that it is still the same.
+func record(root string, p *Primary) kind.Map {
 	m := kind.Map{{Key: "source", Value: p.Source}}
 	if p.Line > 0 {
 		m = append(m, kind.Field{Key: "line", Value: p.Line})
+	}
+	if p.Evaluated {
+		m = append(m, kind.Field{Key: "file", Value: Sum(filepath.Join(root, filepath.FromSlash(p.Source)))})
 	}
 	if p.Script != "" {
 		m = append(m, kind.Field{Key: "script", Value: p.Script})

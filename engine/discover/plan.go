@@ -131,7 +131,7 @@ func (plan *Plan) check(p *config.Project) {
 // make makes the text of a file, or says why it has none.
 func (f *File) make(p *config.Project) string {
 	var err error
-	if f.Text, err = file(f.Primary, f.Name, path.Base(path.Dir(f.Path))); err != nil {
+	if f.Text, err = file(p.Root, f.Primary, f.Name, path.Base(path.Dir(f.Path))); err != nil {
 		return err.Error()
 	}
 	for _, x := range p.Try(f.Path, f.Text) {

@@ -139,10 +139,16 @@ func (a *App) Checked(ctx context.Context, paths ...string) (*config.Project, er
 // begun reports a folder without a project, and an environment that the
 // project does not have.
 func (a *App) begun(p *config.Project) error {
-	if _, err := os.Stat(filepath.Join(p.Root, p.ConfigFile)); errors.Is(err, fs.ErrNotExist) && p.Files == 0 {
+	if !begun(p) {
 		return fmt.Errorf("there is no project in %s or above it: redundctl init begins one, -C names the folder of another", p.Root)
 	}
 	return a.inEnvironment(p)
+}
+
+// begun reports whether a folder is a project.
+func begun(p *config.Project) bool {
+	_, err := os.Stat(filepath.Join(p.Root, p.ConfigFile))
+	return p.Files > 0 || !errors.Is(err, fs.ErrNotExist)
 }
 
 // inEnvironment reports an environment that the project does not have.
@@ -216,6 +222,9 @@ func (a *App) History(ctx context.Context, p *config.Project) (*engine.History, 
 
 // Mention says on stderr that some files were left out.
 func (a *App) Mention(p *config.Project) {
+	if !begun(p) {
+		return // nothing is left out where nothing is
+	}
 	files := map[string]bool{}
 	for _, x := range p.Problems {
 		if x.Severity == "error" {

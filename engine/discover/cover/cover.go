@@ -47,31 +47,43 @@ type Report struct {
 	Primaries []Primary `json:"primaries"`
 }
 
-// Facts are what a Report is made of.
+// Facts are what a Report is made of. They belong to one goroutine.
 type Facts struct {
 	Project *config.Project
 	Found   []discover.Primary
 	Proved  map[string]bool     // the pipelines that a drill has proved, by system/name
 	Notes   map[string][]string // what else is known of a pipeline, by system/name
 	Secrets *secret.Sources     // of this machine
+
+	imports map[string][]*pipeline.Pipeline // by source and hash, of those that were run; nil: not read yet
 }
 
 // Of makes the report.
 func Of(f Facts) Report {
 	r := Report{Primaries: make([]Primary, 0, len(f.Found))}
 	b := discover.NewBackers(f.Project.Pipelines)
-	covered := 0
 	for i := range f.Found {
-		p := f.primary(b, &f.Found[i])
+		x := &f.Found[i]
+		if x.Broken != "" {
+			if list := f.asBefore(x); len(list) > 0 {
+				for _, p := range list {
+					r.Primaries = append(r.Primaries, f.before(x, p))
+				}
+				continue
+			}
+		}
+		r.Primaries = append(r.Primaries, f.primary(b, x))
+	}
+	covered := 0
+	for _, p := range r.Primaries {
 		if p.Status == Covered {
 			covered++
 		}
-		r.Primaries = append(r.Primaries, p)
 	}
 	slices.SortStableFunc(r.Primaries, func(a, b Primary) int {
 		return cmp.Or(strings.Compare(a.System, b.System), strings.Compare(a.Source, b.Source), cmp.Compare(value(a.Line), value(b.Line)))
 	})
-	r.Percent = percent(covered, len(f.Found))
+	r.Percent = percent(covered, len(r.Primaries))
 	return r
 }
 
@@ -113,7 +125,7 @@ func (f *Facts) primary(b *discover.Backers, x *discover.Primary) Primary {
 			notes = append(notes, "also backed up by "+strings.Join(more, ", "))
 		}
 	} else if x.Broken == "" && x.Disabled != "" {
-		notes = append(notes, "cannot run here: "+x.Disabled)
+		notes = append(notes, cannot(x))
 	}
 	if missing := f.missing(x.Secrets); len(missing) > 0 {
 		notes = append(notes, "this machine lacks "+strings.Join(missing, ", "))
@@ -121,6 +133,15 @@ func (f *Facts) primary(b *discover.Backers, x *discover.Primary) Primary {
 	notes = slices.DeleteFunc(notes, func(s string) bool { return s == "" })
 	p.Note = present(strings.Join(notes, "; "))
 	return p
+}
+
+// before is a primary of a source that only running it shows, as its pipeline has
+// it.
+func (f *Facts) before(x *discover.Primary, p *pipeline.Pipeline) Primary {
+	out := Primary{System: x.Finder.System, Name: p.Name, Source: x.Source, Status: f.status(p, &discover.Primary{}), Pipeline: &p.Name}
+	notes := append(f.notes(p, &discover.Primary{}, out.Status), "the source is as it was when it was imported; nothing more is known without running it")
+	out.Note = present(strings.Join(notes, "; "))
+	return out
 }
 
 // best is the pipeline that backs up a primary best, and the others.
@@ -167,7 +188,7 @@ func (f *Facts) notes(p *pipeline.Pipeline, x *discover.Primary, status Status) 
 		case f.off(p):
 			out = append(out, "the system "+p.System+" is disabled")
 		case x.Disabled != "":
-			out = append(out, "cannot run here: "+x.Disabled)
+			out = append(out, cannot(x))
 		}
 	case Drifted:
 		out = append(out, fmt.Sprintf("its schedule is %s now, and that of its pipeline %s", dues(x.Schedules), planned(p)))
@@ -179,6 +200,14 @@ func (f *Facts) notes(p *pipeline.Pipeline, x *discover.Primary, status Status) 
 		out = append(out, "never proved")
 	}
 	return append(out, f.Notes[p.ID()]...)
+}
+
+// cannot says why a primary cannot run here.
+func cannot(x *discover.Primary) string {
+	if strings.Contains(x.Disabled, "cannot run") {
+		return x.Disabled
+	}
+	return "cannot run here: " + x.Disabled
 }
 
 // missing are the secrets that this machine lacks.

@@ -3,6 +3,7 @@ package cover_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,6 +135,29 @@ func TestStatuses(t *testing.T) {
 	for _, want := range []string{"41.7 % covered: 5 of 12 automations, 3 drifted, 2 disabled, 2 uncovered", "| uncovered | pm2 | bad | jobs/bad:7 |  | it is not YAML |", `0 6 \* \* \*`} {
 		if !strings.Contains(md, want) {
 			t.Errorf("%q is not in\n%s", want, md)
+		}
+	}
+}
+
+// TestOnlyRunningShows holds that what was imported of a source that had to be run
+// counts for as long as the source is the same.
+func TestOnlyRunningShows(t *testing.T) {
+	dir := project(t, "", map[string]string{"a": "a\nsteps: [{run: echo}]\nx-imported: {source: jobs/code, file: " +
+		"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae}\n"}) // of foo
+	unread := kind.Found{Source: "jobs/code", Broken: "it takes running it"}
+	for text, want := range map[string]string{"foo": "100 covered []", "bar": "0 uncovered [source]"} {
+		write(t, dir, "jobs/code", text)
+		f := facts(t, dir, unread)
+		r := cover.Of(f)
+		keys := []string{}
+		for _, c := range cover.Drift(f.Project, f.Found) {
+			keys = append(keys, c.Key)
+			if !strings.HasPrefix(c.Hint, "redundctl import fake jobs/code --dry-run --all shows what it holds now") {
+				t.Errorf("the hint is %q", c.Hint)
+			}
+		}
+		if got := fmt.Sprint(r.Percent, " ", r.Primaries[0].Status, " ", keys); got != want || len(r.Primaries) != 1 {
+			t.Errorf("with %s it is %q, not %q", text, got, want)
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/redundctl/redundctl/engine/config/files"
 	"github.com/redundctl/redundctl/engine/discover"
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/source"
 )
 
 // Change is one thing of a primary that is no longer as its pipeline has it, as
@@ -53,44 +52,10 @@ type drift struct {
 	out     []Change
 }
 
-// record is what a file keeps of its primary as it was imported.
-type record struct {
-	source, script string
-	scheduled      bool
-	secrets        []string
-}
-
-// imported reads it. ok is false for a pipeline that was not imported, or whose
-// file says nothing of it.
-func (d *drift) imported(x *pipeline.Pipeline) (r record, ok bool) {
-	text, err := os.ReadFile(files.Under(d.project.Root, x.File))
-	if err != nil || !strings.Contains(string(text), discover.Imported) {
-		return r, false
-	}
-	c := &d.project.Config.Limits
-	f, problems := source.Parse(x.File, text, source.Limits{FileSize: int64(c.FileSize), Aliases: c.Aliases, Depth: c.Depth})
-	root, _ := f.Value.(map[string]any)
-	m, _ := root[discover.Imported].(map[string]any)
-	if len(problems) > 0 || m == nil {
-		return r, false
-	}
-	r.source, _ = m["source"].(string)
-	r.script, _ = m["script"].(string)
-	schedules, _ := m["schedules"].([]any)
-	r.scheduled = len(schedules) > 0
-	list, _ := m["secrets"].([]any)
-	for _, s := range list {
-		if s, ok := s.(string); ok {
-			r.secrets = append(r.secrets, s)
-		}
-	}
-	return r, r.source != ""
-}
-
 // look compares one pipeline with its primary, which is nil when it was not
 // found.
 func (d *drift) look(x *pipeline.Pipeline, p *discover.Primary) {
-	r, imported := d.imported(x)
+	r, imported := imported(d.project, x)
 	if p == nil {
 		if imported {
 			d.gone(x, r)
@@ -151,14 +116,22 @@ func (d *drift) secrets(x *pipeline.Pipeline, p *discover.Primary, was []string,
 // gone tells of a primary that was imported and that is not there any more.
 func (d *drift) gone(x *pipeline.Pipeline, r record) {
 	c := Change{x.Name, x.System, r.source, "source", &r.source, nil, fmt.Sprintf("redundctl disable %s, or delete %s", d.name(x), x.File)}
+	at := files.Under(d.project.Root, r.source)
 	for i := range d.found {
 		if b := &d.found[i]; b.Source == r.source && b.Broken != "" {
+			sum := discover.Sum(at)
+			if r.file != "" && r.file == sum {
+				return // it could be read when it was the same
+			}
 			c.Is, c.Hint = present("broken: "+b.Broken), fmt.Sprintf("mend %s: nothing can be compared before", place(b))
+			if r.file != "" {
+				c.Hint = fmt.Sprintf("%s shows what it holds now: carry over what you want of it, then write file: %s under %s in %s", again(b), sum, discover.Imported, x.File)
+			}
 			d.out = append(d.out, c)
 			return
 		}
 	}
-	if _, err := os.Stat(files.Under(d.project.Root, r.source)); err == nil {
+	if _, err := os.Stat(at); err == nil {
 		c.Is = present("no primary: it is not scheduled there any more")
 	}
 	d.out = append(d.out, c)
