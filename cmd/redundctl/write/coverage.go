@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -52,7 +53,7 @@ The exit code is 1 when fewer than --fail-under percent are covered.`,
 			if err != nil {
 				return err
 			}
-			facts := cover.Facts{Project: p, Found: found, Secrets: p.Secrets(nil)}
+			facts := cover.Facts{Project: p, Found: found, Secrets: p.Secrets(os.LookupEnv)}
 			if err := known(c.Context(), a, p, &facts); err != nil {
 				fmt.Fprintf(a.Err, "redundctl: what was recorded cannot be read, so that nothing counts as proved: %s\n", err)
 			}
