@@ -60,7 +60,7 @@ func (b *bench) run() error {
 	}
 	fmt.Printf("%s, %s, %d cores; medians of runs in turn, ours / limit\n\n", runtime.Version(), runtime.GOARCH, runtime.NumCPU())
 	fmt.Printf("%-46s %10s %10s %8s %8s\n", "", "ours", "limit", "ratio", "allowed")
-	for _, f := range []func() error{b.start, b.validate, b.steps, b.workflow, b.longHistory, b.due, b.idle, b.probes, b.restart, b.reload, b.simulated, b.learned, b.services, b.functions} {
+	for _, f := range []func() error{b.start, b.validate, b.coverage, b.steps, b.workflow, b.longHistory, b.due, b.idle, b.probes, b.restart, b.reload, b.simulated, b.learned, b.services, b.functions} {
 		if err := f(); err != nil {
 			return err
 		}

@@ -28,6 +28,11 @@ type Primary struct {
 	Finder *kind.Finder
 }
 
+// Backed reports whether a pipeline with that primary backs it up.
+func (p *Primary) Backed(by *pipeline.Primary) bool {
+	return p.Broken == "" && p.Finder.Backs != nil && p.Finder.Backs(by, &p.Found)
+}
+
 // Find asks Finders side by side, and gives what they found, in their order. The
 // error says which of them could not look at anything; what the others found is
 // there all the same.
@@ -119,12 +124,9 @@ func NewBackers(list []*pipeline.Pipeline) *Backers {
 
 // Of gives the pipelines that back up a primary, in order.
 func (b *Backers) Of(p *Primary) []*pipeline.Pipeline {
-	if p.Broken != "" || p.Finder.Backs == nil {
-		return nil
-	}
 	var out []*pipeline.Pipeline
 	for _, x := range b.list {
-		if p.Finder.Backs(x.Primary, &p.Found) {
+		if p.Backed(x.Primary) {
 			out = append(out, x)
 		}
 	}
@@ -134,12 +136,9 @@ func (b *Backers) Of(p *Primary) []*pipeline.Pipeline {
 // Any gives one of them, or nil. It looks first where `import` would have put
 // it: of thousands of pipelines all need not be asked.
 func (b *Backers) Any(p *Primary) *pipeline.Pipeline {
-	if p.Broken != "" || p.Finder.Backs == nil {
-		return nil
-	}
 	for _, list := range [][]*pipeline.Pipeline{b.named[p.Name], b.list} {
 		for _, x := range list {
-			if p.Finder.Backs(x.Primary, &p.Found) {
+			if p.Backed(x.Primary) {
 				return x
 			}
 		}

@@ -78,7 +78,7 @@ func TestWrittenFilesAreValid(t *testing.T) {
 	off.Disabled, off.Note = "it needs\ndocker: no", "its platform never fires it"
 	off.Constructs = []kind.Construct{{Key: "jobs.a.services", Support: kind.Unsupported, File: "jobs/off", Line: 9, Column: 5, Note: "left out\n# and: {more"}, {Key: "jobs.a", Support: kind.Exact}}
 	text := drafted("text", "text")
-	text.Draft[2].Value = []any{kind.Map{{Key: "run", Value: odd, Comment: "a comment"}, {Key: "env", Value: kind.Map{{Key: "A", Value: "*/5 * * * *"}, {Key: "B", Value: "no", Comment: "so"}}}}}
+	text.Draft[2].Value = []any{kind.Map{{Key: "run", Value: odd, Comment: "a comment"}, {Key: "env", Value: kind.Map{{Key: "A", Value: "*/5 * * * *"}, {Key: "B", Value: "no", Comment: "so"}, {Key: "C", Value: "a plain_one/of.4-words"}, {Key: "D", Value: "1e3"}, {Key: "y", Value: "null"}, {Key: "E", Value: "a: b #c"}}}}}
 	p := load(t, dir)
 	plan := discover.Make(p, find(t, finder("a", "pm2", drafted("one", "one"), off, text)))
 	plan.Write(dir)
@@ -94,7 +94,7 @@ func TestWrittenFilesAreValid(t *testing.T) {
 	if len(p.Pipelines) != 3 || p.Pipelines[0].Enabled || !p.Pipelines[1].Enabled || p.Pipelines[0].Description != "yes" {
 		t.Fatalf("the pipelines are %v", p.Pipelines)
 	}
-	if s := p.Pipelines[2].Steps[0]; s.Run != odd || s.Env["A"] != "*/5 * * * *" || s.Env["B"] != "no" {
+	if s := p.Pipelines[2].Steps[0]; s.Run != odd || s.Env["A"] != "*/5 * * * *" || s.Env["B"] != "no" || s.Env["C"] != "a plain_one/of.4-words" || s.Env["D"] != "1e3" || s.Env["y"] != "null" || s.Env["E"] != "a: b #c" {
 		t.Errorf("the step is %q %q", s.Run, s.Env)
 	}
 	got, err := os.ReadFile(filepath.Join(dir, "pipelines/pm2/off.yaml"))

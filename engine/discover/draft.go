@@ -2,6 +2,7 @@ package discover
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -32,14 +33,14 @@ func file(root string, p *Primary, name, folder string) ([]byte, error) {
 	}
 	m = append(m, p.Draft...)
 	m = append(m, kind.Field{Key: Imported, Value: record(root, p)})
-	body, err := encode(m, yaml.LiteralStyle)
+	body, blocks, err := encode(m, yaml.LiteralStyle)
 	if err != nil {
 		return nil, err
 	}
 	// A block of text keeps what it holds but for a few odd ones, as when it
 	// begins with a blank line that has spaces; these are quoted.
-	if !same(body, m) {
-		if body, err = encode(m, yaml.DoubleQuotedStyle); err != nil {
+	if blocks && !same(body, m) {
+		if body, _, err = encode(m, yaml.DoubleQuotedStyle); err != nil {
 			return nil, err
 		}
 		if !same(body, m) {
@@ -122,27 +123,28 @@ func line(s string) string {
 	}, strings.ToValidUTF8(s, "?")))
 }
 
-// encode writes a mapping as YAML; text of several lines in that style.
-func encode(m kind.Map, lines yaml.Style) ([]byte, error) {
+// encode writes a mapping as YAML; text of several lines, of which blocks reports
+// whether there is some, in that style.
+func encode(m kind.Map, lines yaml.Style) (text []byte, blocks bool, err error) {
 	e := &encoder{lines: lines}
 	n, err := e.node(m, 0)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	var b bytes.Buffer
 	y := yaml.NewEncoder(&b)
 	y.SetIndent(2)
-	if err := y.Encode(n); err != nil {
-		return nil, fmt.Errorf("writing YAML: %w", err)
+	if err := errors.Join(y.Encode(n), y.Close()); err != nil {
+		return nil, false, fmt.Errorf("writing YAML: %w", err)
 	}
-	if err := y.Close(); err != nil {
-		return nil, fmt.Errorf("writing YAML: %w", err)
-	}
-	return b.Bytes(), nil
+	return b.Bytes(), e.blocks, nil
 }
 
 // encoder makes nodes of values.
-type encoder struct{ lines yaml.Style }
+type encoder struct {
+	lines  yaml.Style
+	blocks bool // there was text of several lines
+}
 
 // short is how long a list or mapping of plain values may be to stand in one
 // line; deepest how deep values may lie in each other.
@@ -175,21 +177,46 @@ func (e *encoder) node(v any, depth int) (*yaml.Node, error) {
 		return e.node(list, depth)
 	}
 	n := &yaml.Node{}
+	if s, ok := v.(string); ok && plain(s) {
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}, nil
+	}
 	if err := n.Encode(v); err != nil {
 		return nil, fmt.Errorf("writing %T as YAML: %w", v, err)
 	}
 	if s, ok := v.(string); ok && n.Kind == yaml.ScalarNode && strings.Contains(s, "\n") {
-		n.Style = e.lines
+		n.Style, e.blocks = e.lines, true
 	}
 	return n, nil
 }
 
+// plain reports whether a text is surely one without quotes too: the library
+// takes fifty times as long to find out.
+func plain(s string) bool {
+	if s == "" || !letter(s[0]) || s[len(s)-1] == ' ' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !letter(c) && (c < '0' || c > '9') && !strings.ContainsRune("_./-@ ", rune(c)) {
+			return false
+		}
+	}
+	switch strings.ToLower(s) {
+	case "true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf":
+		return false
+	}
+	return true
+}
+
+func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
 func (e *encoder) mapping(m kind.Map, depth int) (*yaml.Node, error) {
 	n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 	for _, f := range m {
-		key := &yaml.Node{}
-		if err := key.Encode(f.Key); err != nil {
-			return nil, fmt.Errorf("writing the key %q as YAML: %w", f.Key, err)
+		key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: f.Key}
+		if !plain(f.Key) {
+			if err := key.Encode(f.Key); err != nil {
+				return nil, fmt.Errorf("writing the key %q as YAML: %w", f.Key, err)
+			}
 		}
 		value, err := e.node(f.Value, depth+1)
 		if err != nil {

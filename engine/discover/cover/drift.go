@@ -29,18 +29,14 @@ type Change struct {
 // these. Its list is never nil.
 func Drift(p *config.Project, found []discover.Primary) []Change {
 	d := &drift{project: p, found: found, out: []Change{}}
-	b := discover.NewBackers(p.Pipelines)
-	of := map[*pipeline.Pipeline]*discover.Primary{}
+	named := map[string][]*discover.Primary{} // by the names that their pipelines usually have
 	for i := range found {
-		for _, x := range b.Of(&found[i]) {
-			if of[x] == nil {
-				of[x] = &found[i]
-			}
-		}
+		x := &found[i]
+		named[x.Name] = append(named[x.Name], x)
 	}
 	for _, x := range p.Pipelines {
 		if x.Primary != nil {
-			d.look(x, of[x])
+			d.look(x, d.primary(x, named[x.Name]))
 		}
 	}
 	return d.out
@@ -50,6 +46,22 @@ type drift struct {
 	project *config.Project
 	found   []discover.Primary
 	out     []Change
+}
+
+// primary is that of a pipeline; nil: it was not found. It is probably one of
+// likely.
+func (d *drift) primary(x *pipeline.Pipeline, likely []*discover.Primary) *discover.Primary {
+	for _, p := range likely {
+		if p.Backed(x.Primary) {
+			return p
+		}
+	}
+	for i := range d.found {
+		if d.found[i].Backed(x.Primary) {
+			return &d.found[i]
+		}
+	}
+	return nil
 }
 
 // look compares one pipeline with its primary, which is nil when it was not
