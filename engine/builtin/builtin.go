@@ -46,7 +46,6 @@ func Kinds() *kind.Set {
 			[]kind.Primary{shell.Primary()},
 		),
 		Finders: []kind.Finder{
-		Finders: []kind.Finder{
 			ecosystem.Finder(),
 			github.Finder(),
 			finder.Finder(),

@@ -1,9 +1,9 @@
 package cover
 
 import (
+	"bytes"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/config/files"
@@ -23,14 +23,15 @@ type record struct {
 // imported reads it. ok is false for a pipeline that was not imported, or whose
 // file says nothing of it.
 func imported(p *config.Project, x *pipeline.Pipeline) (r record, ok bool) {
-	return recorded(p, x, discover.Imported)
+	return recorded(p, x, "")
 }
 
-// recorded is imported for files that hold a text: to parse them all costs more
-// than to read them.
+// recorded is imported for files whose record, or what stands below it, holds a
+// text: to parse them all costs more than to read them.
 func recorded(p *config.Project, x *pipeline.Pipeline, text string) (r record, ok bool) {
 	all, err := os.ReadFile(files.Under(p.Root, x.File))
-	if err != nil || !strings.Contains(string(all), text) {
+	at := bytes.Index(all, []byte(discover.Imported))
+	if err != nil || at < 0 || !bytes.Contains(all[at:], []byte(text)) {
 		return r, false
 	}
 	c := &p.Config.Limits
