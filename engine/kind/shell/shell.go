@@ -158,9 +158,21 @@ func (r starter) run(ctx context.Context, s *pipeline.Scope, c proc.Command) (ou
 	}
 	out, readErr := handedOn(&output, &env)
 	if err := judge(ctx, s, result); err != nil {
-		return out, err
+		return out, because(err, out)
 	}
 	return out, readErr
+}
+
+// because puts into an exit code's reason what the program itself gave as one: its
+// output `error`.
+func because(err error, out pipeline.Outputs) error {
+	var e *pipeline.Exit
+	said, ok := out.Values["error"].(string)
+	if !ok || strings.TrimSpace(said) == "" || !errors.As(err, &e) || e.Code <= 0 || e.Signal != "" {
+		return err
+	}
+	e.Reason = strings.TrimSpace(said)
+	return err
 }
 
 // judge tells how a program ended. Codes that count as success beside 0 are

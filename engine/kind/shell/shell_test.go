@@ -66,6 +66,27 @@ func TestD3StepEnds(t *testing.T) {
 	}
 }
 
+// TestReasonOfTheProgram: a program that fails says why by its output `error`;
+// one that succeeds or is killed does not.
+func TestReasonOfTheProgram(t *testing.T) {
+	t.Parallel()
+	for script, want := range map[string]string{
+		`echo "error=2 broken links" >> "$REDUND_OUTPUT"; exit 1`: "exit code 1: 2 broken links",
+		`echo "error= " >> "$REDUND_OUTPUT"; exit 1`:              "exit code 1",
+		`echo "error=no" >> "$REDUND_OUTPUT"; kill -9 $$`:         "ended by SIGKILL",
+		`echo "error=no" >> "$REDUND_OUTPUT"`:                     "",
+	} {
+		o, _, err := run(t, map[string]any{"run": script})
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want || o.Values["error"] == nil {
+			t.Errorf("%s: %q, want %q; outputs %v", script, got, want, o.Values)
+		}
+	}
+}
+
 func TestOutputsAndScriptNotInArgv(t *testing.T) {
 	t.Parallel()
 	o, out, err := run(t, map[string]any{"run": `echo "a=b=c" >> "$REDUND_OUTPUT"
