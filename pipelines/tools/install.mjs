@@ -21,8 +21,13 @@ const unused = 60 * 24 * 3600_000 // tools that nothing asked for in so long are
 function place(group) {
   const hash = createHash('sha256').update([process.platform, process.arch, process.versions.node.split('.')[0]].join())
   for (const name of ['package.json', 'package-lock.json']) hash.update(fs.readFileSync(path.join(here, group, name)))
-  const cache = process.env.XDG_CACHE_HOME || path.join(os.homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache')
-  return path.join(cache, 'redundctl', 'tools', `${group}-${hash.digest('hex').slice(0, 16)}`)
+  return path.join(cache(), 'tools', `${group}-${hash.digest('hex').slice(0, 16)}`)
+}
+
+/** The folder of the user's for what can be made again. */
+export function cache() {
+  const dir = process.env.XDG_CACHE_HOME || path.join(os.homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache')
+  return path.join(dir, 'redundctl')
 }
 
 /** Installs a group unless it is there, and gives the folder that holds node_modules. */
@@ -80,8 +85,8 @@ function npm(dir) {
   })
 }
 
-/** Takes the lock, a folder whose time its owner keeps fresh. It spares work: the rename is what keeps runs apart. */
-async function lock(name) {
+/** Takes a lock, a folder whose time its owner keeps fresh, and gives what lets it go. Of tools it spares work alone: the rename is what keeps runs apart. */
+export async function lock(name) {
   for (;;) {
     try {
       fs.mkdirSync(name)
