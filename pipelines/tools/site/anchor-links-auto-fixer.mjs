@@ -36,11 +36,13 @@ await check('anchor-links-auto-fixer', async () => {
   if (differing.length) keep('anchors.patch', patch(differing))
   if (param('APPLY') === 'true' && differing.length) {
     for (const [f, text] of differing) replace(f, text)
-    notes.push(`${differing.length} files were changed`)
+    let more = ''
     if (param('BUILD') === 'true') {
       const left = (await look(JSDOM)).broken.filter((b) => !findings.some((f) => f.file === b.page && f.message.startsWith(`${b.href}:`)))
       for (const b of left) findings.push({file: b.page, line: b.line, rule: 'not-fixed', message: `${b.href} still leads to no id after the change`})
+      if (left.length === 0) more = ', and the site built with it has none left that can be fixed'
     }
+    notes.push(`${differing.length} file${differing.length > 1 ? 's were' : ' was'} changed${more}`)
   } else if (differing.length) notes.push('nothing was changed: apply anchors.patch from the artifacts with git apply, or run with apply=true')
   return {checked: `${count} pages, ${broken.length} broken anchors, ${proposed.length} of them can be fixed`, findings, notes, data: {proposed}}
 })

@@ -25,7 +25,7 @@ await check('image-optimizer', async () => {
   for (const key of Object.keys(kept)) if (!fs.existsSync(key)) delete kept[key]
   save()
   return {
-    checked: `${all.length} images in ${folder}, ${found.made.length} copies made, ${found.done} were there`,
+    checked: `${all.length} images in ${folder}, ${found.made.length} ${found.made.length === 1 ? 'copy' : 'copies'} made, ${found.done} were there`,
     findings: found.findings, notes: found.notes, data: {made: found.made},
   }
 })
@@ -36,6 +36,7 @@ async function look(sharp, file, {all, most, ignored, found, kept}) {
   let smallest
   try {
     if (/\.(jpe?g|png)$/i.test(file)) smallest = await variants(sharp, file, {original, hash, found, kept})
+    else await sharp(original).metadata()
     if (original.length <= most || ignored.includes(file)) return
     // The same picture in its own format: what an original over the limit could weigh without any other change.
     const again = await sharp(original, {animated: true}).toBuffer()
@@ -76,7 +77,7 @@ async function variants(sharp, file, {original, hash, found, kept}) {
 
 /** The hash of what a copy of ours was made of; '' for somebody else's. */
 async function origin(sharp, file) {
-  const {exif} = await sharp(file).metadata()
+  const {exif} = await sharp(file).metadata().catch(() => ({})) // one that is broken is found by its own name
   return /redundctl ([0-9a-f]{16})/.exec(exif?.toString('latin1') ?? '')?.[1] ?? ''
 }
 
