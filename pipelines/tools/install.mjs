@@ -91,10 +91,13 @@ export async function lock(name) {
     try {
       fs.mkdirSync(name)
       const beat = setInterval(() => touch(name), 2000)
-      return () => {
+      const unlock = () => {
         clearInterval(beat)
+        process.off('exit', unlock)
         fs.rmSync(name, {recursive: true, force: true})
       }
+      process.on('exit', unlock)
+      return unlock
     } catch (err) {
       if (err.code !== 'EEXIST') throw err
     }

@@ -22,7 +22,9 @@ await check('a11y-alt-text', async () => {
     for (const v of result.violations) {
       const heavy = texts.includes(v.id) || impacts.indexOf(v.impact) >= least
       for (const node of v.nodes) {
-        const line = dom.nodeLocation(dom.window.document.querySelector(node.target[0]))?.startLine
+        // The target is a list where the element is in a shadow tree, which has no place in the file.
+        const element = typeof node.target[0] === 'string' ? dom.window.document.querySelector(node.target[0]) : null
+        const line = element ? dom.nodeLocation(element)?.startLine : undefined
         const found = {file: page, line, rule: v.id, impact: v.impact, message: `${v.help}: ${node.html.slice(0, 120)}`, help: v.helpUrl}
         ;(heavy ? findings : lesser).push(found)
       }

@@ -6,6 +6,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import {tools} from '../install.mjs'
+import {reader} from './dom.mjs'
 import {address, check, files, keep, number, param, site} from './lib.mjs'
 import {brokenAnchors, index} from './links.mjs'
 
@@ -13,8 +14,8 @@ const sources = /\.(md|mdx|markdown|html?|njk|liquid|hbs|ejs|pug|astro|jsx|tsx|v
 
 await check('anchor-links-auto-fixer', async () => {
   const {load} = await tools('site')
-  const {JSDOM} = await load('jsdom')
-  const {broken, pages, count} = await look(JSDOM)
+  const parse = reader(await load('parse5'))
+  const {broken, pages, count} = await look(parse)
   const texts = new Map(files(param('SOURCES', 'src'), sources).map((f) => [f, fs.readFileSync(f, 'utf8')]))
   const changed = new Map(texts)
   const proposed = []
@@ -38,7 +39,7 @@ await check('anchor-links-auto-fixer', async () => {
     for (const [f, text] of differing) replace(f, text)
     let more = ''
     if (param('BUILD') === 'true') {
-      const left = (await look(JSDOM)).broken.filter((b) => !findings.some((f) => f.file === b.page && f.message.startsWith(`${b.href}:`)))
+      const left = (await look(parse)).broken.filter((b) => !findings.some((f) => f.file === b.page && f.message.startsWith(`${b.href}:`)))
       for (const b of left) findings.push({file: b.page, line: b.line, rule: 'not-fixed', message: `${b.href} still leads to no id after the change`})
       if (left.length === 0) more = ', and the site built with it has none left that can be fixed'
     }
@@ -47,10 +48,10 @@ await check('anchor-links-auto-fixer', async () => {
   return {checked: `${count} pages, ${broken.length} broken anchors, ${proposed.length} of them can be fixed`, findings, notes, data: {proposed}}
 })
 
-async function look(JSDOM) {
+async function look(parse) {
   const built = await site()
-  const pages = index(JSDOM, built)
-  return {pages, broken: brokenAnchors(built, pages, address(JSDOM, built)), count: built.pages.length}
+  const pages = index(parse, built)
+  return {pages, broken: brokenAnchors(built, pages, address(parse, built)), count: built.pages.length}
 }
 
 /** The one id that is nearest, if it is near enough and no other is as near. */

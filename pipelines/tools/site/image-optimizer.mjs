@@ -86,12 +86,22 @@ function write(to, image) {
   const part = `${to}.redundctl-${process.pid}`
   fs.writeFileSync(part, image)
   try {
-    fs.linkSync(part, to)
+    link(part, to)
     return true
   } catch (err) {
     if (err.code !== 'EEXIST') throw err
     return false
   } finally {
     fs.rmSync(part)
+  }
+}
+
+/** Gives a file a second name, which must be new; a copy where there are no hard links. */
+function link(from, to) {
+  try {
+    fs.linkSync(from, to)
+  } catch (err) {
+    if (err.code === 'EEXIST') throw err
+    fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL)
   }
 }

@@ -9,6 +9,7 @@ import http from 'node:http'
 import os from 'node:os'
 import path from 'node:path'
 import {cache, lock} from '../install.mjs'
+import {has} from './dom.mjs'
 
 /** The value of a param, as the pipeline's `env` hands it on. */
 export const param = (name, fallback = '') => process.env[name] || fallback
@@ -148,11 +149,11 @@ export async function serve(dir) {
 }
 
 /** The address of the site: the param, or what its front page calls canonical. */
-export function address(JSDOM, built) {
+export function address(parse, built) {
   const given = param('SITE_URL')
   if (given) return new URL(given).origin
   if (!built.pages.includes('index.html')) return ''
-  const link = new JSDOM(built.read('index.html')).window.document.querySelector('link[rel=canonical]')?.getAttribute('href') ?? ''
+  const link = parse(built.read('index.html')).find((e) => e.name === 'link' && has(e, 'rel', 'canonical'))?.at.href ?? ''
   return URL.canParse(link) ? new URL(link).origin : ''
 }
 
@@ -180,7 +181,7 @@ export async function check(name, work) {
     console.log(`${name}: ${found.checked}, ${n} finding${n === 1 ? '' : 's'}`)
     if (n > 0) end(1, `${n} finding${n === 1 ? '' : 's'}: ${found.findings.slice(0, 3).map((f) => `${place(f)}: ${f.message}`).join('; ')}${n > 3 ? '; …' : ''}`)
   } catch (err) {
-    console.error(err.stack)
+    console.error(err.constructor === Error ? err.message : err.stack)
     end(2, `${name} could not be done: ${err.message}`)
   }
 }

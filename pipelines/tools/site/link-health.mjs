@@ -2,14 +2,15 @@
 // anchors) must lead somewhere at once; one to elsewhere is broken when it did
 // not answer in this run and in the one before.
 import {tools} from '../install.mjs'
+import {reader} from './dom.mjs'
 import {address, answer, check, memory, number, param, route, serve, site} from './lib.mjs'
 import {brokenAnchors, index} from './links.mjs'
 
 await check('link-health', async () => {
   const {load} = await tools('site')
-  const [{JSDOM}, {LinkChecker}] = [await load('jsdom'), await load('linkinator')]
+  const [parse, {LinkChecker}] = [reader(await load('parse5')), await load('linkinator')]
   const built = await site()
-  const origin = address(JSDOM, built)
+  const origin = address(parse, built)
   const server = await serve(built.dir)
   let external
   const findings = []
@@ -23,7 +24,7 @@ await check('link-health', async () => {
   } finally {
     server.close()
   }
-  for (const b of brokenAnchors(built, index(JSDOM, built), origin)) {
+  for (const b of brokenAnchors(built, index(parse, built), origin)) {
     findings.push({file: b.page, line: b.line, rule: 'broken-anchor', message: `${b.href}: ${b.target} has no id "${b.anchor}"`})
   }
   const notes = external.suspects.map((s) => `${s.url} did not answer (${s.reason}), for the first time: it counts as broken if it does not the next time`)

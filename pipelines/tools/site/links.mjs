@@ -1,19 +1,19 @@
 // The ids and the links of built pages, and where a link leads.
+import {base as baseOf} from './dom.mjs'
 import {answer, redirects, route} from './lib.mjs'
 
-/** {page → {ids: Set, links: [{href, line}]}} */
-export function index(JSDOM, built) {
+/** {page → {ids: Set, links: [{href, line}], base}} */
+export function index(parse, built) {
   const pages = new Map()
   for (const page of built.pages) {
-    const dom = new JSDOM(built.read(page), {includeNodeLocations: true})
-    const document = dom.window.document
+    const elements = parse(built.read(page))
     const ids = new Set()
-    for (const e of document.querySelectorAll('[id]')) ids.add(e.id)
-    for (const e of document.querySelectorAll('a[name]')) ids.add(e.getAttribute('name'))
-    const links = [...document.querySelectorAll('a[href], area[href]')]
-      .map((e) => ({href: e.getAttribute('href').trim(), line: dom.nodeLocation(e)?.startLine}))
-    pages.set(page, {ids, links, base: document.querySelector('base[href]')?.getAttribute('href')})
-    dom.window.close()
+    for (const e of elements) {
+      if (e.at.id) ids.add(e.at.id)
+      if (e.name === 'a' && e.at.name) ids.add(e.at.name)
+    }
+    const links = elements.filter((e) => (e.name === 'a' || e.name === 'area') && 'href' in e.at).map((e) => ({href: e.at.href.trim(), line: e.line}))
+    pages.set(page, {ids, links, base: baseOf(elements)})
   }
   return pages
 }
@@ -25,7 +25,8 @@ export function brokenAnchors(built, pages, origin) {
   const broken = []
   for (const [page, {links, base}] of pages) {
     for (const {href, line} of links) {
-      const from = new URL(base ?? '', inside + route(page))
+      const own = inside + route(page)
+      const from = URL.canParse(base ?? '', own) ? new URL(base ?? '', own) : own
       if (!URL.canParse(href, from)) continue
       const to = new URL(href, from)
       if ((to.origin !== inside && to.origin !== origin) || to.hash.length < 2) continue

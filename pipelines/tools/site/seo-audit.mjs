@@ -5,16 +5,17 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import {tools} from '../install.mjs'
+import {has, metas, noindex, reader} from './dom.mjs'
 import {address, answer, check, number, route, site} from './lib.mjs'
 import {robots} from './robots.mjs'
 import {read} from './sitemap-xml.mjs'
 
 await check('seo-audit', async () => {
   const {load} = await tools('site')
-  const [{JSDOM}, validator] = [await load('jsdom'), await load('html-validate')]
+  const [parse, {default: sax}, validator] = [reader(await load('parse5')), await load('sax'), await load('html-validate')]
   const built = await site()
-  const origin = address(JSDOM, built)
-  const pages = built.pages.map((page) => facts(JSDOM, page, built.read(page)))
+  const origin = address(parse, built)
+  const pages = built.pages.map((page) => facts(parse, page, built.read(page)))
   const findings = await valid(validator, built)
   const notes = []
   const all = {built, pages: new Map(pages.map((p) => [p.page, p])), origin, findings, notes}
@@ -25,28 +26,23 @@ await check('seo-audit', async () => {
     languages(p, all)
   }
   for (const what of ['title', 'description']) twice(pages, what, findings)
-  agree(JSDOM, all)
+  agree(sax, all)
   if (!origin) notes.push('the address of the site is not known (no site-url, and the front page has no canonical link): whether addresses are of the site was not looked at')
   return {checked: `${pages.length} pages, by html-validate and rules for search engines`, findings, notes}
 })
 
 /** What a page says of itself, each with its line. */
-function facts(JSDOM, page, html) {
-  const dom = new JSDOM(html, {includeNodeLocations: true})
-  const document = dom.window.document
-  const line = (e) => dom.nodeLocation(e)?.startLine
-  const all = (which) => [...document.querySelectorAll(which)]
-  const links = (which) => all(which).map((e) => ({href: e.getAttribute('href') ?? '', lang: e.getAttribute('hreflang'), line: line(e)}))
-  const got = {
-    page,
-    title: document.querySelector('head > title')?.textContent.trim() ?? '',
-    description: document.querySelector('meta[name=description i]')?.getAttribute('content')?.trim() ?? '',
-    noindex: all('meta[name=robots i]').some((m) => /noindex|none/i.test(m.content)),
-    canonical: links('link[rel~=canonical]'), hreflang: links('link[rel~=alternate][hreflang]'),
-    data: all('script[type="application/ld+json"]').map((e) => ({text: e.textContent, line: line(e)})),
+function facts(parse, page, html) {
+  const elements = parse(html)
+  const links = (rel, more) => elements.filter((e) => e.name === 'link' && has(e, 'rel', rel) && (!more || more in e.at))
+    .map((e) => ({href: e.at.href ?? '', lang: e.at.hreflang, line: e.line}))
+  return {
+    page, noindex: noindex(elements),
+    title: elements.find((e) => e.name === 'title' && e.inside === 'head')?.text().trim() ?? '',
+    description: metas(elements, 'description')[0]?.trim() ?? '',
+    canonical: links('canonical'), hreflang: links('alternate', 'hreflang'),
+    data: elements.filter((e) => e.name === 'script' && e.at.type === 'application/ld+json').map((e) => ({text: e.text(), line: e.line})),
   }
-  dom.window.close()
-  return got
 }
 
 async function valid({HtmlValidate, StaticConfigLoader}, built) {
@@ -134,7 +130,7 @@ function twice(pages, what, findings) {
 }
 
 /** Whether robots.txt, the sitemap and the pages say the same. */
-function agree(JSDOM, {built, pages, origin, findings, notes}) {
+function agree(sax, {built, pages, origin, findings, notes}) {
   const text = (name) => fs.existsSync(path.join(built.dir, name)) ? fs.readFileSync(path.join(built.dir, name), 'utf8') : null
   const [rules, xml] = [text('robots.txt'), text('sitemap.xml')]
   if (rules === null) notes.push('there is no robots.txt: everything may be read')
@@ -147,7 +143,7 @@ function agree(JSDOM, {built, pages, origin, findings, notes}) {
   }
   if (xml === null) return notes.push('there is no sitemap.xml')
   if (rules !== null && sitemaps.length === 0) notes.push('robots.txt names no sitemap')
-  const {urls, problems} = read(JSDOM, xml)
+  const {urls, problems} = read(sax, xml)
   for (const message of problems) findings.push({file: 'sitemap.xml', rule: 'sitemap', message})
   for (const url of urls.filter((u) => URL.canParse(u))) {
     const pathname = new URL(url).pathname

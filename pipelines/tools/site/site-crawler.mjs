@@ -2,27 +2,29 @@
 // with what, how many clicks away it is, what it weighs with all that it loads,
 // and which pages no link leads to. linkinator knows neither depth nor weight.
 import {tools} from '../install.mjs'
+import {base as baseOf, has, reader} from './dom.mjs'
 import {address, answer, check, kib, number, param, route, serve, site} from './lib.mjs'
+import {read as readSitemap} from './sitemap-xml.mjs'
 
-const loads = [['img[src], script[src], source[src], video[src], audio[src], iframe[src], embed[src]', 'src'], ['link[rel~=stylesheet][href], link[rel~=icon][href], link[rel~=preload][href]', 'href']]
+const loads = ['img', 'script', 'source', 'video', 'audio', 'iframe', 'embed']
 
 await check('site-crawler', async () => {
   const {load} = await tools('site')
-  const {JSDOM} = await load('jsdom')
+  const [parse, {default: sax}] = [reader(await load('parse5')), await load('sax')]
   const deployed = param('SITE_ADDRESS')
-  if (deployed) return crawl(JSDOM, {base: new URL(deployed).origin, origin: '', expected: (seen) => listed(JSDOM, seen)})
+  if (deployed) return crawl(parse, {base: new URL(deployed).origin, origin: '', expected: (base) => listed(sax, base)})
   const built = await site()
   const server = await serve(built.dir)
   try {
     // The page for what is not found has no link to it, nor should it.
     const pages = built.pages.filter((p) => !/^(404|_.*)\.html?$/.test(p))
-    return await crawl(JSDOM, {base: server.base, origin: address(JSDOM, built), expected: () => pages.map(route), file: (p) => answer(built.dir, p)})
+    return await crawl(parse, {base: server.base, origin: address(parse, built), expected: () => pages.map(route), file: (p) => answer(built.dir, p)})
   } finally {
     server.close()
   }
 })
 
-async function crawl(JSDOM, {base, origin, expected, file}) {
+async function crawl(parse, {base, origin, expected, file}) {
   const most = number('MAX_PAGES', 5000)
   const seen = new Map() // path → what is known of it
   const weights = new Map() // address of a picture, script, … → {bytes, status}
@@ -32,7 +34,7 @@ async function crawl(JSDOM, {base, origin, expected, file}) {
     const page = {path, depth, from, ...got.told, weight: got.told.bytes, assets: 0}
     seen.set(path, page)
     if (!got.text) return []
-    const {links, assets} = read(JSDOM, got.text, base, origin, got.told.url)
+    const {links, assets} = read(parse, got.text, base, origin, got.told.url)
     for (const asset of assets) {
       if (!weights.has(asset)) weights.set(asset, get(asset).then((a) => a.told))
       const a = await weights.get(asset)
@@ -86,26 +88,32 @@ async function get(url) {
   }
 }
 
-function read(JSDOM, text, base, origin, url) {
-  const dom = new JSDOM(text, {url})
-  const document = dom.window.document
+function read(parse, text, base, origin, url) {
+  const elements = parse(text)
+  const named = baseOf(elements) ?? ''
+  const from = URL.canParse(named, url) ? new URL(named, url) : url
   const inside = (href) => {
-    if (!URL.canParse(href, document.baseURI)) return null
-    const to = new URL(href, document.baseURI)
-    if (to.origin === base || (origin && to.origin === origin)) return to.pathname + to.search
-    return null
+    if (href === undefined || !URL.canParse(href, from)) return null
+    const to = new URL(href, from)
+    return to.origin === base || (origin && to.origin === origin) ? to.pathname + to.search : null
   }
-  const links = [...document.querySelectorAll('a[href], area[href]')].map((e) => inside(e.getAttribute('href'))).filter((p) => p && !p.startsWith('/.netlify/'))
-  const assets = loads.flatMap(([which, attribute]) => [...document.querySelectorAll(which)].map((e) => inside(e.getAttribute(attribute)))).filter(Boolean).map((p) => base + p)
-  dom.window.close()
-  return {links: [...new Set(links)], assets: [...new Set(assets)]}
+  const [links, assets] = [new Set(), new Set()]
+  for (const e of elements) {
+    const link = e.name === 'a' || e.name === 'area' ? inside(e.at.href) : null
+    if (link && !link.startsWith('/.netlify/')) links.add(link)
+    const loaded = e.name === 'link' ? ['stylesheet', 'icon', 'preload'].some((r) => has(e, 'rel', r)) && e.at.href : loads.includes(e.name) && e.at.src
+    const asset = loaded ? inside(loaded) : null
+    if (asset) assets.add(base + asset)
+  }
+  return {links: [...links], assets: [...assets]}
 }
 
 /** The pages that the sitemap of a deployed site names; an unreadable one ends the check, one that is not there does not. */
-async function listed(JSDOM, base) {
+async function listed(sax, base) {
   const res = await fetch(`${base}/sitemap.xml`, {signal: AbortSignal.timeout(number('TIMEOUT_SECONDS', 20) * 1000)})
   if (res.status === 404) return []
   if (!res.ok) throw new Error(`sitemap.xml answers with status ${res.status}`)
-  const dom = new JSDOM(await res.text(), {contentType: 'text/xml'})
-  return [...dom.window.document.querySelectorAll('url > loc')].map((e) => new URL(e.textContent.trim()).pathname)
+  const {urls, problems} = readSitemap(sax, await res.text())
+  if (urls.length === 0) throw new Error(`the sitemap of ${base} cannot be read: ${problems[0] ?? 'it lists no page'}`)
+  return urls.filter((u) => URL.canParse(u)).map((u) => new URL(u).pathname)
 }

@@ -5,17 +5,18 @@ import {spawnSync} from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import {tools} from '../install.mjs'
+import {noindex, reader} from './dom.mjs'
 import {address, alone, answer, check, keep, param, redirects, route, site} from './lib.mjs'
 import {robots} from './robots.mjs'
 import {read} from './sitemap-xml.mjs'
 
 await check('sitemap-generator', async () => {
   const {load} = await tools('site')
-  const [{JSDOM}, {SitemapStream, streamToPromise}] = [await load('jsdom'), await load('sitemap')]
+  const [parse, {default: sax}, {SitemapStream, streamToPromise}] = [reader(await load('parse5')), await load('sax'), await load('sitemap')]
   const built = await site()
-  const origin = address(JSDOM, built)
+  const origin = address(parse, built)
   if (!origin) throw new Error('the address of the site is not known: name it by the param site-url, or let the front page have a canonical link')
-  const {listed, left} = choose(JSDOM, built)
+  const {listed, left} = choose(parse, built)
   if (listed.length === 0) throw new Error('there is no page to list')
   const dates = lastCommits(param('PAGES', 'src/pages'))
   const stream = new SitemapStream({hostname: origin, xmlns: {news: false, xhtml: false, image: false, video: false}, lastmodDateOnly: false})
@@ -23,7 +24,7 @@ await check('sitemap-generator', async () => {
   stream.end()
   const xml = (await streamToPromise(stream)).toString() + '\n'
   const output = path.join(param('SITE', 'dist'), 'sitemap.xml')
-  const findings = [...hold(JSDOM, built, {xml, name: output, origin}), ...brought(JSDOM, built, origin)]
+  const findings = [...hold(sax, built, {xml, name: output, origin}), ...brought(sax, built, origin)]
   keep('sitemap.xml', xml)
   if (!findings.some((f) => f.file === output)) await alone(() => replace(output, xml))
   const undated = listed.filter((p) => !dates.has(stem(p)))
@@ -36,15 +37,12 @@ function stem(page) {
   return page.replace(/\.[^./]+$/, '')
 }
 
-function choose(JSDOM, built) {
+function choose(parse, built) {
   const file = path.join(built.dir, 'robots.txt')
   const rules = robots(fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '')
   const [listed, left] = [[], []]
   for (const page of built.pages) {
-    const dom = new JSDOM(built.read(page))
-    const noindex = [...dom.window.document.querySelectorAll('meta[name=robots i]')].some((m) => /noindex|none/i.test(m.content))
-    dom.window.close()
-    const why = /^(404|_.*)\.html?$/.test(page) ? 'it is what is shown for no page' : noindex ? 'it is noindex' : rules.allowed(route(page)) ? '' : 'robots.txt forbids it'
+    const why = /^(404|_.*)\.html?$/.test(page) ? 'it is what is shown for no page' : noindex(parse(built.read(page))) ? 'it is noindex' : rules.allowed(route(page)) ? '' : 'robots.txt forbids it'
     if (why) left.push({page, why})
     else listed.push(page)
   }
@@ -70,16 +68,16 @@ function lastCommits(folder) {
       if (!dates.has(key)) dates.set(key, at)
     }
   }
+  const prefix = git('rev-parse', '--show-prefix').trim()
   for (const l of git('status', '--porcelain', '-z', '--no-renames', '--untracked-files=all', '--', folder).split('\0')) {
-    const prefix = git('rev-parse', '--show-prefix').trim()
     if (l) dates.delete(stem(path.posix.relative(folder, l.slice(3 + prefix.length)))) // changed since: no commit has it
   }
   return dates
 }
 
 /** Holds the sitemap of ours against the schema, and each address against the files. */
-function hold(JSDOM, built, {xml, name, origin}) {
-  const {urls, problems} = read(JSDOM, xml)
+function hold(sax, built, {xml, name, origin}) {
+  const {urls, problems} = read(sax, xml)
   return [...problems.map((message) => ({file: name, rule: 'schema', message})), ...missing(built, urls, name, origin)]
 }
 
@@ -95,10 +93,10 @@ function missing(built, urls, name, origin) {
 }
 
 /** The sitemap that the build itself brings, and the next build will bring again. */
-function brought(JSDOM, built, origin) {
+function brought(sax, built, origin) {
   const file = path.join(built.dir, 'sitemap.xml')
   if (!fs.existsSync(file)) return []
-  return hold(JSDOM, built, {xml: fs.readFileSync(file, 'utf8'), name: 'sitemap.xml of the build', origin})
+  return hold(sax, built, {xml: fs.readFileSync(file, 'utf8'), name: 'sitemap.xml of the build', origin})
 }
 
 function replace(file, text) {
