@@ -109,3 +109,20 @@ func TestSiteThatIsNotBuilt(t *testing.T) {
 	p.edit("build.mjs", "let built = 0", "throw new Error('no paint')\nlet built = 0")
 	p.fails("seo-audit", []string{"the site could not be built: npm run build: exit code 1", "no paint"})
 }
+
+// TestSitesAtOnce: pipelines of one project that build it at the same time do
+// not get into each other's way.
+func TestSitesAtOnce(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "site")
+	p.edit("build.mjs", "let built = 0", "fs.mkdirSync('building') // fails where another is at it\nlet built = 0", "console.log(", "fs.rmdirSync('building')\nconsole.log(")
+	ran := make(chan outcome)
+	for range 3 {
+		go func() { ran <- p.run("site-crawler") }()
+	}
+	for range 3 {
+		if o := <-ran; o.State != "failed" || !strings.Contains(o.Error, "1 finding: /old-timetable.html") {
+			t.Errorf("%s: %s\n%s", o.State, o.Error, o.printed)
+		}
+	}
+}
