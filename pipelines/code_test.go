@@ -1,0 +1,198 @@
+package pipelines
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// repo is a repository that somebody has put pipelines of the catalogue into.
+type repo struct {
+	t    *testing.T
+	dir  string
+	home string
+	env  []string
+}
+
+// newRepo makes a folder with pipelines ("system/name") and the tools of source
+// code beside them, and the files given. Pauses between attempts are short. Its
+// home has the caches of whoever runs the test, and nothing else of them.
+func newRepo(t *testing.T, files map[string]string, pipelines ...string) *repo {
+	t.Helper()
+	r := &repo{t: t, dir: t.TempDir(), home: t.TempDir()}
+	for _, p := range pipelines {
+		src, err := os.ReadFile(p + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.write("pipelines/"+p+".yaml", string(bytes.ReplaceAll(src, []byte("delay: 5s"), []byte("delay: 10ms"))))
+	}
+	for _, dir := range []string{"tools", "tools/code"} {
+		list, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range list {
+			if f.Type().IsRegular() {
+				text, err := os.ReadFile(filepath.Join(dir, f.Name()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.write(filepath.Join("pipelines", dir, f.Name()), string(text))
+			}
+		}
+	}
+	r.write(".gitignore", ".redund\nnode_modules\n")
+	for name, text := range files {
+		r.write(name, text)
+	}
+	r.shareCaches()
+	r.env = []string{"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH"), "HOME=" + r.home, "TMPDIR=" + t.TempDir()}
+	return r
+}
+
+// shareCaches links what npm and Go keep, and the installed tools, into the
+// home of the test.
+func (r *repo) shareCaches() {
+	r.t.Helper()
+	own, err := os.UserHomeDir()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, name := range []string{".cache/redundctl/tools", ".cache/go-build", ".npm", ".npmrc", "go"} {
+		from, to := filepath.Join(own, name), filepath.Join(r.home, name)
+		if name == ".cache/redundctl/tools" || name == ".cache/go-build" {
+			err = os.MkdirAll(from, 0o700)
+		}
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(to), 0o700)
+		}
+		if _, missing := os.Lstat(from); err == nil && missing == nil {
+			err = os.Symlink(from, to)
+		}
+		if err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+func (r *repo) write(name, text string) {
+	r.t.Helper()
+	file := filepath.Join(r.dir, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *repo) read(name string) string {
+	r.t.Helper()
+	text, err := os.ReadFile(filepath.Join(r.dir, name))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// command runs a program in the repository, KEY=VALUE first, and gives what it
+// printed; it must succeed.
+func (r *repo) command(words ...string) string {
+	r.t.Helper()
+	env := append(slices.Clone(r.env), "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
+	for len(words) > 0 && strings.Contains(words[0], "=") {
+		env, words = append(env, words[0]), words[1:]
+	}
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Dir, cmd.Env = r.dir, env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("%v: %v\n%s", words, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// commitAll commits everything.
+func (r *repo) commitAll(message string) {
+	r.t.Helper()
+	if _, err := os.Stat(filepath.Join(r.dir, ".git")); err != nil {
+		r.command("git", "init", "-q", "-b", "main")
+	}
+	r.command("git", "add", "-A")
+	r.command("git", "commit", "-q", "--allow-empty", "-m", message)
+}
+
+// ended is how a run of the catalogue ended.
+type ended struct {
+	result
+	ID      int
+	code    int
+	printed string
+	repo    *repo
+}
+
+// run runs a pipeline with params (key=value).
+func (r *repo) run(name string, params ...string) ended {
+	r.t.Helper()
+	args := []string{"-C", r.dir, "run", name, "-o", "json"}
+	for _, p := range params {
+		args = append(args, "--param", p)
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Env = r.env
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		r.t.Fatal(err)
+	}
+	e := ended{repo: r, code: cmd.ProcessState.ExitCode(), printed: out.String() + errs.String()}
+	if err := json.Unmarshal(out.Bytes(), &e.result); err != nil {
+		r.t.Fatalf("%v\n%s", err, e.printed)
+	}
+	var id struct{ ID int }
+	if err := json.Unmarshal(out.Bytes(), &id); err != nil {
+		r.t.Fatal(err)
+	}
+	e.ID = id.ID
+	return e
+}
+
+// clean holds that a run succeeded.
+func (e ended) clean() {
+	e.repo.t.Helper()
+	if e.State != "succeeded" || e.code != 0 {
+		e.repo.t.Errorf("%s, exit code %d: %s\n%s", e.State, e.code, e.Error, e.printed)
+	}
+}
+
+// found holds that a run failed and that its error says all of the words.
+func (e ended) found(words ...string) {
+	e.repo.t.Helper()
+	if e.State != "failed" || e.code != 1 {
+		e.repo.t.Errorf("%s, exit code %d: %s\n%s", e.State, e.code, e.Error, e.printed)
+	}
+	for _, w := range words {
+		if !strings.Contains(e.Error, w) {
+			e.repo.t.Errorf("the error %q does not say %q\n%s", e.Error, w, e.printed)
+		}
+	}
+}
+
+// report reads a file that the run left, JSON into v when there is one.
+func (e ended) report(name string, v any) string {
+	e.repo.t.Helper()
+	text := e.repo.read(filepath.Join(".redund/artifacts", strconv.Itoa(e.ID), name))
+	if v != nil {
+		if err := json.Unmarshal([]byte(text), v); err != nil {
+			e.repo.t.Fatalf("%s: %v\n%s", name, err, text)
+		}
+	}
+	return text
+}
