@@ -13,7 +13,7 @@ export class Failure extends Error {}
  * data: what the JSON holds; lines: the Markdown's.
  */
 export function finish({name, title, failed, data, lines}) {
-  const text = [`# ${title}`, '', failed ? `Failed: ${oneLine(failed)}` : 'Nothing to complain of.', '', ...lines, ''].join('\n')
+  const text = [`# ${title}`, '', failed ? `Failed: ${oneLine(failed)}` : 'Nothing was found that fails the run.', '', ...lines, ''].join('\n')
   keep(`${name}.json`, JSON.stringify({failed: failed ? oneLine(failed) : null, ...data}, null, 2) + '\n')
   keep(`${name}.md`, text)
   console.log(text)
