@@ -100,6 +100,7 @@ func TestBuildMonitorGitHub(t *testing.T) {
 	r.env[len(r.env)-1] = "GITHUB_TOKEN=old"
 	r.run("build-monitor", at).found("401 Bad credentials", "Actions: read")
 	before := api.times(path)
+	r.again("github-actions/build-monitor")
 	api.say(path, 502, `<html>Bad Gateway</html>`)
 	r.run("build-monitor", at).found("502")
 	if n := api.times(path) - before; n != 3 {

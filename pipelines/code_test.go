@@ -21,8 +21,8 @@ type repo struct {
 }
 
 // newRepo makes a folder with pipelines ("system/name") and the tools of source
-// code beside them, and the files given. Pauses between attempts are short. Its
-// home has the caches of whoever runs the test, and nothing else of them.
+// code beside them, and the files given. Nothing is tried again: a finding stays
+// one. Its home has the caches of whoever runs the test, and nothing else of them.
 func newRepo(t *testing.T, files map[string]string, pipelines ...string) *repo {
 	t.Helper()
 	r := &repo{t: t, dir: t.TempDir(), home: t.TempDir()}
@@ -31,7 +31,7 @@ func newRepo(t *testing.T, files map[string]string, pipelines ...string) *repo {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.write("pipelines/"+p+".yaml", string(bytes.ReplaceAll(src, []byte("delay: 5s"), []byte("delay: 10ms"))))
+		r.write("pipelines/"+p+".yaml", strings.ReplaceAll(string(src), "retry: {attempts: 3, delay: 5s}", "retry: {attempts: 1}"))
 	}
 	for _, dir := range []string{"tools", "tools/code"} {
 		list, err := os.ReadDir(dir)
@@ -65,7 +65,7 @@ func (r *repo) shareCaches() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for _, name := range []string{".cache/redundctl/tools", ".cache/go-build", ".npm", ".npmrc", "go"} {
+	for _, name := range []string{".cache/redundctl/tools", ".cache/go-build", ".npmrc", "go"} {
 		from, to := filepath.Join(own, name), filepath.Join(r.home, name)
 		if name == ".cache/redundctl/tools" || name == ".cache/go-build" {
 			err = os.MkdirAll(from, 0o700)
@@ -91,6 +91,13 @@ func (r *repo) write(name, text string) {
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// again has the steps of a pipeline tried three times, with short pauses.
+func (r *repo) again(name string) {
+	r.t.Helper()
+	file := "pipelines/" + name + ".yaml"
+	r.write(file, strings.ReplaceAll(r.read(file), "{attempts: 1}", "{attempts: 3, delay: 10ms}"))
 }
 
 func (r *repo) read(name string) string {
