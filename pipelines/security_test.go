@@ -46,7 +46,7 @@ func advisories(t *testing.T, severity string) *pages {
 		}
 		out := "{}"
 		if len(asked["minimist"]) > 0 {
-			out = `{"minimist":[{"id":1097677` + strconv.Itoa(len(severity)) + `,"url":"https://github.com/advisories/GHSA-xvch-5gv4-984h","title":"Prototype Pollution in minimist","severity":"` + severity +
+			out = `{"minimist":[{"id":1097677` + strconv.Itoa(int(severity[0])) + `,"url":"https://github.com/advisories/GHSA-xvch-5gv4-984h","title":"Prototype Pollution in minimist","severity":"` + severity +
 				`","vulnerable_versions":">=1.0.0 <1.2.6","cwe":["CWE-1321"],"cvss":{"score":9.8,"vectorString":null}}]}`
 		}
 		answer(w, 200, out)
