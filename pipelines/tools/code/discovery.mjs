@@ -19,8 +19,8 @@ main(async () => {
   const coverage = await ask('coverage')
   const drift = await ask('drift')
   const uncovered = coverage.primaries.filter((p) => p.status === 'uncovered')
-  const changed = [...new Set(drift.map((d) => d.pipeline))]
-  for (const p of coverage.primaries) if (p.status === 'drifted' && !changed.includes(p.pipeline) && !changed.includes(p.pipeline?.split('/')[1])) changed.push(p.pipeline)
+  const id = (x) => (x.pipeline.includes('/') ? x.pipeline : `${x.system}/${x.pipeline}`)
+  const changed = [...new Set([...drift, ...coverage.primaries.filter((p) => p.status === 'drifted')].map(id))]
   const drafts = []
   for (const source of new Set(uncovered.map((p) => `${p.system} ${p.source}`))) {
     const p = uncovered.find((u) => `${u.system} ${u.source}` === source)
