@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -98,20 +99,20 @@ func TestAdaptiveOrchestrator(t *testing.T) {
 	shaky(true, false, true, false, true)
 	e = r.run("adaptive-orchestrator", "apply=true")
 	e.clean()
-	if p := read(e); len(p.Proposal) != 2 || p.Proposal[0].Pipeline != "pm2/shaky" || p.Proposal[0].Is != "{attempts: 3, delay: 5s}" && p.Proposal[1].Key != "retry" || !p.Applied {
+	if p := read(e); len(p.Proposal) != 2 || p.Proposal[0].Pipeline != "pm2/shaky" || p.Proposal[0].Key != "retry" || !p.Applied {
 		t.Errorf("%+v", p)
 	}
 	if got, want := r.read("pipelines/pm2/shaky.yaml"), strings.Replace(tick("shaky", `{cron: "0 3 * * *"}`, "run: test -e fine"), "# When", "retry: {attempts: 3, delay: 5s}\n# When", 1); got != want {
 		t.Errorf("%s", got)
 	}
-	patch := filepath.Join(r.dir, ".redund/artifacts", "7", "proposal.patch")
+	patch := filepath.Join(r.dir, ".redund/artifacts", strconv.Itoa(e.ID), "proposal.patch")
 	r.command("git", "checkout", "-q", "pipelines")
 	r.command("git", "apply", patch)
-	r.say("validate", "--strict")
 	e = r.run("adaptive-orchestrator")
 	if p := read(e).Proposal; len(p) != 0 {
 		t.Errorf("what was applied is proposed again: %+v", p)
 	}
+	r.write("pipelines/pm2/shaky.yaml", tick("shaky", `{cron: "0 3 * * *"}`, "run: test -e fine"))
 	shaky(false, false, false, false, false, false)
 	if p := read(r.run("adaptive-orchestrator")); len(p.Troubled) != 1 || !strings.Contains(p.Troubled[0], "pm2/shaky: ") {
 		t.Errorf("%+v", p)
@@ -135,6 +136,9 @@ func TestAutoScheduler(t *testing.T) {
 		Proposal   []struct{ Pipeline, Key, Was, Is string }
 	}
 	read := func(e ended) (f found) { e.report("auto-scheduler.json", &f); return f }
+	// Its own slots are not what this is about.
+	const own = "pipelines/netlify-functions/auto-scheduler.yaml"
+	r.write(own, strings.Replace(r.read(own), "*/15 * * * *", "0 0 29 2 *", 1))
 	// Slots from before the file was written are none.
 	r.run("auto-scheduler").clean()
 	old := time.Now().Add(-2 * time.Hour)

@@ -11,6 +11,13 @@ const {HORIZON, LATE, APPLY} = process.env
 const hour = 3_600_000
 const slack = 60_000 // an engine that is up decides within seconds
 
+/** What redundctl tells of a slot that has no run. */
+async function story(name, slot) {
+  const {code, out} = await run(redundctl('why', name, slot, '-o', 'json'))
+  if (code !== 0) return 'nobody decided'
+  return JSON.parse(out).decision ? 'decided' : 'open'
+}
+
 /** The slots of the last hour, each with what became of it. */
 async function decided(pipelines, now) {
   const from = new Date(now - hour - 1000).toISOString().replace(/\.\d+Z$/, 'Z')
@@ -18,17 +25,18 @@ async function decided(pipelines, now) {
   const rows = await ask('runs', '--since', '2h', '-n', '100000')
   const have = new Set(rows.filter((r) => r.slot).map((r) => `${r.system}/${r.pipeline} ${Date.parse(r.slot)}`))
   const list = []
+  const silent = new Set()
   for (const s of slots) {
     const name = `${s.system}/${s.pipeline}`
     const at = Date.parse(s.at)
     const slot = new Date(at).toISOString().replace(/\.\d+Z$/, 'Z')
-    const file = pipelines.find((p) => `${p.system}/${p.name}` === name)?.file
+    const p = pipelines.find((x) => `${x.system}/${x.name}` === name)
     let is = 'decided'
     if (!have.has(`${name} ${at}`)) {
-      const {code, out} = await run(redundctl('why', name, slot, '-o', 'json'))
-      // A slot that is open waits for its primary. One that came before the file was as it is now was not one yet.
-      if (code === 0) is = JSON.parse(out).decision ? 'decided' : 'open'
-      else is = file && fs.statSync(file).mtimeMs > at ? 'before the file was changed' : 'nobody decided'
+      // One that came before the file was as it is now was no slot yet. Only beside a primary may a slot be open.
+      if (p && fs.statSync(p.file).mtimeMs > at) is = 'before the file was changed'
+      else is = p?.primary && !silent.has(name) ? await story(name, slot) : 'nobody decided'
+      if (is === 'nobody decided') silent.add(name)
     }
     list.push({pipeline: name, slot, is})
   }
@@ -118,7 +126,7 @@ main(async () => {
     data: {slots: past, collisions, late, unknown: [...new Set(slots.map((s) => s.name))].filter((n) => !took.has(n)), proposal: proposal.notes, applied: apply},
     lines: [
       `${past.length} slots came in the last hour: ${past.filter((s) => s.is === 'decided').length} are decided, ${past.filter((s) => s.is === 'open').length} wait for their primary.`,
-      '', ...table(['pipeline', 'slot', 'is'], past.filter((s) => !['decided', 'open'].includes(s.is)).map((s) => [s.pipeline, s.slot, s.is])),
+      '', ...table(['pipeline', 'slot', 'is'], past.filter((s) => !['decided', 'open'].includes(s.is)).slice(0, 50).map((s) => [s.pipeline, s.slot, s.is])),
       '', `## Would wait in the next ${HORIZON}`, '', ...table(['pipeline', 'slots', 'longest wait', 'first'], collisions.map((c) => [c.pipeline, c.slots, said(c['longest-ms']), c.first])),
       '', `## Began more than ${LATE} late in the last 24 h`, '', ...table(['run', 'pipeline', 'slot', 'late'], late.map((l) => [l.run, l.pipeline, l.slot, said(l['late-ms'])])),
       '', '## Proposal', '', ...table(['pipeline', 'key', 'was', 'would be', 'because'], proposal.notes.map((n) => [n.pipeline, n.key, n.was, n.is, n.why]), 'There is nothing to propose.'),
