@@ -196,6 +196,9 @@ func (s *Server) postClaim(w http.ResponseWriter, r *http.Request) (int, any, er
 	if id == "" {
 		return 0, nil, err
 	}
+	// Scripts ask this too, and `curl -d` calls whatever it sends a form. A token was
+	// shown or the socket used, so no page in a browser can be behind it.
+	r.Header.Set("Content-Type", "application/json")
 	var q api.ClaimRequest
 	ctx, cancel, err := s.control(w, r, &q)
 	defer cancel()

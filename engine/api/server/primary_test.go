@@ -132,6 +132,10 @@ func TestClaim(t *testing.T) {
 			t.Errorf("%s: %d %s, %v", body, status, got, err)
 		}
 	}
+	// As `curl -d` sends it.
+	if status, got := ask(t, s.local(), claims, `{"slot": "2026-11-24T03:00:00Z"}`, "Content-Type: application/x-www-form-urlencoded"); status != 200 {
+		t.Errorf("a body that is called a form: %d %s", status, got)
+	}
 }
 
 // TestBadCalls gives what is wrong, from the socket, where nobody needs a token.
