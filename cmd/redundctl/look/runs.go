@@ -4,6 +4,7 @@ package look
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -38,8 +39,11 @@ func Runs(a *app.App) *cobra.Command {
 		ValidArgsFunction: a.CompleteParts(),
 		RunE: func(c *cobra.Command, args []string) error {
 			f := history.Filter{Limit: n}
-			if n < 1 {
-				return app.Usagef("", "-n is a number from 1")
+			switch {
+			case n < 0:
+				return app.Usagef("", "-n is a number from 0, where 0 means all")
+			case n == 0:
+				f.Limit = math.MaxInt32
 			}
 			if state != "" {
 				if !slices.Contains(states(), state) {
@@ -83,7 +87,7 @@ func Runs(a *app.App) *cobra.Command {
 			return printRuns(a, runs)
 		},
 	}
-	c.Flags().IntVarP(&n, "number", "n", 50, "how many runs")
+	c.Flags().IntVarP(&n, "number", "n", 50, "how many runs; 0: all")
 	c.Flags().StringVar(&since, "since", "", "only since: a length of time as 24h or 7d, a date, or RFC 3339")
 	c.Flags().StringVar(&state, "state", "", "only in this state: "+strings.Join(states(), ", "))
 	_ = c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(states(), cobra.ShellCompDirectiveNoFileComp))
