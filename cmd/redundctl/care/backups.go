@@ -13,6 +13,7 @@ import (
 
 	"github.com/redundctl/redundctl/cmd/redundctl/app"
 	"github.com/redundctl/redundctl/engine/api"
+	"github.com/redundctl/redundctl/engine/cleanup/backups"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind/git"
@@ -20,24 +21,54 @@ import (
 	"github.com/redundctl/redundctl/engine/report"
 )
 
-// repository opens the git work tree of the project, or the one in a folder.
-func repository(ctx context.Context, a *app.App, p *config.Project, dir string) (*git.Repo, func(), error) {
-	s, err := proc.New(proc.Options{})
+// kept is a backup with the repository that keeps it.
+type kept struct {
+	git.Backup
+	in *git.Repo
+}
+
+// search is where backups are looked for: in the work trees of the project, or in
+// dir alone. With verify each is read whole.
+type search struct {
+	dir    string
+	verify bool
+}
+
+// of gives the backups that there are, newest first. They are there until done is
+// called.
+func (s search) of(ctx context.Context, a *app.App, p *config.Project) (list []kept, done func(), err error) {
+	tops := backups.WorkTrees(p)
+	switch {
+	case s.dir != "":
+		top, err := filepath.Abs(s.dir)
+		if err != nil {
+			return nil, nil, fmt.Errorf("finding %s: %w", s.dir, err)
+		}
+		tops = []string{top}
+	case len(tops) == 0:
+		tops = []string{p.Root} // which is then said to be no repository
+	}
+	start, err := proc.New(proc.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
-	top := p.Root
-	if dir != "" {
-		if top, err = filepath.Abs(dir); err != nil {
-			return nil, nil, fmt.Errorf("finding %s: %w", dir, err)
+	for _, top := range tops {
+		r, err := git.Open(ctx, git.Options{Dir: top, Proc: start, Env: os.Environ(), Protected: p.Protected(), Out: a.Err})
+		if err != nil {
+			start.Close()
+			return nil, nil, err
+		}
+		found, err := r.Backups(ctx, s.verify)
+		if err != nil {
+			start.Close()
+			return nil, nil, err
+		}
+		for _, b := range found {
+			list = append(list, kept{b, r})
 		}
 	}
-	r, err := git.Open(ctx, git.Options{Dir: top, Proc: s, Env: os.Environ(), Protected: p.Protected(), Out: a.Err})
-	if err != nil {
-		s.Close()
-		return nil, nil, err
-	}
-	return r, func() { s.Close() }, nil
+	slices.SortStableFunc(list, func(x, y kept) int { return strings.Compare(y.ID, x.ID) })
+	return list, func() { start.Close() }, nil
 }
 
 // Backups is `redundctl backups`.
@@ -46,10 +77,11 @@ func Backups(a *app.App) *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use:   "backups",
-		Short: "List the git backups of the work tree",
+		Short: "List the git backups of the project's work trees",
 		Long: `List the backups that the git kinds made before they changed something: commits
 under refs/redund/backups that hold HEAD, what was staged, what was not, and the
-untracked files. With --verify each one is read whole; the exit code is 1 when
+untracked files. It looks in the work tree of the project and in those that its
+git steps name as their directory. With --verify each one is read whole; the exit code is 1 when
 one cannot be read.`,
 		Example: `  redundctl backups
   redundctl backups --verify -o json`,
@@ -58,15 +90,11 @@ one cannot be read.`,
 			if err != nil {
 				return err
 			}
-			r, done, err := repository(c.Context(), a, p, dir)
+			list, done, err := search{dir: dir, verify: verify}.of(c.Context(), a, p)
 			if err != nil {
 				return err
 			}
 			defer done()
-			list, err := r.Backups(c.Context(), verify)
-			if err != nil {
-				return err
-			}
 			if err := printBackups(a, list, verify); err != nil {
 				return err
 			}
@@ -79,11 +107,11 @@ one cannot be read.`,
 		},
 	}
 	c.Flags().BoolVar(&verify, "verify", false, "read each backup whole")
-	c.Flags().StringVar(&dir, "repository", "", "the top of another work tree (default: the project's)")
+	c.Flags().StringVar(&dir, "repository", "", "the top of one work tree (default: the project's, and those of its git steps)")
 	return a.Prints(c)
 }
 
-func printBackups(a *app.App, list []git.Backup, verified bool) error {
+func printBackups(a *app.App, list []kept, verified bool) error {
 	if a.JSON() {
 		out := []api.Backup{}
 		for _, b := range list {
@@ -124,15 +152,11 @@ func completeBackups(a *app.App, dir *string) app.Completion {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		p, _ := a.Project(c.Context())
-		r, done, err := repository(c.Context(), a, p, *dir)
+		list, done, err := search{dir: *dir}.of(c.Context(), a, p)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		defer done()
-		list, err := r.Backups(c.Context(), false)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
 		var out []string
 		for _, b := range list {
 			out = append(out, b.ID+"\t"+b.Reason)
@@ -156,23 +180,20 @@ func Restore(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, done, err := repository(c.Context(), a, p, dir)
+			list, done, err := search{dir: dir}.of(c.Context(), a, p)
 			if err != nil {
 				return err
 			}
 			defer done()
-			list, err := r.Backups(c.Context(), false)
-			if err != nil {
-				return err
-			}
-			if !slices.ContainsFunc(list, func(b git.Backup) bool { return b.ID == args[0] }) {
+			at := slices.IndexFunc(list, func(b kept) bool { return b.ID == args[0] })
+			if at < 0 {
 				hint := "redundctl backups lists them"
-				if i := slices.IndexFunc(list, func(b git.Backup) bool { return strings.HasPrefix(b.ID, args[0]) }); i >= 0 {
+				if i := slices.IndexFunc(list, func(b kept) bool { return strings.HasPrefix(b.ID, args[0]) }); i >= 0 {
 					hint = "write the whole id, as " + list[i].ID // what is restored is not guessed
 				}
 				return app.Usagef(hint, "there is no backup %q", args[0])
 			}
-			got, err := r.Restore(c.Context(), args[0])
+			got, err := list[at].in.Restore(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -186,6 +207,6 @@ func Restore(a *app.App) *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&dir, "repository", "", "the top of another work tree (default: the project's)")
+	c.Flags().StringVar(&dir, "repository", "", "the top of one work tree (default: the project's, and those of its git steps)")
 	return a.Prints(c)
 }

@@ -62,7 +62,14 @@ redund.yaml, those that begin with action files of kind: action.`,
 			if len(args) == 1 {
 				path = args[0]
 			}
-			t, err := builtin.Kinds().Schemas().Explain(path)
+			s := builtin.Kinds().Schemas()
+			t, err := s.Explain(path)
+			if err != nil {
+				// A key of redund.yaml alone needs no other name.
+				if of, no := s.Explain("config." + path); no == nil {
+					t, err = of, nil
+				}
+			}
 			if err != nil {
 				return app.Usagef("redundctl explain lists the keys", "%s", err)
 			}
