@@ -124,7 +124,7 @@ on-success: [{run: 'echo well >> told'}]
 on-failure: [{run: 'echo "$E ${{ steps.a.outcome }} ${{ steps.b.outcome }}" >> told', env: {E: '${{ run.error }}'}}]
 always: [{run: 'echo always >> told'}]
 `,
-		told:  "a1,b1,interrupted: the process that ran it ended succeeded failed,always,a2,b2,c2,well,always",
+		told:  "a1,b1,interrupted succeeded failed,always,a2,b2,c2,well,always",
 		state: pipeline.Succeeded, attempts: 2,
 	},
 	{

@@ -6,7 +6,7 @@ import (
 )
 
 // Interrupted is the error of a run or a step whose process died.
-const Interrupted = "interrupted: the process that ran it ended"
+const Interrupted = "interrupted"
 
 // ErrNoRun says that no run has the id asked for.
 var ErrNoRun = errors.New("no such run")
