@@ -41,8 +41,8 @@ func (x *Facts) Slots(d schedule.Due) (out Decided) {
 			System: p.Pipeline.System, Name: p.Pipeline.Name, Slot: slot, Trigger: "schedule", Reason: why,
 			Priority: priority.Of(p.Pipeline.Priority), Definition: p.Definition(),
 		}
-		if standby {
-			y.Trigger = "failover"
+		if p.Pipeline.Primary != nil && x.Force.Mode(p) == pipeline.Standby {
+			y.Trigger = "failover" // also where it is halted: it is a slot of a pipeline in standby
 		}
 		switch {
 		case why != "" && !standby:
