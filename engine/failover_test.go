@@ -78,6 +78,34 @@ func decided(t *testing.T, p *config.Project) map[int64]pipeline.Run {
 	return out
 }
 
+// TestReplacedPrimaryIsSeen holds that a pipeline which replaces its primary runs every slot, and warns of a primary
+// that goes on; one that is silent leaves nothing.
+func TestReplacedPrimaryIsSeen(t *testing.T) {
+	for verdict, want := range map[pipeline.Verdict]bool{pipeline.UnderWay: true, pipeline.Delivered: true, pipeline.Nothing: false, pipeline.Unknown: false} {
+		t.Run(string(verdict), func(t *testing.T) {
+			s := &stage{does: func(int, pipeline.Window) (pipeline.Reading, error) {
+				return pipeline.Reading{Verdict: verdict, Reason: "as the test says"}, nil
+			}}
+			files := backup("")
+			files["pipelines/pm2/a.yaml"] += "mode: replacement\n"
+			p := project(t, files)
+			e, end := serveOnly(t, p, s.kinds())
+			until(t, "three slots", func() bool { return len(decided(t, p)) >= 3 })
+			if got := strings.Count(happened(t, e, "pm2/a"), "primary-seen"); got > 0 != want {
+				t.Errorf("seen %d times", got)
+			}
+			if err := end(); err != nil {
+				t.Error(err)
+			}
+			for _, r := range decided(t, p) {
+				if r.State != pipeline.Succeeded || r.Reason != "scheduled" || r.Trigger != "schedule" {
+					t.Errorf("%+v", r)
+				}
+			}
+		})
+	}
+}
+
 // TestD1BackupRunsOnlyInThePlaceOfItsPrimary holds for each way in which a primary may do that the slot ends
 // in one decision, with its reason.
 func TestD1BackupRunsOnlyInThePlaceOfItsPrimary(t *testing.T) {

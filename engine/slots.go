@@ -24,8 +24,7 @@ func (s *server) newSlots() *due.Slots {
 		History: s.history, Log: s.log, Force: s.now, Stopped: s.stopped, Open: s.standby.Open, Woken: s.queue.Wake,
 		Decided: s.decided, Event: s.event,
 		Again:  func(list []schedule.Entry) { s.timer.Set(list...) },
-		Failed: func(err error) { s.failed("schedules", err) },
-		Go:     func(f func() error) { s.parts.Go(f) },
+		Failed: func(err error) { s.failed("schedules", err) }, Go: func(f func() error) { s.parts.Go(f) },
 	})
 }
 
@@ -35,6 +34,7 @@ func (s *server) decided(ctx context.Context, r pipeline.Run, ends []int64) {
 	if r.State != pipeline.Queued {
 		return
 	}
+	s.standby.Replaced(r)
 	for _, id := range ends {
 		// It stands in the history too: the next engine must not go on with it.
 		if _, err := s.Cancel(ctx, id, "by the slot "+pipeline.Time(r.Slot)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/decide"
 	"github.com/redundctl/redundctl/engine/failover"
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
@@ -31,12 +32,39 @@ func (w *Watch) late(ctx context.Context, f *force.Force, p *part, s *watched) e
 	if err := w.know(ctx, p.id, r); err != nil {
 		return err
 	}
+	if f.Mode(of) == pipeline.Replacement {
+		return w.seen(ctx, s, r)
+	}
 	again, err := w.beside(ctx, p, s, r)
 	if err != nil {
 		return err
 	}
 	s.finished = s.finished || !again && !now.Before(s.Next)
 	return nil
+}
+
+// Replaced has the primary looked at beside a run, where the pipeline is to have
+// replaced it: until the next slot, for one that still comes.
+func (w *Watch) Replaced(r pipeline.Run) {
+	f := w.o.Force()
+	of := f.Parts[r.System+"/"+r.Pipeline]
+	if of == nil || of.Pipeline.Primary == nil || f.Mode(of) != pipeline.Replacement || r.Slot.IsZero() {
+		return
+	}
+	w.Add([]ledger.Slot{{System: r.System, Name: r.Pipeline, At: r.Slot, Next: decide.After(of, r.Slot), Decision: "run", Reason: r.Reason, Run: r.ID}})
+}
+
+// seen warns of a primary that goes on though it is replaced, once for a slot.
+func (w *Watch) seen(ctx context.Context, s *watched, r pipeline.Reading) error {
+	if !s.turnedUp(r) {
+		s.finished = !time.Now().Before(s.Next)
+		return nil
+	}
+	s.finished = true
+	w.o.Log.Warn("the primary of a pipeline that replaces it was seen running", "pipeline", s.ID(), "slot", pipeline.Time(s.At), "seen", said(r))
+	return w.o.Ledger.Tell(ctx, ledger.Line{Slot: s.At, Event: pipeline.Event{
+		Pipeline: s.ID(), Run: s.Run, What: "primary-seen", Detail: "the primary runs too, though it is replaced: " + said(r),
+	}})
 }
 
 // later is when to look for a late primary after a look.
