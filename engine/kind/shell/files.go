@@ -3,6 +3,7 @@ package shell
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,6 +41,8 @@ func handedOn(output, env *file) (pipeline.Outputs, error) {
 		// Half a variable is worse than none.
 		return out, errors.New("REDUND_ENV: a value is over 1 MiB, or all together are over 4 MiB")
 	}
+	// What redundctl sets itself wins over what a step says of it.
+	maps.DeleteFunc(vars, func(name, _ string) bool { return strings.HasPrefix(name, "REDUND_") || name == "REDUNDANCY_MODE" })
 	if len(vars) > 0 {
 		out.Env = vars
 	}
@@ -49,8 +52,6 @@ func handedOn(output, env *file) (pipeline.Outputs, error) {
 // checkName refuses what must not be set for the steps that follow.
 func checkName(name string) error {
 	switch {
-	case strings.HasPrefix(name, "REDUND_"), name == "REDUNDANCY_MODE":
-		return fmt.Errorf("%s is set by redundctl alone", name)
 	case slices.Contains(refused, name):
 		return fmt.Errorf("%s may not be set for other steps, for it can make them run anything; write it under env: where it is needed", name)
 	case strings.ContainsRune(name, 0):
