@@ -9,6 +9,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/force"
 	"github.com/redundctl/redundctl/engine/history"
+	"github.com/redundctl/redundctl/engine/history/priority"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/services"
 )
@@ -62,7 +63,7 @@ func (s *server) ask(ctx context.Context, detail string, p *force.Part, o histor
 	if err := s.worker.Keepable(s.now().Set, RunRequest{Pipeline: p.Pipeline, Params: o.Params, Env: o.Env}); err != nil {
 		return pipeline.Run{}, err
 	}
-	o.System, o.Pipeline, o.Definition, o.Priority = p.Pipeline.System, p.Pipeline.Name, p.Definition(), history.High
+	o.System, o.Pipeline, o.Definition, o.Priority = p.Pipeline.System, p.Pipeline.Name, p.Definition(), priority.Of(p.Pipeline.Priority)
 	run, err := s.history.Enqueue(ctx, o)
 	if err != nil {
 		return run, err

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,6 +100,38 @@ func TestD5SlotIsFreeWhenItsRunEnds(t *testing.T) {
 		if gap := next.Started.Sub(ended.Finished); gap < 0 || gap > time.Second {
 			t.Errorf("run %d of %s began %s after run %d of %s had ended", next.ID, next.Pipeline, gap, ended.ID, ended.Pipeline)
 		}
+	}
+}
+
+// TestPriorityOfWhatIsAskedFor holds that runs which are asked for wait by the priority of their pipelines.
+func TestPriorityOfWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{
+		"redund.yaml":           "version: 1\nsystems: {pm2: {concurrency: 1}}\n",
+		"pipelines/pm2/it.yaml": "version: 1\nname: it\nsteps: [{run: '" + hang + "'}]\n",
+	}
+	ascending := []string{"low", "normal", "high", "critical"}
+	for _, name := range ascending {
+		files["pipelines/pm2/"+name+".yaml"] = "version: 1\nname: " + name + "\npriority: " + name + "\nsteps: [{run: 'echo " + name + " >> told'}]\n"
+	}
+	p := project(t, files)
+	e := serve(t, p)
+	first, err := e.Trigger(t.Context(), "it", "a test", engine.RunRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the run that holds the others up", func() bool { return there(p, "reached") })
+	for _, name := range ascending {
+		if _, err := e.Trigger(t.Context(), name, "a test", engine.RunRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := e.Cancel(t.Context(), first.ID, "a test"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the last of them", func() bool { return there(p, "told") && strings.Count(told(t, p), ",") == len(ascending)-1 })
+	if got := told(t, p); got != "critical,high,normal,low" {
+		t.Errorf("they ran in this order: %s", got)
 	}
 }
 

@@ -22,8 +22,7 @@ import (
 func (s *server) newSlots() *due.Slots {
 	return due.New(due.Options{
 		History: s.history, Log: s.log, Force: s.now, Stopped: s.stopped, Open: s.standby.Open, Woken: s.queue.Wake,
-		Decided: s.decided, Event: s.event,
-		Again:  func(list []schedule.Entry) { s.timer.Set(list...) },
+		Decided: s.decided, Event: s.event, Again: func(list []schedule.Entry) { s.timer.Set(list...) },
 		Failed: func(err error) { s.failed("schedules", err) }, Go: func(f func() error) { s.parts.Go(f) },
 	})
 }

@@ -50,7 +50,6 @@ func Kinds() *kind.Set {
 			github.Finder(),
 			finder.Finder(),
 		},
-		},
 	}
 }
 
