@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,6 +102,44 @@ func TestReplacedPrimaryIsSeen(t *testing.T) {
 				if r.State != pipeline.Succeeded || r.Reason != "scheduled" || r.Trigger != "schedule" {
 					t.Errorf("%+v", r)
 				}
+			}
+		})
+	}
+}
+
+// TestBackupDeliversSlotsBefore holds that with covers: since a run of ours that succeeds delivers the slots before
+// its own, like one of the primary, and one that fails does not.
+func TestBackupDeliversSlotsBefore(t *testing.T) {
+	for exec, want := range map[string]bool{"true": true, "false": false} {
+		t.Run(exec, func(t *testing.T) {
+			var first, last atomic.Int64 // slots that are open
+			s := &stage{does: func(_ int, w pipeline.Window) (pipeline.Reading, error) {
+				first.CompareAndSwap(0, w.Slot.Unix())
+				last.Store(max(last.Load(), w.Slot.Unix()))
+				return pipeline.Reading{Verdict: pipeline.Nothing, Reason: "as the test says"}, nil
+			}}
+			files := backup("")
+			text := strings.Replace(files["pipelines/pm2/a.yaml"], "grace: 300ms", "grace: 1h\ncovers: since", 1)
+			files["pipelines/pm2/a.yaml"] = strings.Replace(text, `["true"]`, `["`+exec+`"]`, 1)
+			p := project(t, files)
+			e, end := serveOnly(t, p, s.kinds())
+			until(t, "two slots", func() bool { return first.Load() < last.Load() })
+			run, err := e.Trigger(t.Context(), "a", "a test", engine.RunRequest{Slot: time.Unix(last.Load(), 0)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			until(t, "the end of it", func() bool {
+				r, err := e.Records().Run(t.Context(), run.ID)
+				return err == nil && r.State.Done()
+			})
+			if want {
+				until(t, "the slot before it", func() bool { return decided(t, p)[run.Slot.Unix()-1].Reason == "superseded" })
+			}
+			if err := end(); err != nil {
+				t.Error(err)
+			}
+			if r, ok := decided(t, p)[run.Slot.Unix()-1]; ok != want {
+				t.Errorf("the slot before it: %+v", r)
 			}
 		})
 	}

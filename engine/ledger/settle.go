@@ -135,13 +135,17 @@ func (l *Ledger) Primary(ctx context.Context, run int64) (map[string]string, err
 	return map[string]string{"kind": w.Kind, "verdict": string(w.Verdict), "reason": w.Reason, "evidence": string(text), "url": w.URL}, err
 }
 
-// Supersede settles the open slots of a pipeline before a time, and those whose
-// run waits, for where only the latest matters a later success has delivered
-// them.
-func (l *Ledger) Supersede(ctx context.Context, system, name string, before time.Time) error {
-	return l.db.Write(ctx, func(tx *store.Tx) error { return supersede(tx, system, name, before) })
+// Delivered takes up a run of a pipeline that has ended. Where only the latest
+// matters a success has delivered the slots before its own too.
+func (l *Ledger) Delivered(ctx context.Context, p *pipeline.Pipeline, run pipeline.Run) error {
+	if p.Covers != "since" || run.Slot.IsZero() || run.State != pipeline.Succeeded {
+		return nil
+	}
+	return l.db.Write(ctx, func(tx *store.Tx) error { return supersede(tx, p.System, p.Name, run.Slot) })
 }
 
+// supersede settles the open slots of a pipeline before a time, and those whose
+// run waits.
 func supersede(tx *store.Tx, system, name string, before time.Time) error {
 	var open []Slot
 	err := tx.Query("SELECT "+columns+" FROM slots WHERE system = ? AND name = ? AND slot < ? AND decision = '' ORDER BY slot", func(row store.Row) error {

@@ -47,6 +47,8 @@ type Worker struct {
 	Rescue func(ctx context.Context) error
 	// Began is told of each step that begins; nil: nobody is.
 	Began func(*pipeline.StepRecord)
+	// Delivered is told of each run that has ended and is recorded so.
+	Delivered func(context.Context, *pipeline.Pipeline, pipeline.Run) error
 	// Left is closed when the engine leaves its runs as they are.
 	Left <-chan struct{}
 	// Failed is told why a record could not be written, and nil when one could.
@@ -138,6 +140,11 @@ func (w *Worker) Execute(ctx context.Context, q *Request, run pipeline.Run) (Rep
 	err = rec.Finish(ctx, &run)
 	if errors.Is(err, record.ErrLeft) {
 		err = fmt.Errorf("%w: %w", Stopping, err)
+	}
+	if err == nil && w.Delivered != nil {
+		if err := w.Delivered(context.WithoutCancel(ctx), p, run); err != nil {
+			w.Log.Warn("what else a run delivered could not be recorded", "run", run.ID, "error", err)
+		}
 	}
 	return Report{Run: run, Steps: result.Steps}, err
 }
