@@ -68,6 +68,9 @@ type Place struct {
 	Dir  string // the step's working directory, absolute, or "" when an expression decides
 	// Notify is Deps.Notify as the project has it; nil: nobody knows.
 	Notify []string
+	// Secrets are the names that the pipeline declares; nil: nobody knows, as in
+	// an action that several pipelines may use.
+	Secrets []string
 }
 
 // Finding is one thing that Check found.

@@ -45,7 +45,11 @@ func (f *File) findings(s *pipeline.Step, at []any) {
 		return
 	}
 	f.Outside = true
-	for _, x := range k.Check(s.With, kind.Place{Root: f.Root, Dir: f.directory(s), Notify: f.Notify}) {
+	place := kind.Place{Root: f.Root, Dir: f.directory(s), Notify: f.Notify}
+	if f.Pipeline.System != "" { // it is a pipeline, and no action
+		place.Secrets = append([]string{}, f.Pipeline.Secrets...)
+	}
+	for _, x := range k.Check(s.With, place) {
 		where := mistake.Below(f.source.Value, Below(at, "with"), x.Key)
 		if len(x.Key) == 0 {
 			where = Below(at, "uses")

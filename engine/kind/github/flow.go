@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/redundctl/redundctl/engine/diag"
@@ -101,6 +102,9 @@ func checkFlow(with map[string]any, at kind.Place) []kind.Finding {
 	if job, _ := with["job"].(string); job != "" && !strings.Contains(job, "${{") && s.File.Job(job) == nil {
 		out = append(out, kind.Finding{Key: []string{"job"}, Severity: diag.Warning, Rule: "cannot-run-here", Message: file + " has no job " + job, Hint: "the step fails until it has"})
 	}
+	if at.Secrets != nil {
+		out = append(out, undeclared(s, at.Secrets, say)...)
+	}
 	for _, b := range s.Blocked(event) {
 		hint := "the job fails there"
 		if b.Given {
@@ -109,4 +113,20 @@ func checkFlow(with map[string]any, at kind.Place) []kind.Finding {
 		out = append(out, say("cannot-run-here", b.String(), hint))
 	}
 	return out
+}
+
+// undeclared are the secrets that a workflow reads and its pipeline does not
+// declare, all in one: they are empty there. GITHUB_TOKEN is left out: no token is
+// made here, and most workflows do without.
+func undeclared(s *survey.Survey, declared []string, say func(rule, message, hint string) kind.Finding) []kind.Finding {
+	var names []string
+	for _, name := range s.Secrets {
+		if name != tokenSecret && !slices.ContainsFunc(declared, func(d string) bool { return strings.EqualFold(d, name) }) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []kind.Finding{say("missing-secret", s.File.Path+" reads what the pipeline does not declare and so is empty there: "+strings.Join(names, ", "), "declare it under secrets")}
 }

@@ -149,6 +149,14 @@ func TestFlowCheck(t *testing.T) {
 			t.Errorf("%v: %v %s", c.with, rules, says)
 		}
 	}
+	at.Secrets = []string{}
+	if got := check(map[string]any{"file": "x.yml"}, at); len(got) != 4 || got[0].Rule != "missing-secret" || !strings.Contains(got[0].Message, "x.yml reads what the pipeline does not declare and so is empty there: TOKEN") {
+		t.Errorf("%+v", got)
+	}
+	at.Secrets = []string{"token"}
+	if got := check(map[string]any{"file": "x.yml"}, at); len(got) != 3 {
+		t.Errorf("%+v", got)
+	}
 	if got := check(map[string]any{"file": "x.yml"}, kind.Place{Root: s.Root}); got != nil {
 		t.Error(got)
 	}
