@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/expr/value"
 	"github.com/redundctl/redundctl/engine/kind/github/jobs/eval"
+	"github.com/redundctl/redundctl/engine/kind/github/jobs/group"
 	"github.com/redundctl/redundctl/engine/kind/github/workflow"
 	"github.com/redundctl/redundctl/engine/runner/matrix"
 )
@@ -24,6 +26,7 @@ type flow struct {
 	secret func(name string) (string, bool) // of those that it may read
 	label  string                           // of the job that calls it, with " / "; "": nobody does
 	depth  int
+	groups []string // concurrency groups that it and those around it hold, in lower case
 
 	results map[string]*ended // by the id of a job; of jobs that are not asked for none
 }
@@ -59,25 +62,22 @@ func (w *flow) do(ctx context.Context) string {
 			return fail(err)
 		}
 		if name != "" {
-			release, err := w.run.hold(ctx, name, w.say)
+			release, err := w.hold(ctx, name, w.say)
 			if err != nil {
 				return fail(err)
 			}
 			defer release()
-			key := strings.ToLower(name)
-			if _, already := w.run.held.LoadOrStore(key, true); !already {
-				defer w.run.held.Delete(key)
-			}
+			w.groups = append(slices.Clone(w.groups), strings.ToLower(name))
 		}
 	}
-	var group sync.WaitGroup
+	var all sync.WaitGroup
 	for _, j := range jobs {
-		group.Go(func() {
+		all.Go(func() {
 			defer close(w.results[j.ID].done)
 			w.job(ctx, j, w.results[j.ID])
 		})
 	}
-	group.Wait()
+	all.Wait()
 	out := success
 	for _, e := range w.results {
 		if e.result == failure || e.result == cancelled {
@@ -88,6 +88,15 @@ func (w *flow) do(ctx context.Context) string {
 		out = cancelled
 	}
 	return out
+}
+
+// hold waits for a concurrency group. One that the workflow or one around it
+// holds already is not waited for: it would never come.
+func (w *flow) hold(ctx context.Context, name string, say func(string)) (func(), error) {
+	if slices.Contains(w.groups, strings.ToLower(name)) {
+		return func() {}, nil
+	}
+	return group.Hold(ctx, w.run.Scope.Dir, name, say)
 }
 
 // failure is the error of the whole: the first job that failed, and how many

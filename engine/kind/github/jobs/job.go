@@ -35,6 +35,7 @@ type job struct {
 
 	ctx    context.Context
 	late   context.Context // of steps that run though ctx has ended
+	ends   func()          // ends late; nil: there is none
 	label  string
 	temp   string
 	file   string // of the workflow, for places
@@ -47,6 +48,7 @@ type job struct {
 	left   proc.Left
 	posts  []func() // in the order in which they were asked for
 	files  int
+	held   string // its concurrency group, in lower case
 
 	// How it ended. given is set when a failure is let pass.
 	result  string
@@ -138,7 +140,7 @@ func (j *job) begin(ctx context.Context) error {
 			return err
 		}
 		if name != "" {
-			release, err := w.run.hold(ctx, name, func(s string) { w.run.out.Say(j.label, s) })
+			release, err := w.hold(ctx, name, func(s string) { w.run.out.Say(j.label, s) })
 			if err != nil {
 				if ctx.Err() != nil {
 					j.stopped(ctx)
@@ -147,6 +149,7 @@ func (j *job) begin(ctx context.Context) error {
 				return err
 			}
 			defer release()
+			j.held = strings.ToLower(name)
 		}
 	}
 	if spec.Uses.Written() {
@@ -202,6 +205,11 @@ func (j *job) steps() (err error) {
 	}
 	defer os.RemoveAll(j.temp)
 	defer j.left.End(0)
+	defer func() {
+		if j.ends != nil {
+			j.ends()
+		}
+	}()
 	if err := os.Mkdir(filepath.Join(j.temp, "temp"), 0o700); err != nil {
 		return err
 	}
@@ -288,6 +296,15 @@ func (j *job) secretive(s string) bool {
 	return r.out.Mask.Holds(s) || r.Scope.Mask != nil && r.Scope.Mask(s) != s
 }
 
+// groups are the concurrency groups that are held around what the job calls.
+func (j *job) groups() []string {
+	out := slices.Clone(j.flow.groups)
+	if j.held != "" {
+		out = append(out, j.held)
+	}
+	return out
+}
+
 // call runs the workflow that the job is.
 func (j *job) call(ctx context.Context) error {
 	w, view := j.flow, j.view()
@@ -335,7 +352,7 @@ func (j *job) call(ctx context.Context) error {
 			return "", false
 		}
 	}
-	inner := &flow{run: w.run, file: f, inputs: in, secret: secret, label: j.label + " / ", depth: w.depth + 1}
+	inner := &flow{run: w.run, file: f, inputs: in, secret: secret, label: j.label + " / ", depth: w.depth + 1, groups: j.groups()}
 	j.result = inner.do(ctx)
 	if j.result != success {
 		j.why = inner.failure(name).Error() // which names the job with this one

@@ -15,12 +15,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
-	"sync"
 
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/github/jobs/console"
-	"github.com/redundctl/redundctl/engine/kind/github/jobs/group"
 	"github.com/redundctl/redundctl/engine/kind/github/jobs/order"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
@@ -39,7 +36,6 @@ type run struct {
 	tools Tools
 	out   *console.Printer
 	tree  chan struct{} // held by a job that works on the work tree
-	held  sync.Map      // concurrency groups that the run itself holds, by name
 }
 
 // Run runs the workflow to its end. Everything that it started has ended then.
@@ -89,13 +85,4 @@ func anyMap(m map[string]string) map[string]any {
 		out[k] = v
 	}
 	return out
-}
-
-// hold waits for a concurrency group. One that the run itself holds already is
-// not waited for: it would never come.
-func (r *run) hold(ctx context.Context, name string, say func(string)) (func(), error) {
-	if _, mine := r.held.Load(strings.ToLower(name)); mine {
-		return func() {}, nil
-	}
-	return group.Hold(ctx, r.Scope.Dir, name, say)
 }

@@ -135,9 +135,7 @@ func (x *work) timed() error {
 	ctx := j.ctx
 	if ctx.Err() != nil { // the job was cancelled, and the step runs all the same
 		if j.late == nil {
-			late, cancel := context.WithTimeoutCause(j.outer, afterwards, errors.New("the steps after the end of the job took more than 5 minutes"))
-			j.late = late
-			context.AfterFunc(late, cancel)
+			j.late, j.ends = context.WithTimeoutCause(j.outer, afterwards, errors.New("the steps after the end of the job took more than 5 minutes"))
 		}
 		ctx = j.late
 	}
