@@ -10,7 +10,7 @@ GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # Everything is pure Go: without cgo a start is a millisecond shorter and no C compiler is needed.
 export CGO_ENABLED = 0
 
-.PHONY: help run build test check generate generated fmt vet lint vuln race bench soak fuzz clean
+.PHONY: help run build test check generate generated fmt vet lint vuln race bench oracle soak fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ race: ## run every test under the race detector (needs a C compiler)
 
 bench: build ## print the figures that must hold, as ratios to limits taken in the same run
 	go run ./engine/bench
+
+# A module of its own: nothing of act gets into the product. Its tests build bin/redundctl's sources themselves.
+oracle: ## compare workflows and expressions with nektos/act (fetched on the first run)
+	cd engine/kind/github/oracle && go test -timeout 20m ./...
 
 soak: ## what takes too long for `make test`: long fuzzing and random tests
 	./.ci/soak
