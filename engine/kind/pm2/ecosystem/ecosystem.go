@@ -138,7 +138,10 @@ func (f *file) application(a read, n int) kind.Found {
 			Broken: "it is no application, but " + what(a.value),
 		}
 	}
-	out := convert.Convert(convert.App{Value: a.value, Read: a.text, Known: f.known, File: f.name, Root: f.search.Root, Host: f.host})
+	out := convert.Convert(convert.App{
+		Value: a.value, Read: a.text, Known: f.known, Loads: strings.Contains(f.src, "dotenv") || strings.Contains(f.src, "loadEnvFile"),
+		File: f.name, Root: f.search.Root, Host: f.host,
+	})
 	if out.Primary == "" {
 		out.Primary, out.Name = f.name+"#"+strconv.Itoa(n+1), convert.Name(f.name)
 	}

@@ -127,18 +127,18 @@ func TestFinds(t *testing.T) {
 	t.Parallel()
 	root := project(t, usual())
 	want := strings.Join([]string{
-		"a/ecosystem.async.config.js:1 async async", "a/ecosystem.bare.config.js:2 bare bare",
-		"a/ecosystem.config.cjs:4 web web", "a/ecosystem.config.cjs:4 worker worker",
-		"a/ecosystem.config.cjs:8 queue-mail queue-mail", "a/ecosystem.config.cjs:8 queue-sms queue-sms", "a/ecosystem.config.cjs:10 late late",
-		"a/ecosystem.config.mjs:3 esm esm", "a/ecosystem.fn.config.js:1 fn fn", "a/ecosystem.single.config.js:0 single single",
-		"b/ecosystem.json:3 json json [*/5 * * * *]", "b/ecosystem.yaml:2 yaml yaml", "b/ecosystem.yaml:5 yaml-two yaml-two [@daily]",
-		"b/pm2.config.js:2 cond cond", "ecosystem.config.js:3 api api", "ecosystem.config.js:8 nightly report nightly-report [0 3 * * *]",
-		"process.json:1 named-by-its-script named-by-its-script",
+		"a/ecosystem.async.config.js:1 async as async", "a/ecosystem.bare.config.js:2 bare as bare",
+		"a/ecosystem.config.cjs:4 web as web", "a/ecosystem.config.cjs:4 worker as worker",
+		"a/ecosystem.config.cjs:8 queue-mail as queue-mail", "a/ecosystem.config.cjs:8 queue-sms as queue-sms", "a/ecosystem.config.cjs:10 late as late",
+		"a/ecosystem.config.mjs:3 esm as esm", "a/ecosystem.fn.config.js:1 fn as fn", "a/ecosystem.single.config.js:0 single as single",
+		"b/ecosystem.json:3 json as json [*/5 * * * *]", "b/ecosystem.yaml:2 yaml as yaml", "b/ecosystem.yaml:5 yaml-two as yaml-two [@daily]",
+		"b/pm2.config.js:2 cond as cond", "ecosystem.config.js:3 api as api", "ecosystem.config.js:8 nightly report as nightly-report [0 3 * * *]",
+		"process.json:1 named-by-its-script as named-by-its-script",
 	}, "\n")
 	for _, run := range []bool{false, true} {
 		var got []string
 		for _, f := range look(t, root, run) {
-			line := fmt.Sprintf("%s:%d %s %s", f.Source, f.Line, f.Primary, f.Name)
+			line := fmt.Sprintf("%s:%d %s as %s", f.Source, f.Line, f.Primary, f.Name)
 			for _, d := range f.Schedules {
 				line += " [" + d.Cron + "]"
 			}

@@ -139,6 +139,10 @@ module.exports = { apps: [{ name: 'a', script: 'a.js',
   env: { API_KEY: 'key-hunter22', DB: 'postgres://u:url-hunter22@h/db', FROM: process.env.GIVEN, PLAIN: 'production', TOKEN_TTL: 60,
     WITH: 'x-' + process.env.GIVEN, DEFAULT_PASSWORD: process.env.PASSWORD || 'default-hunter22', LEVEL: process.env.LEVEL || 'info',
     HOUSE: process.env.HOME, COPIED: it.LOADED, DYNAMIC: it['LOA' + 'DED'], WEBHOOK_URL: 'https://x/hunter22', ...Object.fromEntries([['HIDDEN', process.env.GIVEN]]) } }] };`})
+	loads := look(t, project(t, map[string]string{"ecosystem.config.js": "require('dotenv').config(); module.exports = { name: 'a', script: 'a.js', env: { LEVEL: process.env.LEVEL || 'info' } }"}), false)
+	if d := shown(loads[0].Draft); !strings.Contains(d, "LEVEL: ${{ secrets.LEVEL || 'info' }}") {
+		t.Errorf("of a file that reads a .env: %s", d)
+	}
 	for _, run := range []bool{false, true} {
 		s := kind.Search{Root: root}
 		if run {
@@ -153,7 +157,7 @@ module.exports = { apps: [{ name: 'a', script: 'a.js',
 			t.Errorf("run %v: a secret stands in %s", run, all)
 		}
 		for _, want := range []string{"API_KEY: ${{ secrets.API_KEY }}", "FROM: ${{ secrets.GIVEN }}", "WITH: x-${{ secrets.GIVEN }}", "PLAIN: production", "TOKEN_TTL: 60",
-			"DEFAULT_PASSWORD: ${{ secrets.PASSWORD }}", "LEVEL: ${{ secrets.LEVEL || 'info' }}", "HOUSE: ${{ env.HOME }}", "inherit-env: [HOME]",
+			"DEFAULT_PASSWORD: ${{ secrets.PASSWORD }}", "LEVEL: ${{ env.LEVEL || 'info' }}", "HOUSE: ${{ env.HOME }}", "inherit-env: [LEVEL, HOME]",
 			"COPIED: ${{ secrets.LOADED }}", "--token, ${{ secrets.TOKEN }}, --password=${{ secrets.PASSWORD }}, --keep, me"} {
 			if d := shown(f.Draft); !strings.Contains(d, want) {
 				t.Errorf("run %v: %q is not in %s", run, want, d)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -285,43 +284,6 @@ func (b *both) serve(t *testing.T) {
 		t.Fatal("the engine does not come up")
 	}
 	b.engine = e
-}
-
-// service is how the service of a pipeline does, as "errored 2".
-func (b *both) service(t *testing.T, name string) string {
-	t.Helper()
-	st, err := b.engine.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, x := range st.Parts {
-		if x.Name == name && x.Service != nil {
-			return fmt.Sprint(x.Service.State)
-		}
-	}
-	return "none"
-}
-
-// listed is how PM2 lists an application.
-func (b *both) listed(t *testing.T, name string) string {
-	t.Helper()
-	text, err := b.daemon.Try("jlist")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []struct {
-		Name string
-		Env  struct{ Status string } `json:"pm2_env"`
-	}
-	if err := json.Unmarshal([]byte(text[strings.IndexByte(text, '['):]), &list); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	for _, x := range list {
-		if x.Name == name {
-			return x.Env.Status
-		}
-	}
-	return "none"
 }
 
 // says is what the import said of an option: "exact", or "approximated: why".

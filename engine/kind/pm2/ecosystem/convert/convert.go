@@ -23,6 +23,9 @@ type App struct {
 	// not say so, by their names.
 	Known map[string]string
 
+	// Loads is set when the file reads variables from a .env file.
+	Loads bool
+
 	File string // relative to the root, with forward slashes
 	Root string // absolute
 	Host Host

@@ -97,7 +97,7 @@ func (a *app) reference(name string, v *literal.Value, hidden *[]string) {
 	}
 	a.set(name, a.expression(name, v), "")
 	for _, n := range v.Variables() {
-		if !passed(n) && !slices.Contains(*hidden, n) {
+		if slices.Contains(a.out.Secrets, n) && !slices.Contains(*hidden, n) {
 			*hidden = append(*hidden, n)
 		}
 	}

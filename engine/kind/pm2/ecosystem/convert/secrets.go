@@ -73,10 +73,10 @@ func plain(s string) string { return strings.ReplaceAll(s, "${{", "${{ '$' }}{{"
 // quoted is a text as one of an expression.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// expression writes a text that is made with variables: those of the system are
-// inherited, others are secrets, which are read from where an application's
-// variables usually stand, .env among it. A default is kept where it is none that
-// hides a secret.
+// expression writes a text that is made with variables. Those that usually hold
+// no secret and have a default are inherited, unless the file reads some from a
+// .env file, which is read for secrets alone; all others are secrets. A default
+// is kept where it hides nothing.
 func (a *app) expression(name string, v *literal.Value) string {
 	var b strings.Builder
 	for _, p := range v.Parts {
@@ -84,17 +84,18 @@ func (a *app) expression(name string, v *literal.Value) string {
 			b.WriteString(plain(p.Text))
 			continue
 		}
-		from := "secrets." + p.Variable
 		if !variableName(p.Variable) {
 			continue
 		}
-		if passed(p.Variable) {
+		open := p.Text != "" && !secretName(p.Variable) && !secretName(name) && !secretText(p.Text)
+		from := "secrets." + p.Variable
+		if passed(p.Variable) || open && !a.Loads {
 			from = "env." + p.Variable
 			a.inherit(p.Variable)
 		} else {
 			a.secret(p.Variable)
 		}
-		if p.Text != "" && !secretName(p.Variable) && !secretName(name) && !secretText(p.Text) {
+		if open {
 			from += " || " + quoted(p.Text)
 		}
 		b.WriteString("${{ " + from + " }}")

@@ -79,10 +79,9 @@ func callable(name string) bool {
 func (m *machine) called(n *syntax.Node, s *scope) *Value {
 	args, known := m.values(n.Kids[1:], s)
 	to := n.Kids[0]
-	var self *Value
-	f := undefined()
+	var f *Value
 	if to.Op == "member" {
-		self = m.eval(to.Kids[0], s)
+		self := m.eval(to.Kids[0], s)
 		if self.Kind == Array || self.Kind == String {
 			if v := m.method(n, self, to.Name, args); v != nil && known {
 				return v
@@ -213,7 +212,7 @@ func (m *machine) paths(n *syntax.Node, name string, args []*Value) *Value {
 		}
 		parts = append(parts, v.Text)
 	}
-	text := ""
+	var text string
 	switch name {
 	case "join":
 		text = path.Join(parts...)

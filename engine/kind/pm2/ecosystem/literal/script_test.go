@@ -1,6 +1,7 @@
 package literal_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -72,8 +73,8 @@ func TestPlaces(t *testing.T) {
 		"a\n  = {": "2:", "x = 'a\n'": "1:", "\n\n/* ": "3:", "x = [\n1 2]": "2:3", "x = `${": "1:", "return }": "1:8", "\x01": "1:1", "x = 1 2": "1:7",
 	} {
 		_, err := literal.Script(src, literal.Options{})
-		e, ok := err.(*literal.Error)
-		if !ok || !strings.HasPrefix(fmt.Sprintf("%d:%d", e.Line, e.Column), want) {
+		e := new(literal.Error)
+		if !errors.As(err, &e) || !strings.HasPrefix(fmt.Sprintf("%d:%d", e.Line, e.Column), want) {
 			t.Errorf("%q: %v, want its place at %s", src, err, want)
 		}
 	}
