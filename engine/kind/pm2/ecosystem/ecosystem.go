@@ -33,7 +33,7 @@ func backs(p *pipeline.Primary, f *kind.Found) bool {
 		return false
 	}
 	name, _ := p.With["process"].(string)
-	return name != "" && name == f.Primary
+	return name != "" && (name == f.Primary || name == convert.Process(f.Primary))
 }
 
 func find(ctx context.Context, s kind.Search) ([]kind.Found, error) {
@@ -173,8 +173,8 @@ func (f *file) static(v *literal.Value, n int) kind.Found {
 		Primary: name, Name: convert.Name(name), Source: f.name, Line: v.Line,
 		Disabled: "the file server of PM2 itself serves it",
 		Draft: kind.Map{
-			{Key: "description", Value: "The files that PM2 serves as " + name + "."},
-			{Key: "primary", Value: kind.Map{{Key: "pm2", Value: kind.Map{{Key: "process", Value: name}}}}},
+			{Key: "description", Value: "A folder that PM2 serves files of."},
+			{Key: "primary", Value: kind.Map{{Key: "pm2", Value: kind.Map{{Key: "process", Value: convert.Process(name)}}}}},
 			{Key: "mode", Value: "standby"},
 			{Key: "service", Value: kind.Map{{Key: "exec", Value: []any{"false"}}}},
 		},

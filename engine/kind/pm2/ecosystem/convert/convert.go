@@ -68,7 +68,10 @@ func Convert(in App) kind.Found {
 	}
 	a.collect()
 	a.name()
-	if a.options(); a.out.Broken == "" {
+	if a.options(); a.out.Broken == "" && a.out.Primary == "" {
+		a.out.Broken, a.out.Draft, a.out.Constructs, a.out.Schedules = "the application has no name", nil, nil, nil
+	}
+	if a.out.Broken == "" {
 		a.out.Script = a.hash()
 	}
 	return a.out
@@ -135,7 +138,7 @@ func (a *app) name() {
 		a.out.Primary = v.Show()
 		a.exact("name")
 	} else if v := a.get("script"); truthy(v) && v.Kind == literal.String {
-		a.out.Primary = strings.TrimSpace(stem(v.Text))
+		a.out.Primary = stem(v.Text)
 		a.say("name", kind.Unsupported, "it takes running the file to know it: the script's name stands for it")
 	}
 	a.out.Name = Name(a.out.Primary)

@@ -24,16 +24,16 @@ func (a *app) options() {
 	a.environment()
 	a.user()
 	draft := kind.Map{
-		{Key: "description", Value: "The application " + plain(a.out.Primary) + " of PM2, as " + a.File + " has it."},
+		{Key: "description", Value: unread("The application " + a.out.Primary + " of PM2, as " + a.File + " has it.")},
 	}
 	if v := a.get("namespace"); truthy(v) && v.Show() != "default" {
-		draft = append(draft, kind.Field{Key: "category", Value: v.Show()})
+		draft = append(draft, kind.Field{Key: "category", Value: unread(v.Show())})
 		a.say("namespace", kind.Approximated, "it stands as the category")
 	} else {
 		a.exact("namespace")
 	}
 	draft = append(draft,
-		kind.Field{Key: "primary", Value: kind.Map{{Key: "pm2", Value: kind.Map{{Key: "process", Value: a.out.Primary}}}}},
+		kind.Field{Key: "primary", Value: kind.Map{{Key: "pm2", Value: kind.Map{{Key: "process", Value: Process(a.out.Primary)}}}}},
 		kind.Field{Key: "mode", Value: "standby"},
 	)
 	if a.scheduled {
@@ -49,8 +49,12 @@ func (a *app) options() {
 	if len(a.out.Secrets) > 0 {
 		draft = append(draft, kind.Field{Key: "secrets", Value: texts(a.out.Secrets)})
 	}
-	if dir := a.inside(a.dir); dir != "." {
-		draft = append(draft, kind.Field{Key: "working-directory", Value: plain(dir)})
+	switch dir := a.inside(a.dir); {
+	case dir == ".":
+	case strings.Contains(dir, "${{"):
+		a.disable("no pipeline can name its folder, %s", dir)
+	default:
+		draft = append(draft, kind.Field{Key: "working-directory", Value: dir})
 	}
 	a.out.Draft = append(draft, body)
 	a.rest()

@@ -18,7 +18,7 @@ func (a *app) environment() {
 		if v.Kind == literal.Opaque {
 			a.say("port", kind.Unsupported, "it takes running the file to know it: set PORT")
 		} else {
-			a.set("PORT", v.Show(), "")
+			a.set("PORT", plain(v.Show()), "")
 			a.exact("port")
 		}
 	}

@@ -70,6 +70,13 @@ func variableName(s string) bool {
 // plain writes a text so that no expression is read in it.
 func plain(s string) string { return strings.ReplaceAll(s, "${{", "${{ '$' }}{{") }
 
+// Process is the name of an application as `primary.pm2.process` has it: no
+// expression is read in it.
+func Process(name string) string { return plain(name) }
+
+// unread is a text for people, in which no expression may stand.
+func unread(s string) string { return strings.ReplaceAll(s, "${{", "$ {{") }
+
 // quoted is a text as one of an expression.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
