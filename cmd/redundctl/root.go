@@ -81,7 +81,8 @@ func command(a *app.App, args []string) *cobra.Command {
 GitHub Actions schedules, Netlify Functions. Each one is a pipeline in a YAML
 file; redundctl checks the files, runs their steps as a graph, and keeps an
 account of what it did.`,
-		Example: `  redundctl init                      begin a project in this folder
+		Example: `  redundctl init                      begin a project in this folder, with what runs elsewhere
+  redundctl coverage                  what of that is backed up
   redundctl validate                  check every file, without running anything
   redundctl run git-sync --dry-run    what a run would do
   redundctl run git-sync              run it

@@ -71,7 +71,8 @@ same.`,
 			if all {
 				plan = discover.MakeAll
 			}
-			r := &result{App: a, plan: plan(p, found), found: found, dry: dry}
+			_, none := os.Stat(filepath.Join(p.Root, p.ConfigFile))
+			r := &result{App: a, plan: plan(p, found), found: found, dry: dry, bare: errors.Is(none, fs.ErrNotExist)}
 			if !dry {
 				r.plan.Write(p.Root)
 			}
@@ -117,6 +118,7 @@ type result struct {
 	found []discover.Primary
 	begun bool // redund.yaml is new
 	dry   bool
+	bare  bool // there is no redund.yaml
 }
 
 // The shapes of -o json.
@@ -261,6 +263,8 @@ func (r *result) text() error {
 		say("%s found: %s written, %d of them disabled; %d left", diag.Count(len(r.found), "automation"), diag.Count(len(r.plan.Files), "pipeline"), disabled, len(r.plan.Left))
 	}
 	switch {
+	case len(r.found) > 0 && r.bare:
+		b.WriteString("then: redundctl validate, redundctl coverage, and redundctl init, which has the project observe before anything runs by itself\n")
 	case len(r.found) > 0:
 		b.WriteString("then: redundctl validate, redundctl coverage, and redundctl arm when you trust what you see\n")
 	case r.begun:
