@@ -53,6 +53,9 @@ func (b *bench) coverage() error {
 			if err != nil {
 				return err
 			}
+			if f.wall == 0 || f.rss == 0 {
+				return fmt.Errorf("nothing was measured of %v", s.run.argv)
+			}
 			list = append(list, f)
 		}
 		f := median(list)

@@ -37,6 +37,8 @@ func pair(ours, limit command, times int) (figures, figures, error) {
 	return median(a), median(b), nil
 }
 
+// run runs it once. The error says that it did not end well; what it took counts
+// all the same.
 func (c command) run() (figures, error) {
 	cmd := exec.Command(c.argv[0], c.argv[1:]...)
 	var errs bytes.Buffer
@@ -48,15 +50,18 @@ func (c command) run() (figures, error) {
 	defer out.Close()
 	cmd.Stdout = out
 	start := time.Now()
-	if err := cmd.Run(); err != nil {
-		return figures{}, fmt.Errorf("%v: %w\n%s", c.argv, err, errs.Bytes())
+	if err = cmd.Run(); err != nil {
+		err = fmt.Errorf("%v: %w\n%s", c.argv, err, errs.Bytes())
+	}
+	if cmd.ProcessState == nil {
+		return figures{}, err
 	}
 	wall := time.Since(start).Seconds()
 	f := figures{wall: wall, cpu: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()}
 	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		f.rss = float64(u.Maxrss) * 1024
 	}
-	return f, nil
+	return f, err
 }
 
 func median(list []figures) figures {
