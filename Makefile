@@ -15,12 +15,13 @@ export CGO_ENABLED = 0
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: build ## build, validate the bundled pipelines, run git-sync on a repository made for it, and show failover
+run: build ## build, validate the bundled pipelines, run git-sync on a repository made for it, show failover, and back up an example site
 	@./$(BIN) validate pipelines
 	@sh examples/git-sync/demo.sh "$(CURDIR)/$(BIN)"
 	@pm2=$$(go run ./engine/kind/pm2/pm2test/install | sed -n 's/^PM2 for tests: //p'); \
 	[ -n "$$pm2" ] || echo "PM2 cannot be fetched by npm: the part of the demonstration that needs it is left out"; \
 	sh examples/failover/demo.sh "$(CURDIR)/$(BIN)" "$${pm2:+$$pm2/node_modules/pm2/bin/pm2}"
+	@sh examples/site/demo.sh "$(CURDIR)/$(BIN)"
 
 build: ## build bin/redundctl
 	@mkdir -p bin

@@ -52,16 +52,42 @@ func TestFailoverDemo(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	rest := string(out)
-	for _, b := range blocks(t, "tutorial-failover.md") {
+	shows(t, "tutorial-failover.md", string(out))
+}
+
+// TestSiteDemo runs the demonstration of the example site, and holds that it
+// shows what its page says, in that order.
+func TestSiteDemo(t *testing.T) {
+	bin := build(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "../examples/site/demo.sh", filepath.Join(bin, "redundctl"))
+	cmd.Env = environment(t, bin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	shows(t, "tutorial-site.md", string(out))
+}
+
+// shows holds that the text blocks of a page stand in an output, one after the
+// other; … is anything, on a line of its own any number of lines.
+func shows(t *testing.T, page, out string) {
+	t.Helper()
+	rest := out
+	for _, b := range blocks(t, page) {
 		if b.info != "text" {
 			continue
 		}
 		var re strings.Builder
-		for i, line := range strings.Split(strings.TrimSpace(b.text), "\n") {
-			if i > 0 {
-				re.WriteString(`[^\n]*\n`)
+		between := ""
+		for _, line := range strings.Split(strings.TrimSpace(b.text), "\n") {
+			if re.WriteString(between); strings.TrimSpace(line) == "…" {
+				re.WriteString(`(?:[^\n]*\n)*?`)
+				between = ""
+				continue
 			}
+			between = `[^\n]*\n[ \t]*`
 			for j, w := range strings.Fields(line) {
 				if j > 0 {
 					re.WriteString(`[ \t]+`)
