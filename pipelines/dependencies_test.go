@@ -120,3 +120,22 @@ func TestDeadCodeAudit(t *testing.T) {
 	r.write("dead-code.json", "{")
 	r.run("dead-code-audit").found("dead-code.json: ", "record=true")
 }
+
+// TestDependencyCheckOfTheExample: the faults that the functions of the example
+// site have on purpose are found, each.
+func TestDependencyCheckOfTheExample(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, nil, "netlify-functions/dependency-check")
+	for _, name := range []string{"package.json", "package-lock.json", "lib/reminder.mjs"} {
+		text, err := os.ReadFile(filepath.Join("../examples/site/netlify", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.write("netlify/"+name, string(text))
+	}
+	e := r.run("dependency-check")
+	e.found("used and not declared: once (lib/reminder.mjs:4)", "licences off the list: left-pad 1.3.0 (WTFPL)", "more than 2 major versions behind: uuid 3.4.0")
+	if text := e.report("dependencies.md", nil); !strings.Contains(text, "| left-pad | package.json |") {
+		t.Errorf("left-pad is not told of as unused:\n%s", text)
+	}
+}
