@@ -52,22 +52,22 @@ func newRepo(t *testing.T, files map[string]string, pipelines ...string) *repo {
 	for name, text := range files {
 		r.write(name, text)
 	}
+	r.env = []string{"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH"), "HOME=" + r.home, "TMPDIR=" + t.TempDir(), "CGO_ENABLED=0"}
 	r.shareCaches()
-	r.env = []string{"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH"), "HOME=" + r.home, "TMPDIR=" + t.TempDir()}
 	return r
 }
 
-// shareCaches links what npm and Go keep, and the installed tools, into the
-// home of the test.
+// shareCaches links the installed tools and how npm is set up into the home of
+// the test. Go is told where its caches are: it builds anew what lies elsewhere.
 func (r *repo) shareCaches() {
 	r.t.Helper()
 	own, err := os.UserHomeDir()
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for _, name := range []string{".cache/redundctl/tools", ".cache/go-build", ".npmrc", "go"} {
+	for _, name := range []string{".cache/redundctl/tools", ".npmrc"} {
 		from, to := filepath.Join(own, name), filepath.Join(r.home, name)
-		if name == ".cache/redundctl/tools" || name == ".cache/go-build" {
+		if name == ".cache/redundctl/tools" {
 			err = os.MkdirAll(from, 0o700)
 		}
 		if err == nil {
@@ -79,6 +79,13 @@ func (r *repo) shareCaches() {
 		if err != nil {
 			r.t.Fatal(err)
 		}
+	}
+	for _, name := range []string{"GOPATH", "GOMODCACHE", "GOCACHE", "GOPROXY", "GOFLAGS"} {
+		value, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.env = append(r.env, name+"="+strings.TrimSpace(string(value)))
 	}
 }
 

@@ -173,7 +173,6 @@ func TestSecurityScanGo(t *testing.T) {
 		"tool/go.mod":  "module example.com/tool\n\ngo 1.24\n",
 		"tool/main.go": "package main\n\nfunc main() { println(\"hello\") }\n",
 	}, "github-actions/security-scan")
-	r.env = append(r.env, "CGO_ENABLED=0")
 	r.commitAll("First")
 	params := []string{"vuln-db=" + vulnerabilities(t), "checks=go"}
 	r.run("security-scan", params...).clean()
