@@ -80,12 +80,13 @@ func (r *repo) shareCaches() {
 			r.t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"GOPATH", "GOMODCACHE", "GOCACHE", "GOPROXY", "GOFLAGS"} {
-		value, err := exec.Command("go", "env", name).Output()
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		r.env = append(r.env, name+"="+strings.TrimSpace(string(value)))
+	names := []string{"GOPATH", "GOMODCACHE", "GOCACHE", "GOPROXY", "GOFLAGS"}
+	values, err := exec.Command("go", append([]string{"env"}, names...)...).Output()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for i, v := range strings.Split(strings.TrimSuffix(string(values), "\n"), "\n") {
+		r.env = append(r.env, names[i]+"="+v)
 	}
 }
 
