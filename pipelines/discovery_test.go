@@ -19,7 +19,7 @@ func TestAutoDiscovery(t *testing.T) {
 	if !strings.Contains(draft, "workflow: nightly.yml") || !strings.Contains(e.report("auto-discovery.md", nil), "redundctl import actions .github/workflows/nightly.yml") {
 		t.Errorf("%s", draft)
 	}
-	r.command("redundctl", "import", "actions", ".github/workflows/nightly.yml")
+	r.command(program, "import", "actions", ".github/workflows/nightly.yml")
 	r.run("auto-discovery").clean()
 	r.write(".github/workflows/nightly.yml", strings.Replace(r.read(".github/workflows/nightly.yml"), "0 3", "0 4", 1))
 	r.run("auto-discovery").found("1 primaries are uncovered or drifted, more than 0: github-actions/nightly has drifted")
