@@ -114,7 +114,7 @@ func TestDeadCodeAudit(t *testing.T) {
 	e := r.run("dead-code-audit")
 	e.clean()
 	e.report("dead-code.json", &report)
-	if len(report.Gone) != 1 || report.Gone[0] != "files src/lib/old.mjs src/lib/old.mjs" {
+	if len(report.Gone) != 1 || report.Gone[0] != "files src/lib/old.mjs" {
 		t.Errorf("gone: %q", report.Gone)
 	}
 	r.write("dead-code.json", "{")

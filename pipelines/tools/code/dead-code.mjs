@@ -9,7 +9,7 @@ const {DIRECTORY, ENTRY, BASELINE, RECORD} = process.env
 const dead = ['files', 'exports', 'types', 'enumMembers', 'namespaceMembers', 'duplicates', 'dependencies', 'devDependencies', 'optionalPeerDependencies', 'catalog']
 
 // Lines move; what is dead is the same wherever it stands in its file.
-const key = (f) => [f.kind, f.file, f.name].join(' ')
+const key = (f) => (f.name === f.file ? `${f.kind} ${f.file}` : `${f.kind} ${f.file} ${f.name}`)
 
 function baseline() {
   let text
