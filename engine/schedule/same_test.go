@@ -60,3 +60,21 @@ func TestSame(t *testing.T) {
 		}
 	}
 }
+
+func TestOften(t *testing.T) {
+	t.Parallel()
+	for cron, want := range map[string]bool{
+		"*/5 * * * *": true, "0,59 3 * * *": true, "0 0 3 * * *": false, "0,30 0 3 * * *": true, "@hourly": false, "7 * * * *": false,
+	} {
+		s, err := schedule.Parse(pipeline.Schedule{Cron: cron})
+		if err != nil || s.Often() != want {
+			t.Errorf("%s: %v %v", cron, s.Often(), err)
+		}
+	}
+	for every, want := range map[time.Duration]bool{time.Hour: false, time.Hour - time.Second: true} {
+		s, err := schedule.Parse(pipeline.Schedule{Every: pipeline.Duration(every)})
+		if err != nil || s.Often() != want {
+			t.Errorf("%s: %v", every, err)
+		}
+	}
+}

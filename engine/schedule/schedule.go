@@ -9,6 +9,7 @@ package schedule
 import (
 	"errors"
 	"hash/fnv"
+	"math/bits"
 	"sort"
 	"time"
 
@@ -182,6 +183,14 @@ func (s *Schedule) Period(t time.Time) time.Duration {
 		return 0
 	}
 	return b.Sub(a)
+}
+
+// Often reports whether two of its slots may be less than an hour apart.
+func (s *Schedule) Often() bool {
+	if s.every > 0 {
+		return s.every < time.Hour
+	}
+	return bits.OnesCount64(s.cron.minute) > 1 || bits.OnesCount64(s.cron.second) > 1
 }
 
 // Location is the zone that slots are given in.

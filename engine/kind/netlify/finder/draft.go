@@ -6,12 +6,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/adhocore/gronx"
 
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/netlify/function"
+	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/schedule"
 )
 
 // use is one function as the site uses it.
@@ -101,25 +102,12 @@ func short(s string) string {
 	return s
 }
 
-// often reports whether a schedule is due more than once an hour somewhere in a
-// week, all its entries together.
+// often reports whether one of the schedules may be due twice within an hour.
 func often(due []kind.Due) bool {
-	start := time.Date(2026, 1, 4, 23, 59, 59, 0, time.UTC)
-	for _, d := range due {
-		last := time.Time{}
-		at := start
-		for range 200 {
-			next, err := gronx.NextTickAfter(d.Cron, at, false)
-			if err != nil || next.Sub(start) > 8*24*time.Hour {
-				break
-			}
-			if !last.IsZero() && next.Sub(last) < time.Hour {
-				return true
-			}
-			last, at = next, next
-		}
-	}
-	return false
+	return slices.ContainsFunc(due, func(d kind.Due) bool {
+		s, err := schedule.Parse(pipeline.Schedule{Cron: d.Cron})
+		return err == nil && s.Often()
+	})
 }
 
 // event is what the function is called for, and its limit at Netlify.
