@@ -43,7 +43,7 @@ func pattern(p string) error {
 
 // runID is the id of a run as text.
 func runID(v any) (string, error) {
-	text := ""
+	var text string
 	switch x := v.(type) {
 	case nil:
 		return "", nil
@@ -65,7 +65,8 @@ type found struct{ name, dir string }
 
 // find gives the artifacts that are asked for.
 func (a *download) find(s *pipeline.Scope) ([]found, error) {
-	dir, whose := "", "this run"
+	var dir string
+	whose := "this run"
 	if a.run != "" && a.run != s.Run.ID {
 		dir, whose = filepath.Join(s.State, "artifacts", a.run), "run "+a.run
 	} else {
@@ -145,7 +146,7 @@ func (a *download) Run(ctx context.Context, s *pipeline.Scope) (out pipeline.Out
 	if err != nil {
 		return out, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	d := unpacking{ctx: ctx, scope: s, root: root, dir: dir}
 	for _, f := range list {
 		if err := d.unpack(f, a.into(f)); err != nil {
@@ -171,7 +172,7 @@ func (d *unpacking) unpack(f found, below string) error {
 	if err != nil {
 		return err
 	}
-	defer from.Close()
+	defer func() { _ = from.Close() }()
 	return fs.WalkDir(from.FS(), ".", func(p string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil:

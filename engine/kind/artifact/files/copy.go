@@ -22,7 +22,7 @@ func (f *File) Open() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	in, err := root.Open(rel)
 	if err != nil {
 		return nil, err

@@ -383,10 +383,10 @@ func (p *picker) descend(at place, above []string) error {
 func (p *picker) follow(at place) (File, error) {
 	real, err := filepath.EvalSymlinks(at.real)
 	if err != nil {
-		return File{}, fmt.Errorf("the link %s leads nowhere: remove it, or leave it out with a line that begins with !", at.path)
+		return File{}, fmt.Errorf("the link %s leads nowhere: remove it, or leave it out with ! before its name", at.path)
 	}
 	if p.home(real) == "" {
-		return File{}, fmt.Errorf("the link %s leads out of the project, to %s: leave it out with a line that begins with !", at.path, real)
+		return File{}, fmt.Errorf("the link %s leads out of the project, to %s: leave it out with ! before its name", at.path, real)
 	}
 	info, err := os.Stat(real)
 	return File{Rel: at.path, Path: real, Info: info}, err

@@ -41,7 +41,7 @@ func (d *Dir) Restore(ctx context.Context, e *Entry, to Target) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	u := unpacking{ctx: ctx, root: root, to: to, below: filepath.ToSlash(below)}
 	if _, err := u.each(f, u.check); err != nil {
 		if ctx.Err() == nil {

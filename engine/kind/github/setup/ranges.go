@@ -57,7 +57,6 @@ func partial(text string) (v version, parts int, ok bool) {
 	}
 	for i, w := range words {
 		if w == "x" || w == "*" {
-			parts = min(parts, i)
 			for _, rest := range words[i:] {
 				if rest != "x" && rest != "*" {
 					return v, 0, false

@@ -25,12 +25,12 @@ const lts = "argon boron carbon dubnium erbium fermium gallium hydrogen iron jod
 // parse reads a range as setup-node and setup-python take it.
 func parse(tool, text string) (wish, error) {
 	word := strings.ToLower(strings.TrimSpace(text))
-	switch {
-	case tool == "node":
+	switch tool {
+	case "node":
 		if w, ok, err := named(text, word); ok || err != nil {
 			return w, err
 		}
-	case tool == "python":
+	case "python":
 		var err error
 		if word, err = python(text, word); err != nil {
 			return wish{}, err
