@@ -91,14 +91,18 @@ func (f *frame) step(i int, s *workflow.Step) {
 	}
 	label = strings.Join(strings.Fields(label), " ")
 	x.out = &console.Console{To: j.flow.run.out, Prefix: f.prefix + " / " + label, Does: x.command}
-	ok, err := eval.Condition(s.If, f.file, view)
-	if err == nil && !ok {
-		x.record(skipped, skipped)
-		return
-	}
 	given := false
+	err := x.settle(vars, view)
 	if err == nil {
-		given, err = x.prepare(vars, view)
+		// The condition sees the step's own variables.
+		ok := false
+		if ok, err = eval.Condition(s.If, f.file, x.view); err == nil && !ok {
+			x.record(skipped, skipped)
+			return
+		}
+	}
+	if err == nil {
+		given, err = eval.Truth(s.Continue, f.file, x.view, false)
 	}
 	if err == nil {
 		err = x.timed()
@@ -107,11 +111,11 @@ func (f *frame) step(i int, s *workflow.Step) {
 	x.end(err, given, label)
 }
 
-// prepare settles the step's own variables and whether its failure is let pass.
-func (x *work) prepare(vars map[string]string, view *expr.Env) (given bool, err error) {
+// settle sets the step's own variables.
+func (x *work) settle(vars map[string]string, view *expr.Env) error {
 	list, err := eval.Env(x.spec.Env, x.file, view)
 	if err != nil {
-		return false, err
+		return err
 	}
 	x.env, x.view = vars, view
 	if len(list) > 0 {
@@ -122,7 +126,7 @@ func (x *work) prepare(vars map[string]string, view *expr.Env) (given bool, err 
 		}
 		x.view = x.frame.view(x.env)
 	}
-	return eval.Truth(x.spec.Continue, x.file, x.view, false)
+	return nil
 }
 
 // timed runs the step within its time.

@@ -63,6 +63,7 @@ func TestConditions(t *testing.T) {
 		"hidden success":     {text: steps("- run: exit 1\n  continue-on-error: true\n- id: b\n  if: \"'x' == 'x'\"\n  run: echo on >> log\n- if: steps.b.outcome == 'success'\n  run: echo outcome >> log"), log: "on outcome"},
 		"continue-on-error":  {text: steps("- id: f\n  run: exit 1\n  continue-on-error: ${{ true }}\n- run: echo ${{ steps.f.outcome }} ${{ steps.f.conclusion }} >> log"), log: "failure success", shows: "failed: exit code 1 (continue-on-error)"},
 		"skipped":            {text: steps("- id: s\n  if: false\n  run: exit 1\n- run: echo ${{ steps.s.outcome }} ${{ steps.s.outputs.x }}end >> log"), log: "skipped end"},
+		"own env":            {text: steps("- if: env.T == 'own'\n  env: {T: own}\n  run: echo on >> log\n- if: env.T == 'own'\n  run: echo off >> log"), log: "on"},
 		"with braces":        {text: steps("- if: ${{ github.event_name == 'schedule' }}\n  run: echo on >> log\n- if: github.event_name == 'push'\n  run: echo off >> log"), log: "on"},
 		"text is true":       {text: steps("- if: ${{ false }} or so\n  run: echo on >> log"), log: "on"},
 		"fault":              {text: steps("- if: fromJSON('x')\n  run: echo off >> log"), fails: "x.yml:6:13: if: fromJSON was given a text that is not JSON"},
