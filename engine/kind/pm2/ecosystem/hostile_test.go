@@ -149,6 +149,11 @@ module.exports = { apps: [{ name: 'a', script: 'a.js',
 			s.Evaluate, s.Proc, s.Env = true, spawner(t), []string{"PATH=" + os.Getenv("PATH"), "HOME=" + root, "GIVEN=given-hunter22"}
 		}
 		found, err := ecosystem.Finder().Find(t.Context(), s)
+		for range 5 { // on a machine with much to do node may need more than it gets
+			if len(found) == 1 && strings.Contains(found[0].Note, "did not end within") {
+				found, err = ecosystem.Finder().Find(t.Context(), s)
+			}
+		}
 		if err != nil || len(found) != 1 || found[0].Broken != "" {
 			t.Fatalf("%v, %s", err, brief(found))
 		}
