@@ -39,7 +39,7 @@ func TestOptionsLife(t *testing.T) {
 		quick("grown", "1 0.5", m{"max_restarts": 2, "min_uptime": 100}),
 		quick("never", "1", m{"autorestart": false}),
 		quick("done", "0", m{"stop_exit_codes": []any{0}}),
-		quick("pause", "1", m{"restart_delay": 1500, "max_restarts": 2}),
+		quick("pause", "1", m{"restart_delay": 1500}),
 		quick("backoff", "1", m{"exp_backoff_restart_delay": 300}),
 		do("hungry", "memory", m{"max_memory_restart": "100M"}),
 		quick("clock", "0 1000", m{"cron_restart": "*/4 * * * * *"}),

@@ -150,8 +150,8 @@ func (a *app) codes(v *literal.Value) string {
 const endless = 10000
 
 // pauses are those between restarts, and how many there may be. PM2 gives up at
-// the restart that reaches its limit; with pauses as long as min_uptime it never
-// does.
+// the end that reaches its limit within min_uptime × max_restarts; with pauses so
+// long that it cannot come to that, it never does.
 func (a *app) pauses(uptime time.Duration, limit int) kind.Map {
 	delay, longest := time.Duration(0), time.Duration(0)
 	if d, ok := a.milliseconds("restart_delay"); ok {
@@ -170,7 +170,7 @@ func (a *app) pauses(uptime time.Duration, limit int) kind.Map {
 			a.exact("exp_backoff_restart_delay")
 		}
 	}
-	if delay >= uptime && delay > 0 && limit != endless {
+	if limit > 1 && limit != endless && float64(delay)*float64(limit-1) >= float64(uptime)*float64(limit) {
 		limit, uptime = endless, 24*time.Hour // a pause comes however long it lived
 	}
 	out := kind.Map{{Key: "delay", Value: span(delay)}}
