@@ -70,8 +70,8 @@ type Due struct {
 	// of the machine it runs on: Timezone is this machine's, and proves nothing of
 	// another's.
 	Local bool
-	File     string // where it stands, relative to the root
-	Line     int
+	File  string // where it stands, relative to the root
+	Line  int
 }
 
 // Map is a mapping of YAML that keeps its order. Values are what YAML knows,

@@ -47,7 +47,6 @@ type Kind[T any] struct {
 	// key. Its "x-outputs" maps the outputs that the kind sets to their
 	// descriptions; without it the outputs are not known before the run.
 	Fragment []byte
-	Unbuilt  bool // Build fails, for the action comes with a later version
 	// Secrets names the secret that stands in for a key of `with` that is not
 	// written, if the pipeline declares it, by key. nil: none does.
 	Secrets map[string]string

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/diag"
-	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/schema"
 )
 
@@ -127,12 +126,9 @@ func name(text, key string) string {
 }
 
 // choice is the hint for a value that is none of those that there are.
-func choice(got string, i schema.Issue, kinds *kind.Set) string {
+func choice(got string, i schema.Issue) string {
 	switch near := diag.Nearest(got, i.Allowed); {
 	case i.Meant != "":
-		if k, ok := kinds.Action(i.Meant); ok && k.Unbuilt {
-			return fmt.Sprintf("%s will do here what %s does at GitHub; it is checked now but not built yet, so write what it does under run", i.Meant, got)
-		}
 		return fmt.Sprintf("write %s, which does here what %s does at GitHub", i.Meant, got)
 	case near != "":
 		return fmt.Sprintf("did you mean %q?", near)

@@ -114,7 +114,7 @@ func problem(s *source.File, i schema.Issue, kinds *kind.Set) diag.Problem {
 		}
 	case schema.KeywordEnum:
 		if got, ok := Value(s.Value, i.Path).(string); ok {
-			hint = choice(got, i, kinds)
+			hint = choice(got, i)
 		}
 	case schema.KeywordType, schema.KeywordConst, schema.KeywordPattern, schema.KeywordFormat:
 		got := Value(s.Value, i.Path)
