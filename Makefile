@@ -10,7 +10,7 @@ GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # Everything is pure Go: without cgo a start is a millisecond shorter and no C compiler is needed.
 export CGO_ENABLED = 0
 
-.PHONY: help run build test check generate generated fmt vet lint vuln race bench oracle soak fuzz clean
+.PHONY: help run build test tools check generate generated fmt vet lint vuln race bench oracle soak fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,14 @@ build: ## build bin/redundctl
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/redundctl
 
 test: ## run every test
-	go test -timeout 270s ./...
+	go test -timeout 15m ./...
+
+tools: ## fetch what tests use beside Go and Node, which each fetches by itself else: PM2, and the tools of the catalogue
+	go run ./engine/kind/pm2/pm2test/install
+	node pipelines/tools/install.mjs code
+	node pipelines/tools/install.mjs site
+	go run github.com/zricethezav/gitleaks/v8@v8.30.1 version
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 -version
 
 check: generated fmt vet lint vuln race ## what a commit must pass
 	@echo "check: all passed"

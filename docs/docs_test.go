@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -64,13 +66,39 @@ func blocks(t *testing.T, page string) []block {
 	return out
 }
 
-// build makes the program once for all tests of the package.
-func build(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
+// built makes the program, once for all tests of the package.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "redundctl-docs-")
+	if err != nil {
+		return "", err
+	}
 	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "redundctl"), "../cmd/redundctl")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		return dir, fmt.Errorf("%w\n%s", err, out)
+	}
+	return dir, nil
+})
+
+// asked is set once something was built.
+var asked atomic.Bool
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if asked.Load() {
+		if dir, _ := built(); dir != "" {
+			os.RemoveAll(dir)
+		}
+	}
+	os.Exit(code) //nolint:forbidigo // this is the main of the tests
+}
+
+// build is the folder with the program.
+func build(t *testing.T) string {
+	t.Helper()
+	asked.Store(true)
+	dir, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return dir
 }

@@ -46,8 +46,14 @@ func TestDependencyCheck(t *testing.T) {
 			}
 			once := [2]string{"1.4.0", "ISC"}
 			have(map[string][2]string{"once": once})
-			r.run(name).clean()
 			r.run("dependencyCheck").clean()
+
+			r.write(dir+"/functions/hello.mjs", "import once from 'once'\nimport chalk from 'chalk'\n\nexport default once(() => chalk)\n")
+			r.run(name).found("used and not declared: chalk (functions/hello.mjs:2)")
+			if dir != "." {
+				return // the work is the same script's, with another folder
+			}
+			r.write(dir+"/functions/hello.mjs", "import once from 'once'\nimport fs from 'node:fs'\n\nexport default once(() => fs.existsSync('x'))\n")
 
 			have(map[string][2]string{"once": once, "uuid": {"3.4.0", "MIT"}})
 			e := r.run(name)
@@ -67,10 +73,6 @@ func TestDependencyCheck(t *testing.T) {
 			r.run(name, "licences=MIT, GPL-3.0-only").clean()
 			have(map[string][2]string{"once": {"1.4.0", "(GPL-3.0-only OR MIT)"}})
 			r.run(name).clean()
-
-			have(map[string][2]string{"once": once})
-			r.write(dir+"/functions/hello.mjs", "import once from 'once'\nimport chalk from 'chalk'\n\nexport default once(() => chalk)\n")
-			r.run(name).found("used and not declared: chalk (functions/hello.mjs:2)")
 		})
 	}
 }
