@@ -30,6 +30,7 @@ func proved(t *testing.T, e *engine.Engine) string {
 // TestDrill holds that a drill finds a secret that is missing, tells of it once
 // and by its name, and proves the backup once that is mended; it runs nothing.
 func TestDrill(t *testing.T) {
+	t.Parallel()
 	people := newPeople(t)
 	p := project(t, map[string]string{
 		"redund.yaml": strings.Replace(people.redund(""), "on: [", "on: [drill-failed, ", 1),
@@ -84,6 +85,7 @@ steps: [{run: touch ran}]
 // TestDrillFindsWhatIsGone holds that a drill sees a program that has gone since
 // the file was loaded, and a step whose plan fails.
 func TestDrillFindsWhatIsGone(t *testing.T) {
+	t.Parallel()
 	for name, steps := range map[string]string{
 		"there is no program ./tool on this machine": "steps: [{exec: [./tool]}]\n",
 		"step step-1: ": "steps: [{uses: git/backup, with: {directory: gone}}]\n",

@@ -82,8 +82,10 @@ func decided(t *testing.T, p *config.Project) map[int64]pipeline.Run {
 // TestReplacedPrimaryIsSeen holds that a pipeline which replaces its primary runs every slot, and warns of a primary
 // that goes on; one that is silent leaves nothing.
 func TestReplacedPrimaryIsSeen(t *testing.T) {
+	t.Parallel()
 	for verdict, want := range map[pipeline.Verdict]bool{pipeline.UnderWay: true, pipeline.Delivered: true, pipeline.Nothing: false, pipeline.Unknown: false} {
 		t.Run(string(verdict), func(t *testing.T) {
+			t.Parallel()
 			s := &stage{does: func(int, pipeline.Window) (pipeline.Reading, error) {
 				return pipeline.Reading{Verdict: verdict, Reason: "as the test says"}, nil
 			}}
@@ -148,6 +150,7 @@ func TestBackupDeliversSlotsBefore(t *testing.T) {
 // TestD1BackupRunsOnlyInThePlaceOfItsPrimary holds for each way in which a primary may do that the slot ends
 // in one decision, with its reason.
 func TestD1BackupRunsOnlyInThePlaceOfItsPrimary(t *testing.T) {
+	t.Parallel()
 	is := func(v pipeline.Verdict) pipeline.Reading {
 		return pipeline.Reading{Verdict: v, Reason: "as the test says"}
 	}
@@ -276,6 +279,7 @@ func TestLastLook(t *testing.T) {
 // TestLatePrimary holds that a primary that turns up after its backup ran is
 // recorded with its lateness, and ended where the pipeline says so.
 func TestLatePrimary(t *testing.T) {
+	t.Parallel()
 	s := &stage{}
 	var ran sync.Map
 	s.does = func(_ int, w pipeline.Window) (pipeline.Reading, error) {

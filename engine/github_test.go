@@ -18,6 +18,7 @@ import (
 // TestBacksUpGitHub holds that slots which a workflow of GitHub delivers are
 // skipped, and that those are run which it fails or leaves out.
 func TestBacksUpGitHub(t *testing.T) {
+	t.Parallel()
 	const token = "ghp_correcthorsebatterystaple"
 	hub := githubtest.New(t)
 	hub.Token(token, false)

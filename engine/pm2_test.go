@@ -61,6 +61,7 @@ func with(t *testing.T, e *engine.Engine, who, why string) {
 // TestD1D17ServiceBesidePM2: beside a real PM2 ours runs while PM2 does not keep
 // the application up, and never beside it; its neighbours are left alone.
 func TestD1D17ServiceBesidePM2(t *testing.T) {
+	t.Parallel()
 	pm := pm2test.New(t)
 	script := pm.Write("api.js", "setInterval(() => {}, 1000)\n")
 	pm.Run("start", script, "--name", "api")
@@ -108,6 +109,7 @@ func TestD1D17ServiceBesidePM2(t *testing.T) {
 // TestServiceBesideLostWorkers: the daemon is killed and its worker lives on. No
 // second copy is started beside that; once it is gone, ours is.
 func TestServiceBesideLostWorkers(t *testing.T) {
+	t.Parallel()
 	pm := pm2test.New(t)
 	script := pm.Write("api.sh", "#!/bin/sh\nexec sleep 1000\n")
 	if err := os.Chmod(script, 0o700); err != nil {
@@ -133,6 +135,7 @@ func TestServiceBesideLostWorkers(t *testing.T) {
 // TestServiceOfAPort: the application cannot come up while ours holds its port,
 // so ours gives way when PM2 begins to start it.
 func TestServiceOfAPort(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -68,6 +68,7 @@ func child(t *testing.T, p *config.Project) (kill func()) {
 // what it has in force is what was: of each the old form or the new one, whole.
 // Slots are neither lost nor doubled over all of it.
 func TestKilledAroundASave(t *testing.T) {
+	t.Parallel()
 	form := func(name string, n int) string {
 		return form(name, fmt.Sprint("v", n)) + "schedule: {every: 1s}\nmissed: run-all\noverlap: allow\n"
 	}

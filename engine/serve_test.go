@@ -283,7 +283,10 @@ func TestInterruptedIsTriedAgain(t *testing.T) {
 		t.Error(err)
 	}
 	serve(t, p)
-	until(t, "the second attempt", func() bool { return runs(t, p)[0].State == pipeline.Succeeded })
+	until(t, "the second attempt, and the end of the other", func() bool {
+		list := runs(t, p)
+		return list[0].State == pipeline.Succeeded && list[1].State == pipeline.Failed
+	})
 	list := runs(t, p)
 	if len(list) != 3 || list[0].Pipeline != "again" || list[0].Attempt != 2 || list[0].Reason != "retry" || list[0].Trigger != "api" {
 		t.Errorf("%+v", list)
