@@ -77,10 +77,9 @@ func (d *drift) look(x *pipeline.Pipeline, p *discover.Primary) {
 	say := func(key, was, is, hint string) {
 		d.out = append(d.out, Change{x.Name, x.System, p.Source, key, present(was), present(is), hint})
 	}
-	name := d.name(x)
 	switch {
 	case !agree(x, p.Schedules):
-		hint := reschedule(x, name, p.Schedules)
+		hint := reschedule(x, d.name(x), p.Schedules)
 		if why := unreadable(p.Schedules); why != "" {
 			hint = "its platform's cron is none of redundctl's: " + why
 		}
