@@ -227,7 +227,11 @@ func (w *flow) combos(ctx context.Context, j *workflow.Job, e *ended, m multipli
 		e.result, e.why = failure, append(e.why, "job "+w.label+j.Label()+": "+err.Error())
 		return
 	}
-	room := make(chan struct{}, width)
+	side := width
+	if j.Tree() {
+		side = 1 // they take turns anyway: then in their order
+	}
+	room := make(chan struct{}, side)
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	all := make([]*job, len(m.combos))

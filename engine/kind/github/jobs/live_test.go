@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -144,15 +145,21 @@ func (f *fake) Save(context.Context, *pipeline.Scope) error {
 
 func (f *fake) Plan(context.Context, *pipeline.Scope) ([]pipeline.Effect, error) { return nil, nil }
 
-// TestTurns: jobs that check the repository out do not work in it side by side.
+// TestTurns: jobs that check the repository out do not work in it side by side,
+// and the combinations of one come in their order.
 func TestTurns(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, map[string]string{"log": "", "x.yml": jobsOf("a: {runs-on: ubuntu-latest, strategy: {matrix: {v: [1, 2, 3]}}, steps: [{uses: actions/checkout@v4}, {run: \"test ! -e busy; touch busy; sleep 0.05; rm busy\"}]}")})
+	s := newSite(t, map[string]string{"log": "", "x.yml": jobsOf(
+		"a: {runs-on: ubuntu-latest, strategy: {matrix: {v: [1, 2, 3, 4]}}, steps: [{uses: actions/checkout@v5}, {run: \"test ! -e busy; touch busy; sleep 0.05; rm busy; echo ${{ matrix.v }} >> log\"}]}\n" +
+			"b: {runs-on: ubuntu-latest, steps: [{uses: actions/checkout@v5}, {run: \"test ! -e busy; touch busy; sleep 0.05; rm busy\"}]}")})
 	var mu sync.Mutex
 	var got []string
 	s.kinds = []kind.Action{{Name: "github/checkout", Fragment: []byte(`{}`), Build: func(map[string]any, kind.Deps) (pipeline.Action, error) { return &fake{&mu, &got}, nil }}}
 	if _, err := s.run(t.Context(), order.Order{}); err != nil {
 		t.Errorf("%v\n%s", err, s.out.String())
+	}
+	if log := strings.Fields(s.read("log")); !slices.Equal(log, []string{"1", "2", "3", "4"}) {
+		t.Errorf("order: %v", log)
 	}
 }
 
