@@ -12,7 +12,6 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -115,8 +114,8 @@ func (d *Dir) Find(key string, prefixes []string) (*Entry, error) {
 	switch h, err := read(d.file(key)); {
 	case err == nil && h.Key == key:
 		return &Entry{h.Key, h.Saved, d.file(key)}, nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return &Entry{Key: key, file: d.file(key)}, nil // Restore will see that it is damaged
+	case !errors.Is(err, fs.ErrNotExist):
+		return &Entry{Key: key, file: d.file(key)}, nil // its header is damaged; Restore sees whether the rest is
 	}
 	if len(prefixes) == 0 {
 		return nil, nil
@@ -160,12 +159,8 @@ func read(file string) (*header, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := base64.StdEncoding.DecodeString(z.Comment)
-	if err != nil {
-		return nil, err
-	}
 	h := &header{}
-	return h, json.Unmarshal(text, h)
+	return h, json.Unmarshal(z.Extra, h)
 }
 
 // thin removes what nobody has used for long, and the longest unused while all

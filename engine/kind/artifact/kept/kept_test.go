@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -154,7 +153,7 @@ func TestForged(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		z := gzip.NewWriter(&out)
-		z.Comment = base64.StdEncoding.EncodeToString(told)
+		z.Extra = told
 		w := tar.NewWriter(z)
 		for _, h := range headers {
 			if err := w.WriteHeader(h); err != nil {
@@ -170,5 +169,22 @@ func TestForged(t *testing.T) {
 	}
 	if list, err := filepath.Glob(filepath.Join(filepath.Dir(b.root), "outside*")); err != nil || len(list) > 0 {
 		t.Error(fmt.Sprint("written outside: ", list))
+	}
+}
+
+// TestLongKey holds that the longest key that there may be is found again: a
+// comment in a header of gzip would end after 512 bytes.
+func TestLongKey(t *testing.T) {
+	b := newBench(t, 0)
+	key := "key " + strings.Repeat("<", 512)
+	if err := b.save(key, 10); err != nil {
+		t.Fatal(err)
+	}
+	e, err := b.dir.Find("key <<<other", []string{"key <<<"})
+	if err != nil || e == nil || e.Key != key {
+		t.Fatalf("found %+v, %v", e, err)
+	}
+	if n, err := b.dir.Restore(t.Context(), e, Target{Dir: b.root, Root: b.root, Closed: func(string) bool { return false }}); n != 1 || err != nil {
+		t.Errorf("restored %d, %v", n, err)
 	}
 }

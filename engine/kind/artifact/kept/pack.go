@@ -5,7 +5,6 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,7 +97,7 @@ func (d *Dir) pack(ctx context.Context, to io.Writer, c *Content) error {
 	if err != nil {
 		return err
 	}
-	z.Comment = base64.StdEncoding.EncodeToString(told)
+	z.Extra = told // a comment that is longer than 512 bytes cannot be read
 	w := tar.NewWriter(z)
 	for i := range c.Picked.Files {
 		f := &c.Picked.Files[i]
