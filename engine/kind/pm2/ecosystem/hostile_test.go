@@ -173,3 +173,30 @@ module.exports = { apps: [{ name: 'a', script: 'a.js',
 		}
 	}
 }
+
+// TestSecretsDeepDown: nor do they where a value is no plain text of env: within
+// an object, as a number, as an argument, or in a command.
+func TestSecretsDeepDown(t *testing.T) {
+	t.Parallel()
+	root := project(t, map[string]string{"ecosystem.config.js": `
+const given = Reflect.get(process.env, 'GIVEN_TOKEN');
+module.exports = [
+  { name: 'a', script: 'a.js', args: ['--db', given, '--url=http://h/?' + given],
+    env: { CONF: { db: { password: 'deep-hunter22' } }, LIST: [given], PASSWORD: 22222222, PORTS: { web: 80 } } },
+  { name: 'b', script: 'node b.js --db ' + given },
+];`})
+	s := kind.Search{Root: root, Evaluate: true, Proc: spawner(t), Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + root, "GIVEN_TOKEN=given-hunter22"}}
+	found, err := ecosystem.Finder().Find(t.Context(), s)
+	if err != nil || len(found) != 2 || found[0].Broken != "" || found[1].Broken != "" {
+		t.Fatalf("%v, %s", err, brief(found))
+	}
+	all := fmt.Sprintf("%s %s %+v", shown(found[0].Draft), shown(found[1].Draft), found)
+	if strings.Contains(all, "hunter22") || strings.Contains(all, "22222222") {
+		t.Errorf("a secret stands in %s", all)
+	}
+	for _, want := range []string{"CONF: ${{ secrets.CONF }}", "LIST: ${{ secrets.LIST }}", "PASSWORD: ${{ secrets.PASSWORD }}", `PORTS: {"web":80}`, "--db, ${{ secrets.GIVEN_TOKEN }}", "node b.js --db ${GIVEN_TOKEN}"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is not in %s", want, all)
+		}
+	}
+}

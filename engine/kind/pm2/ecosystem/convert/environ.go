@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,7 +49,7 @@ func (a *app) variables(v *literal.Value) {
 		case written != nil && written.Parts != nil:
 			a.reference(name, written, &hidden)
 		case value == nil, value.Kind == literal.Null:
-		case value.Kind == literal.Opaque, secret(name, value), a.known(value):
+		case value.Kind == literal.Opaque, a.closed(name, value):
 			// What cannot be read is most often somebody's secret.
 			a.secret(name)
 			a.set(name, "${{ secrets."+name+" }}", "")
@@ -103,10 +104,43 @@ func (a *app) reference(name string, v *literal.Value, hidden *[]string) {
 	}
 }
 
+// closed reports whether a variable must not be copied, for what it is or for
+// what lies in it.
+func (a *app) closed(name string, v *literal.Value) bool {
+	switch v.Kind {
+	case literal.Array:
+		return slices.ContainsFunc(v.Items, func(x *literal.Value) bool { return a.closed(name, x) })
+	case literal.Object:
+		return slices.ContainsFunc(v.Fields, func(f literal.Field) bool {
+			if secretName(name) {
+				return a.closed(name, f.Value)
+			}
+			return a.closed(f.Key, f.Value)
+		})
+	}
+	return secret(name, v) || a.known(v)
+}
+
+// least is how long a value of the environment is that is looked for in texts: a
+// shorter one turns up by chance.
+const least = 6
+
+// covered is a text with as(name) in place of the value of each variable of the
+// environment that is a secret by its name or its looks, and that only running the
+// file has brought into it.
+func (a *app) covered(text string, as func(name string) string) string {
+	for _, name := range slices.Sorted(maps.Keys(a.Known)) {
+		value := a.Known[name]
+		if len(value) >= least && strings.Contains(text, value) && variableName(name) && !passed(name) && (secretName(name) || secretText(value)) {
+			text = strings.ReplaceAll(text, value, as(name))
+		}
+	}
+	return text
+}
+
 // known reports whether a text holds the value of a variable that only running
 // the file has brought into it.
 func (a *app) known(v *literal.Value) bool {
-	const least = 6 // a shorter one turns up by chance
 	if v.Kind != literal.String {
 		return false
 	}

@@ -56,8 +56,17 @@ func (a *app) command() {
 		return
 	}
 	if strings.Contains(script.Text, " ") {
-		a.argv = []any{"bash", "-c", plain(script.Text)}
-		a.say("script", kind.Exact, "")
+		text := a.covered(script.Text, func(name string) string {
+			a.secret(name)
+			a.set(name, "${{ secrets."+name+" }}", "")
+			return "${" + name + "}"
+		})
+		a.argv = []any{"bash", "-c", plain(text)}
+		if text != script.Text {
+			a.say("script", kind.Approximated, "what it takes from the environment is not copied, but taken from secrets")
+		} else {
+			a.say("script", kind.Exact, "")
+		}
 		a.say("args", kind.Exact, "") // PM2 drops them too
 		if a.get("exec_interpreter") != nil {
 			a.say("exec_interpreter", kind.Unsupported, "the script is a command with spaces, which bash runs")
@@ -266,7 +275,7 @@ func (a *app) argument(name, w string) any {
 	if secretText(w) {
 		return a.hidden(name)
 	}
-	return plain(w)
+	return a.covered(plain(w), a.hidden)
 }
 
 // hide takes out what follows an argument as --token.

@@ -46,10 +46,10 @@ func secretText(s string) bool {
 
 // secret reports whether a variable must not be copied.
 func secret(name string, v *literal.Value) bool {
-	if v.Kind != literal.String {
-		return false
+	if v.Kind == literal.Number { // a password may be one; the lifetime of a token is none
+		return len(v.Show()) >= least && secretName(name[strings.LastIndexAny(name, "_-.")+1:])
 	}
-	return v.Text != "" && (secretName(name) || secretText(v.Text))
+	return v.Kind == literal.String && v.Text != "" && (secretName(name) || secretText(v.Text))
 }
 
 // passed are the variables that every step gets of the engine's environment.
