@@ -112,9 +112,9 @@ func (w *flow) failure(file string) error {
 	case 0:
 		return errors.New("the workflow failed: " + file)
 	case 1:
-		return errors.New(why[0])
+		return errors.New(w.run.out.Mask.Mask(why[0]))
 	}
-	return fmt.Errorf("%s (and %d more failed)", why[0], len(why)-1)
+	return fmt.Errorf("%s (and %d more failed)", w.run.out.Mask.Mask(why[0]), len(why)-1)
 }
 
 func (w *flow) say(text string) {

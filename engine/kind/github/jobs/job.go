@@ -108,7 +108,7 @@ func (j *job) name() {
 	j.label = j.flow.label + j.spec.ID
 	if j.spec.Name.Value != "" {
 		if s, err := eval.Text(j.spec.Name, j.file, j.view()); err == nil {
-			j.label = j.flow.label + strings.Join(strings.Fields(s), " ")
+			j.label = j.flow.label + j.flow.run.out.Mask.Mask(strings.Join(strings.Fields(s), " "))
 		}
 	}
 	if j.combo != nil && !expr.HasExpr(j.spec.Name.Value) {

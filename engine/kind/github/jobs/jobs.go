@@ -52,7 +52,7 @@ func Run(ctx context.Context, t Tools, o order.Order, s *pipeline.Scope) (out pi
 		return out, err
 	}
 	f := open.File
-	r := &run{Opened: open, tools: t, out: console.New(s.Out), tree: make(chan struct{}, 1)}
+	r := &run{Opened: open, tools: t, out: console.New(s.Out, s.Mask), tree: make(chan struct{}, 1)}
 	w := &flow{run: r, file: f, inputs: open.Inputs, secret: s.Secret}
 	result := w.do(ctx)
 	jobs := map[string]any{}

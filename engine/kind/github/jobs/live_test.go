@@ -169,3 +169,41 @@ func alive(pid string) bool {
 	b, err := os.ReadFile("/proc/" + pid + "/stat")
 	return err == nil && !strings.Contains(string(b), ") Z ")
 }
+
+// TestMaskedNames: what a step asks to be masked is masked in the names of later
+// steps and jobs too, and in what the run says of its failure.
+func TestMaskedNames(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, map[string]string{"x.yml": `on: push
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    outputs: {v: "${{ steps.c.outputs.v }}"}
+    steps:
+      - id: c
+        run: |
+          echo "::add-mask::hidden-hunter"
+          echo v=hidden-hunter >> "$GITHUB_OUTPUT"
+      - name: With ${{ steps.c.outputs.v }}
+        run: echo up; exit 3
+`})
+	_, err := s.run(t.Context(), order.Order{})
+	if all := fmt.Sprint(err) + s.out.String(); strings.Contains(all, "hunter") || !strings.Contains(all, "With *** | up") {
+		t.Error(all)
+	}
+}
+
+// TestLongLine: a line that is too long to be waited for is shown in parts, and
+// no secret at their edge.
+func TestLongLine(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, map[string]string{"x.yml": steps("- name: Long\n  env: {WORD: \"${{ secrets.WORD }}\"}\n  run: |\n    head -c 65530 /dev/zero | tr '\\0' x; sleep 0.2; printf '%s' ${WORD%secrets}; sleep 0.2; printf '%s' ${WORD#hunter-of-}\n    head -c 70000 /dev/zero | tr '\\0' y; echo; echo end")})
+	s.secret["WORD"] = "hunter-of-secrets"
+	if _, err := s.run(t.Context(), order.Order{}); err != nil {
+		t.Fatal(err)
+	}
+	shown := s.mask(s.out.String())
+	if strings.Contains(shown, "hunt") || !strings.Contains(shown, "x***y") || strings.Count(shown, "x") < 65530 || strings.Count(shown, "y") < 70000 || !strings.HasSuffix(shown, "| end\n") {
+		t.Errorf("%d bytes: %.200s", len(shown), strings.Trim(strings.ReplaceAll(shown, "xxxx", ""), "x"))
+	}
+}

@@ -89,13 +89,13 @@ func (f *frame) step(i int, s *workflow.Step) {
 			label = t
 		}
 	}
-	label = strings.Join(strings.Fields(label), " ")
+	label = j.flow.run.out.Mask.Mask(strings.Join(strings.Fields(label), " "))
 	x.out = &console.Console{To: j.flow.run.out, Prefix: f.prefix + " / " + label, Does: x.command}
 	given := false
 	err := x.settle(vars, view)
 	if err == nil {
 		// The condition sees the step's own variables.
-		ok := false
+		var ok bool
 		if ok, err = eval.Condition(s.If, f.file, x.view); err == nil && !ok {
 			x.record(skipped, skipped)
 			return

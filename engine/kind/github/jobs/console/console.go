@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/redundctl/redundctl/engine/secret"
 )
@@ -19,10 +20,23 @@ type Printer struct {
 	out io.Writer
 	// Mask knows what steps asked to be masked.
 	Mask *secret.Masker
+	hide func(string) string
 }
 
-// New makes one; out nil: nothing is shown.
-func New(out io.Writer) *Printer { return &Printer{out: out, Mask: secret.NewMasker()} }
+// New makes one; out nil: nothing is shown. hide masks the run's own secrets, as
+// whoever reads out does; nil: there are none.
+func New(out io.Writer, hide func(string) string) *Printer {
+	return &Printer{out: out, Mask: secret.NewMasker(), hide: hide}
+}
+
+// masked is a text without any secret.
+func (p *Printer) masked(text string) string {
+	text = p.Mask.Mask(text)
+	if p.hide != nil {
+		text = p.hide(text)
+	}
+	return text
+}
 
 // Say shows a line of ours.
 func (p *Printer) Say(prefix, text string) {
@@ -45,8 +59,12 @@ func (p *Printer) write(b []byte) {
 	_, _ = p.out.Write(b) // whoever receives it keeps its troubles
 }
 
-// longLine is how much of a line is waited for.
-const longLine = 64 << 10
+// longLine is how much of a line is waited for, and edge how much of it stays
+// behind when it is shown in parts: what a secret may begin in.
+const (
+	longLine = 64 << 10
+	edge     = 4 << 10
+)
 
 // Console takes the output of one step, line by line: commands are done, all
 // else is shown behind the name of its job and step. It is safe for concurrent
@@ -72,9 +90,10 @@ func (c *Console) Write(b []byte) (int, error) {
 		end := bytes.IndexByte(b, '\n')
 		if end < 0 {
 			c.rest = append(c.rest, b...)
-			if len(c.rest) > longLine {
-				shown = c.line(shown, c.rest)
-				c.rest = c.rest[:0]
+			for len(c.rest) > longLine {
+				n := c.part()
+				shown = c.line(shown, c.rest[:n])
+				c.rest = append(c.rest[:0], c.rest[n:]...)
 			}
 			break
 		}
@@ -88,6 +107,23 @@ func (c *Console) Write(b []byte) (int, error) {
 	}
 	c.To.write(shown)
 	return n, nil
+}
+
+// part is how much of a long line is shown, so that no secret stands across its
+// end: what masks lines sees each by itself.
+func (c *Console) part() int {
+	whole := string(c.rest)
+	masked := c.To.masked(whole)
+	most := len(whole) - edge
+	for n := most; n > 0; n -= edge {
+		for n > 1 && !utf8.RuneStart(whole[n]) {
+			n--
+		}
+		if c.To.masked(whole[:n])+c.To.masked(whole[n:]) == masked {
+			return n
+		}
+	}
+	return most
 }
 
 // Flush shows a last line without an end.
