@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"sync"
 	"testing"
 
@@ -277,6 +278,12 @@ func TestUnwritable(t *testing.T) {
 func TestFunctionPlan(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, map[string]string{"f.js": `require('fs').writeFileSync('ran', ''); exports.handler = 1`, "g.mts": `export default async () => {}`, "bad.js": "<<<<<<< HEAD"})
+	if err := syscall.Mkfifo(filepath.Join(x.s.Dir, "pipe.js"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kindtest.Plan(t, x.action(t, map[string]any{"file": "pipe.js"}), x.s); err == nil || !strings.Contains(err.Error(), "it is no file") {
+		t.Error(err)
+	}
 	for file, want := range map[string]string{"f.js": "contract v1", "g.mts": "contract v2"} {
 		effects, err := kindtest.Plan(t, x.action(t, map[string]any{"file": file, "event": "schedule"}), x.s)
 		if err != nil || len(effects) != 4 || string(effects[1]) != want || effects[3] != "time limit 30s" {

@@ -32,13 +32,16 @@ var typed = []string{".ts", ".mts", ".cts", ".tsx", ".jsx"}
 // large to be a source, is known when it is loaded.
 func look(file string) (source, error) {
 	s := source{file: file}
-	text, err := os.ReadFile(file)
-	if err != nil {
+	text, err := function.Load(file)
+	large := errors.Is(err, function.ErrLarge)
+	if err != nil && !large {
 		return s, fmt.Errorf("the function cannot be read: %w", err)
 	}
-	read, err := function.Read(file, text)
-	if err != nil && !errors.Is(err, function.ErrLarge) {
-		return s, err
+	var read function.Source
+	if !large {
+		if read, err = function.Read(file, text); err != nil {
+			return s, err
+		}
 	}
 	s.contract = read.Contract
 	for _, x := range read.Schedules {

@@ -260,8 +260,8 @@ func TestDraft(t *testing.T) {
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	outside := write(t, map[string]string{"secret.mjs": v2})
-	root := write(t, map[string]string{"netlify/functions/a.mjs": v2, "lib/b.mjs": v2})
-	for link, to := range map[string]string{"netlify/functions/out.mjs": filepath.Join(outside, "secret.mjs"), "netlify/functions/b.mjs": "../../lib/b.mjs", "netlify/functions/loop.mjs": "loop.mjs"} {
+	root := write(t, map[string]string{"netlify/functions/a.mjs": v2, "lib/b.mjs": v2, "netlify/functions/c/x": ""})
+	for link, to := range map[string]string{"netlify/functions/out.mjs": filepath.Join(outside, "secret.mjs"), "netlify/functions/b.mjs": "../../lib/b.mjs", "netlify/functions/loop.mjs": "loop.mjs", "netlify/functions/c/index.mjs": filepath.Join(outside, "secret.mjs")} {
 		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
 			t.Fatal(err)
 		}

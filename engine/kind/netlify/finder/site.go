@@ -190,7 +190,7 @@ func list(root, dir string) ([]candidate, error) {
 			}
 			for _, f := range within {
 				stem := strings.TrimSuffix(f.Name(), path.Ext(f.Name()))
-				if !f.IsDir() && (stem == name || stem == "index") {
+				if !f.IsDir() && (stem == name || stem == "index") && inside(root, filepath.Join(dir, name, f.Name())) {
 					take(name, name+"/"+f.Name())
 				}
 			}
