@@ -69,6 +69,12 @@ func (w *with) check() error {
 			return fmt.Errorf("%s: %q cannot be what is meant: it begins with a dash or holds a control character", x.key, x.text)
 		}
 	}
+	for _, x := range []struct{ key, text string }{{"repository", w.Repository}, {"github-server-url", w.Server}} {
+		// Whoever lists the processes of the machine reads git's arguments.
+		if open(x.text) {
+			return fmt.Errorf("%s: the address holds a name or a password: write it without, and the token under token", x.key)
+		}
+	}
 	if w.Repository != "" && strings.Contains(w.Repository, "::") {
 		return fmt.Errorf("repository: %q names a helper of git: write owner/name or an address", w.Repository)
 	}
@@ -337,6 +343,14 @@ func name(address string) string {
 		x = m[1]
 	}
 	return strings.ToLower(strings.Trim(x, "/"))
+}
+
+// open reports whether an address holds a password; of ssh a name alone is none.
+func open(address string) bool {
+	scheme, rest, ok := strings.Cut(address, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	at := strings.LastIndexByte(host, '@')
+	return ok && at >= 0 && (scheme != "ssh" || strings.Contains(host[:at], ":"))
 }
 
 // bare is an address without a name and a password.

@@ -153,6 +153,8 @@ func TestElsewhere(t *testing.T) {
 	b.refused(map[string]any{"ref": "--orphan"}, "dash")
 	b.refused(map[string]any{"repository": "ext::sh -c date"}, "helper")
 	b.refused(map[string]any{"repository": "a\nb"}, "control")
+	b.refused(map[string]any{"repository": "https://ann:tok3n@example.com/a/b", "path": "other"}, "under token")
+	b.refused(map[string]any{"github-server-url": "https://tok3n@example.com", "path": "other"}, "under token")
 	b.git(b.dir, "remote", "set-url", "origin", "https://ann:tok3n@github.com/Acme/Site.git")
 	if _, err := b.run(map[string]any{"repository": "acme/site"}); err != nil {
 		t.Error(err)
