@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/redundctl/redundctl/engine/kind"
@@ -319,5 +320,22 @@ func TestCheck(t *testing.T) {
 		if _, err := Kind().Build(map[string]any{"tool": tool}, b.deps); err == nil {
 			t.Errorf("the tool %s was built", tool)
 		}
+	}
+}
+
+// TestExtends holds that a file which another names is read as carefully as that
+// one: no pipe is waited for, and no device read to its end.
+func TestExtends(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "package.json")
+	if err := os.WriteFile(file, []byte(`{"volta": {"extends": "pipe"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fromFile("node", file); err == nil || !strings.Contains(err.Error(), "no small file") {
+		t.Error(err)
 	}
 }

@@ -128,16 +128,9 @@ const fileLimit = 1 << 20
 // fromFile reads a version from a file of the kinds that setup-node and
 // setup-python read.
 func fromFile(tool, path string) (string, error) {
-	info, err := os.Stat(path)
+	src, err := small(path)
 	if err != nil {
-		return "", fmt.Errorf("the version file %s cannot be read: %w", filepath.Base(path), errors.Unwrap(err))
-	}
-	if info.Size() > fileLimit || !info.Mode().IsRegular() {
-		return "", fmt.Errorf("the version file %s is no small file", filepath.Base(path))
-	}
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("the version file %s cannot be read: %w", filepath.Base(path), errors.Unwrap(err))
+		return "", err
 	}
 	var v string
 	switch name := filepath.Base(path); {
@@ -216,11 +209,27 @@ func fromPackage(path string, src []byte, depth int) (string, error) {
 		return "", nil
 	}
 	next := filepath.Join(filepath.Dir(path), p.Volta.Extends)
-	src, err := os.ReadFile(next)
+	src, err := small(next)
 	if err != nil {
 		return "", fmt.Errorf("volta.extends of %s: %w", filepath.Base(path), err)
 	}
 	return fromPackage(next, src, depth+1)
+}
+
+// small is the text of a file within fileLimit.
+func small(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("the version file %s cannot be read: %w", filepath.Base(path), errors.Unwrap(err))
+	}
+	if info.Size() > fileLimit || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("the version file %s is no small file", filepath.Base(path))
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("the version file %s cannot be read: %w", filepath.Base(path), errors.Unwrap(err))
+	}
+	return src, nil
 }
 
 // fromTools reads .tool-versions of asdf and mise.
