@@ -105,7 +105,7 @@ func fill(ctx context.Context, dir string, list []files.File) (size int64, err e
 	if err != nil {
 		return 0, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	for i := range list {
 		n, err := one(ctx, root, &list[i])
 		if err != nil {

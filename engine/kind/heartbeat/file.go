@@ -73,7 +73,7 @@ func below(root, path string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	return r.Stat(path)
 }
 

@@ -75,8 +75,8 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// TestD13 holds what the original did not: a step that fails fails its job and
-// the run, whatever comes after it, and no secret is shown or handed on.
+// TestD13 holds what the original did not: a step that fails takes its job and
+// the run with it, whatever comes after it, and no secret is shown or handed on.
 func TestD13(t *testing.T) {
 	t.Parallel()
 	s, out := testCase{text: jobsOf("a:\n  runs-on: ubuntu-latest\n  outputs: {leak: \"${{ steps.s.outputs.leak }}\", fine: \"${{ steps.s.outputs.fine }}\"}\n  steps:\n    - id: s\n      env: {T: \"${{ secrets.TOKEN }}\"}\n      run: |\n        echo \"leak=$T\" >> $GITHUB_OUTPUT; echo fine=1 >> $GITHUB_OUTPUT\n        test \"$T\" = hush-hush-secret\n    - name: Post ${{ secrets.TOKEN }}\n      run: exit 1\n    - if: always()\n      run: echo all good"), fails: "job a: step Post"}.run(t)

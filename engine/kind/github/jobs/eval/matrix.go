@@ -67,7 +67,7 @@ func evaluated(m *workflow.Matrix, file string, view *expr.Env) (pipeline.Matrix
 	at := workflow.Text{Line: m.Line, Column: m.Column}
 	var out pipeline.Matrix
 	for _, a := range m.Axes {
-		var v any = a.Values
+		var v any
 		var err error
 		if a.Expr.Written() {
 			v, err = Whole(a.Expr, file, view)
@@ -92,7 +92,7 @@ func evaluated(m *workflow.Matrix, file string, view *expr.Env) (pipeline.Matrix
 
 // mappings are the entries of include or exclude.
 func mappings(c workflow.Combinations, file string, view *expr.Env) ([]map[string]any, error) {
-	var v any = c.List
+	var v any
 	var err error
 	if c.Expr.Written() {
 		v, err = Whole(c.Expr, file, view)
