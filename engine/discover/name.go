@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/kind"
 )
 
 // names are those that pipelines have or get, and the files that lie where new
@@ -56,28 +57,8 @@ func (n *names) take(p *Primary) (name, file string) {
 	}
 }
 
-// longestName is how long the name of a pipeline may be.
-const longestName = 63
-
 // clean makes a name of the language of any text.
-func clean(s string) string {
-	var b strings.Builder
-	for _, r := range strings.ToLower(s) {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			b.WriteRune(r)
-		} else if b.Len() > 0 && !strings.HasSuffix(b.String(), "-") {
-			b.WriteByte('-')
-		}
-	}
-	name := strings.TrimRight(b.String(), "-")
-	if len(name) > longestName {
-		name = strings.TrimRight(name[:longestName], "-")
-	}
-	if name == "" {
-		return "primary"
-	}
-	return name
-}
+func clean(s string) string { return kind.Name(s, "primary") }
 
 // numbered is a name with a number behind it, which makes it another one; the
 // first has none.
@@ -86,8 +67,8 @@ func numbered(name string, n int) string {
 		return name
 	}
 	suffix := "-" + strconv.Itoa(n)
-	if len(name)+len(suffix) > longestName {
-		name = strings.TrimRight(name[:longestName-len(suffix)], "-")
+	if len(name)+len(suffix) > kind.LongestName {
+		name = strings.TrimRight(name[:kind.LongestName-len(suffix)], "-")
 	}
 	return name + suffix
 }

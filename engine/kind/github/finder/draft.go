@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/github/survey"
@@ -113,39 +112,7 @@ func most(j *workflow.Job) time.Duration {
 
 // Name is the name of a pipeline for a file.
 func Name(file string) string {
-	stem := strings.TrimSuffix(path.Base(file), path.Ext(file))
-	var b strings.Builder
-	before := rune('-')
-	for _, r := range stem {
-		switch {
-		case unicode.IsUpper(r) && (unicode.IsLower(before) || unicode.IsDigit(before)):
-			b.WriteByte('-')
-			b.WriteRune(unicode.ToLower(r))
-		case r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)):
-			b.WriteRune(unicode.ToLower(r))
-		default:
-			b.WriteByte('-')
-		}
-		before = r
-	}
-	words := slices.DeleteFunc(strings.Split(b.String(), "-"), func(w string) bool { return w == "" })
-	name := strings.Trim(ascii(strings.Join(words, "-")), "-")
-	if len(name) > 63 {
-		name = strings.Trim(name[:63], "-")
-	}
-	if name == "" {
-		return "workflow"
-	}
-	return name
-}
-
-func ascii(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' {
-			return r
-		}
-		return -1
-	}, s)
+	return kind.Name(kind.Words(strings.TrimSuffix(path.Base(file), path.Ext(file))), "workflow")
 }
 
 // backs reports whether a pipeline's primary is this workflow.

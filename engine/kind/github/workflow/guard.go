@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/redundctl/redundctl/engine/kind"
 )
 
 // mostNodes is how many values a file may have once its aliases are followed.
@@ -19,26 +21,10 @@ func refuse(path string, text []byte) *Fault {
 	if i := bytes.IndexByte(text, 0); i >= 0 {
 		return &Fault{File: path, Line: 1 + bytes.Count(text[:i], []byte("\n")), Message: "the file holds a NUL byte"}
 	}
-	if line := conflict(text); line > 0 {
+	if line := kind.Conflict(text); line > 0 {
 		return &Fault{File: path, Line: line, Message: "a merge conflict was left in the file"}
 	}
 	return bomb(path, text)
-}
-
-// conflict is the line of the first marker of a merge conflict, or 0. YAML of a
-// workflow has none of them at the start of a line.
-func conflict(text []byte) int {
-	if !bytes.Contains(text, []byte("<<<<<<< ")) && !bytes.Contains(text, []byte(">>>>>>> ")) {
-		return 0
-	}
-	n := 0
-	for line := range bytes.Lines(text) {
-		n++
-		if bytes.HasPrefix(line, []byte("<<<<<<< ")) || bytes.HasPrefix(line, []byte(">>>>>>> ")) {
-			return n
-		}
-	}
-	return 0
 }
 
 // bomb refuses a text whose aliases stand for far more than it holds. It is

@@ -71,7 +71,7 @@ func find(ctx context.Context, s kind.Search) ([]kind.Found, error) {
 
 // one reads one function; nil: it has no schedule.
 func (x *site) one(file candidate) *kind.Found {
-	f := &kind.Found{Primary: file.name, Name: named(file.name), Source: file.rel}
+	f := &kind.Found{Primary: file.name, Name: kind.Name(file.name, "function"), Source: file.rel}
 	text, err := function.Load(filepath.Join(x.root, filepath.FromSlash(file.rel)))
 	if err != nil {
 		f.Broken = err.Error()
@@ -112,27 +112,9 @@ func (x *site) orphans() []kind.Found {
 			name = "schedule-" + fmt.Sprint(s.line)
 		}
 		out = append(out, kind.Found{
-			Primary: name, Name: named(name), Source: x.toml.rel, Line: s.line,
+			Primary: name, Name: kind.Name(name, "function"), Source: x.toml.rel, Line: s.line,
 			Broken: fmt.Sprintf("%s:%d: there is no function %s in %s that node runs", x.toml.rel, s.line, name, x.dir),
 		})
 	}
 	return out
-}
-
-// named makes a pipeline's name of a function's.
-func named(name string) string {
-	var b strings.Builder
-	for _, c := range strings.ToLower(name) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
-			c = '-'
-		}
-		if c != '-' || b.Len() > 0 && !strings.HasSuffix(b.String(), "-") {
-			b.WriteRune(c)
-		}
-	}
-	s := b.String()
-	if s = strings.TrimRight(s[:min(len(s), 63)], "-"); s == "" {
-		return "function"
-	}
-	return s
 }

@@ -1,7 +1,6 @@
 package finder
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"path"
@@ -10,6 +9,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/redundctl/redundctl/engine/kind"
 )
 
 // settings are what netlify.toml says of functions.
@@ -44,10 +45,8 @@ func parse(rel string, text []byte) (settings, int, error) {
 	s := settings{rel: rel, lines: map[string]int{}}
 	var all map[string]any
 	if err := toml.Unmarshal(text, &all); err != nil {
-		for i, line := range bytes.Split(text, []byte("\n")) {
-			if bytes.HasPrefix(line, []byte("<<<<<<< ")) || bytes.HasPrefix(line, []byte(">>>>>>> ")) {
-				return s, i + 1, errors.New("a merge conflict was left in it")
-			}
+		if line := kind.Conflict(text); line > 0 {
+			return s, line, errors.New("a merge conflict was left in it")
 		}
 		var d *toml.DecodeError
 		if errors.As(err, &d) {

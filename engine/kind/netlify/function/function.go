@@ -6,7 +6,6 @@
 package function
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -16,6 +15,8 @@ import (
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
+
+	"github.com/redundctl/redundctl/engine/kind"
 )
 
 // Limit is how many bytes of source are read at the most: a function that is
@@ -73,7 +74,7 @@ func Read(name string, text []byte) (Source, error) {
 		Sourcemap: api.SourceMapExternal, SourcesContent: api.SourcesContentExclude, LogLevel: api.LogLevelSilent, LogLimit: 1,
 	})
 	if len(r.Errors) > 0 {
-		if line := conflict(text); line > 0 {
+		if line := kind.Conflict(text); line > 0 {
 			return Source{}, fmt.Errorf("%s:%d: a merge conflict was left in it", base, line)
 		}
 		return Source{}, Problem(r.Errors)
@@ -106,16 +107,6 @@ func loader(name string) api.Loader {
 		return api.LoaderJSX
 	}
 	return api.LoaderJS
-}
-
-// conflict is the line of a merge conflict's first marker; 0: there is none.
-func conflict(text []byte) int {
-	for i, line := range bytes.Split(text, []byte("\n")) {
-		if bytes.HasPrefix(line, []byte("<<<<<<< ")) || bytes.Equal(bytes.TrimRight(line, "\r"), []byte("=======")) || bytes.HasPrefix(line, []byte(">>>>>>> ")) {
-			return i + 1
-		}
-	}
-	return 0
 }
 
 // read looks all up.

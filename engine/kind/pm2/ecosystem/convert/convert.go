@@ -153,34 +153,7 @@ func stem(script string) string {
 }
 
 // Name makes the name of a pipeline of any text.
-func Name(s string) string {
-	var b strings.Builder
-	before := rune(0)
-	for _, r := range s {
-		switch {
-		case r >= 'A' && r <= 'Z':
-			if before >= 'a' && before <= 'z' {
-				b.WriteByte('-')
-			}
-			b.WriteRune(r + 'a' - 'A')
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			b.WriteRune(r)
-		default:
-			if b.Len() > 0 && !strings.HasSuffix(b.String(), "-") {
-				b.WriteByte('-')
-			}
-		}
-		before = r
-	}
-	out := strings.Trim(b.String(), "-")
-	if len(out) > 63 {
-		out = strings.TrimRight(out[:63], "-")
-	}
-	if out == "" {
-		return "app"
-	}
-	return out
-}
+func Name(s string) string { return kind.Name(kind.Words(s), "app") }
 
 // hash stands for what the application does: its options without the schedule,
 // without values that are secret, and wherever the project lies.
