@@ -62,4 +62,12 @@ func TestAction(t *testing.T) {
 	if out, err := run("run", "ci"); err == nil || !strings.Contains(out, "pipelines/pm2/bad.yaml") {
 		t.Errorf("a pipeline is broken: %v\n%s", err, out)
 	}
+	// A command that fails keeps none from being run after it.
+	write(t, filepath.Join(project, "pipelines/pm2/bad.yaml"), "version: 1\nname: bad\nsteps: [{run: x}]\n")
+	write(t, filepath.Join(project, "broken/redund.yaml"), "version: 7\n")
+	write(t, filepath.Join(project, ".github/workflows/broken.yml"), "on: push\njobs: {a: {runs-on: ubuntu-latest, steps: [{uses: ./action, with: {version: installed, working-directory: broken, commands: coverage oops}}]}}\n")
+	write(t, filepath.Join(project, "pipelines/github-actions/broken.yaml"), "version: 1\nname: broken\nsteps:\n  - uses: github/workflow\n    with: {file: .github/workflows/broken.yml, event: push}\n")
+	if out, err := run("run", "broken"); err == nil || !strings.Contains(out, "must be 1") || !strings.Contains(out, "drift, not oops") {
+		t.Errorf("redund.yaml is broken: %v\n%s", err, out)
+	}
 }
