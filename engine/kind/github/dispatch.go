@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/answer"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/github/listing"
@@ -60,11 +61,11 @@ func build(r request, d kind.Deps) (pipeline.Action, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &action{request: r, repo: listing.New(client, name, time.Now), workflow: listing.File(text(r.Workflow)), inputs: map[string]any{}}
+	a := &action{request: r, repo: listing.New(client, name, time.Now), workflow: listing.File(answer.Text(r.Workflow)), inputs: map[string]any{}}
 	switch r.Action {
 	case "rerun", "cancel":
-		if a.id, err = strconv.ParseInt(text(r.Run), 10, 64); err != nil || a.id <= 0 {
-			return nil, fmt.Errorf("run %q is not the id of a run", text(r.Run))
+		if a.id, err = strconv.ParseInt(answer.Text(r.Run), 10, 64); err != nil || a.id <= 0 {
+			return nil, fmt.Errorf("run %q is not the id of a run", answer.Text(r.Run))
 		}
 	default:
 		if a.workflow == "" {
@@ -99,7 +100,7 @@ func input(v any) (string, error) {
 		b, err := json.Marshal(v)
 		return string(b), err
 	}
-	return text(v), nil
+	return answer.Text(v), nil
 }
 
 // Run sends the request.

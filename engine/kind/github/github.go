@@ -5,10 +5,9 @@ package github
 
 import (
 	_ "embed" // the schema fragments
-	"fmt"
 	"slices"
-	"strconv"
 
+	"github.com/redundctl/redundctl/engine/answer"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/github/checkout"
 	"github.com/redundctl/redundctl/engine/kind/github/setup"
@@ -32,19 +31,6 @@ func Kinds(others []kind.Action) []kind.Action {
 // decode reads `with` into a struct.
 func decode(with map[string]any, into any) error { return schema.Decode(with, into) }
 
-// text is a file name or an id as text.
-func text(v any) string {
-	switch x := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return x
-	case float64:
-		return strconv.FormatFloat(x, 'f', -1, 64)
-	}
-	return fmt.Sprint(v)
-}
-
 // words are a list of words, or one.
 func words(v any) []string {
 	switch x := v.(type) {
@@ -53,11 +39,11 @@ func words(v any) []string {
 	case []any:
 		out := make([]string, len(x))
 		for i := range x {
-			out[i] = text(x[i])
+			out[i] = answer.Text(x[i])
 		}
 		return out
 	case []string:
 		return x
 	}
-	return []string{text(v)}
+	return []string{answer.Text(v)}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/answer"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/github/listing"
 	"github.com/redundctl/redundctl/engine/kind/github/rest"
@@ -61,7 +62,7 @@ func watch(with map[string]any, d kind.PrimaryDeps, now func() time.Time) (*prob
 	if err != nil {
 		return nil, err
 	}
-	p := &probe{workflow: text(k.Workflow), branch: k.Branch, events: words(k.Event), every: time.Minute, now: now}
+	p := &probe{workflow: answer.Text(k.Workflow), branch: k.Branch, events: words(k.Event), every: time.Minute, now: now}
 	if len(p.events) == 0 {
 		p.events = []string{"schedule"}
 	}

@@ -16,10 +16,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/answer"
 	"github.com/redundctl/redundctl/engine/diag"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -68,7 +68,7 @@ type with struct {
 // versions are those that are asked for, one a line.
 func (w *with) versions() []string {
 	var out []string
-	for line := range strings.Lines(text(w.Version)) {
+	for line := range strings.Lines(answer.Text(w.Version)) {
 		if line = strings.TrimSpace(line); line != "" {
 			out = append(out, line)
 		}
@@ -76,24 +76,11 @@ func (w *with) versions() []string {
 	return out
 }
 
-// text is a version as text.
-func text(v any) string {
-	switch x := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return x
-	case float64:
-		return strconv.FormatFloat(x, 'f', -1, 64)
-	}
-	return fmt.Sprint(v)
-}
-
 // check finds versions that no machine has, and files that are not there.
 func check(with map[string]any, at kind.Place) []kind.Finding {
 	tool, _ := with["tool"].(string)
 	var out []kind.Finding
-	if v := text(with["version"]); !strings.Contains(v, "${{") {
+	if v := answer.Text(with["version"]); !strings.Contains(v, "${{") {
 		for line := range strings.Lines(v) {
 			if _, err := parse(tool, strings.TrimSpace(line)); err != nil && strings.TrimSpace(line) != "" {
 				out = append(out, kind.Finding{Key: []string{"version"}, Severity: diag.Error, Rule: "form", Message: err.Error()})
