@@ -283,12 +283,17 @@ func (a *action) registry(s *pipeline.Scope, env map[string]string) error {
 	if scope != "" {
 		scope = "@" + strings.TrimPrefix(strings.ToLower(scope), "@") + ":"
 	}
-	file := filepath.Join(s.Temp, "npmrc-"+s.Step)
 	text := host + ":_authToken=${NODE_AUTH_TOKEN}\n" + scope + "registry=" + url + "\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	// Not named after the step: the id of a workflow's step may hold anything.
+	f, err := os.CreateTemp(s.Temp, "npmrc-*")
+	if err != nil {
 		return err
 	}
-	env["NPM_CONFIG_USERCONFIG"] = file
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	env["NPM_CONFIG_USERCONFIG"] = f.Name()
 	if variable(s.Env, "NODE_AUTH_TOKEN") == "" {
 		env["NODE_AUTH_TOKEN"] = "XXXXX-XXXXX-XXXXX-XXXXX" // npm refuses a file that names a variable which is not set
 	}
