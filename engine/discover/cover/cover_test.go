@@ -162,6 +162,28 @@ func TestOnlyRunningShows(t *testing.T) {
 	}
 }
 
+// TestNever holds that a schedule of a primary that no pipeline can keep, as
+// import leaves it out, is no change: but what it took the place of is one.
+func TestNever(t *testing.T) {
+	dir := project(t, "", map[string]string{
+		"bad":    "bad\nenabled: false\n" + step,
+		"two":    "two\nschedule: {cron: '0 5 * * *'}\n" + step,
+		"never":  "never\nschedule: {cron: '0 5 * * *'}\n" + step,
+		"spoilt": "spoilt\nschedule: {cron: '0 5 * * *'}\n" + step,
+	})
+	f := facts(t, dir, found("bad", "0 25 * * *"), found("two", "0 25 * * *", "0 5 * * *"), found("never", "0 5 * * *", "0 0 30 2 *"), found("spoilt", "0 25 * * *"))
+	var got []string
+	for _, c := range cover.Drift(f.Project, f.Found) {
+		got = append(got, c.Pipeline+" "+c.Key)
+	}
+	for _, p := range cover.Of(f).Primaries {
+		got = append(got, p.Name+" "+string(p.Status))
+	}
+	if want := "spoilt schedule, bad disabled, never covered, spoilt drifted, two covered"; strings.Join(got, ", ") != want {
+		t.Errorf("%q, not %q", strings.Join(got, ", "), want)
+	}
+}
+
 func TestNothingToCover(t *testing.T) {
 	r := cover.Of(facts(t, project(t, "", nil)))
 	text, err := json.Marshal(r)
@@ -213,7 +235,7 @@ func TestDrift(t *testing.T) {
 		"script":  `script: old > new: redundctl import fake jobs/script --dry-run --all shows the pipeline as it would be made now: carry over what you want of it, then write script: new under x-imported in pipelines/pm2/script.yaml`,
 		"follows": `script: old > new: nothing needs to follow, for the pipeline runs jobs/follows itself; to take note, write script: new under x-imported in pipelines/pm2/follows.yaml`,
 		"gone":    `source: jobs/gone > -: redundctl disable gone, or delete pipelines/pm2/gone.yaml`,
-		"idle":    `source: jobs/idle > no primary: it is not scheduled there any more: redundctl disable idle, or delete pipelines/pm2/idle.yaml`,
+		"idle":    `source: jobs/idle > no primary: it is gone from there, or not scheduled any more: redundctl disable idle, or delete pipelines/pm2/idle.yaml`,
 		"broken":  `source: jobs/broken > broken: a brace is open: mend jobs/broken:3: nothing can be compared before`,
 		"process": `schedule: 0 5 * * * > -: redundctl import fake jobs/process --dry-run --all shows it as the service that it is now`,
 	}

@@ -143,7 +143,7 @@ func (d *drift) gone(x *pipeline.Pipeline, r record) {
 		}
 	}
 	if _, err := os.Stat(at); err == nil {
-		c.Is = present("no primary: it is not scheduled there any more")
+		c.Is = present("no primary: it is gone from there, or not scheduled any more")
 	}
 	d.out = append(d.out, c)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -12,7 +13,8 @@ import (
 )
 
 // agree reports whether a pipeline is due when its primary is. A primary without
-// a schedule, as a process, agrees with any.
+// a schedule, as a process, agrees with any; schedules of it that never come do
+// not count.
 func agree(p *pipeline.Pipeline, found []kind.Due) bool {
 	if len(found) == 0 {
 		return true
@@ -21,7 +23,18 @@ func agree(p *pipeline.Pipeline, found []kind.Due) bool {
 		return false
 	}
 	_, only, extra := match(p.Schedule, found)
-	return len(only) == 0 && len(extra) == 0
+	return len(only) == 0 && !slices.ContainsFunc(extra, func(i int) bool { return comes(found[i]) })
+}
+
+// comes reports whether a schedule of a primary has any slot. One that cannot be
+// kept has no place in a pipeline, and nothing has changed for want of it.
+func comes(d kind.Due) bool {
+	s, err := schedule.Parse(of(d))
+	if err != nil {
+		return false
+	}
+	_, ok := s.Next(time.Now())
+	return ok
 }
 
 // match pairs the schedules of a pipeline with those of a primary: pairs has for
