@@ -270,7 +270,7 @@ func (r *result) text() error {
 	case r.begun:
 		b.WriteString(firstPipeline)
 	default:
-		b.WriteString("no automation of another system was found\n")
+		b.WriteString("no automation was found there: a workflow or a function of a folder needs a schedule, an ecosystem file applications\n")
 	}
 	_, err := r.Out.WriteString(b.String())
 	return app.Quiet(err)

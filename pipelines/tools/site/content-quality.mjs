@@ -25,7 +25,7 @@ await check('content-quality', async () => {
   for (const r of readability) if (r.lix > hard) notes.push(`${r.file} is hard to read: LIX ${r.lix}, above ${hard}`)
   const most = number('MAX_ERRORS', 0)
   if (found.length > 0 && found.length <= most) notes.push(`${found.length} errors are within max-errors, ${most}: ${found.slice(0, 5).map((f) => `${f.file}:${f.line} ${f.message}`).join('; ')}`)
-  return {checked: `${all.length} files of Markdown in ${folder}`, findings: found.length > most ? found : [], notes, data: {readability, tolerated: found.length > most ? [] : found}}
+  return {checked: `${all.length} ${all.length === 1 ? 'file' : 'files'} of Markdown in ${folder}`, findings: found.length > most ? found : [], notes, data: {readability, tolerated: found.length > most ? [] : found}}
 })
 
 /** The text with its front matter blanked, so that lines stay what they are. */

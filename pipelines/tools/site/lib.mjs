@@ -72,7 +72,7 @@ function build() {
     child.on('error', (err) => reject(new Error(`npm, which builds the site, cannot be started: ${err.message}`)))
     child.on('close', (code, signal) => {
       if (code === 0) return resolve()
-      reject(new Error(`the site could not be built: npm run build: ${signal || `exit code ${code}`}: ${line(said)}`))
+      reject(new Error(`the site could not be built: npm run build: ${signal || `exit code ${code}`}: ${line(said) || 'it says no more: is there a script build in package.json? The param build=false takes the site as it is'}`))
     })
   })
 }
