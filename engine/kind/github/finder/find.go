@@ -145,6 +145,10 @@ func (o *one) find() []kind.Found {
 	}
 	out.Line = s.File.Crons[0].Cron.Line
 	out.Constructs = s.Constructs
+	if o.repo.Origin.Slug() == "" {
+		out.Constructs = append(slices.Clip(out.Constructs), kind.Construct{Key: "repository", Support: kind.Approximated, File: o.name, Line: out.Line,
+			Note: "git names no remote `origin` here: write owner/name into the pipeline before you arm it, for GitHub knows no " + nobody})
+	}
 	out.Secrets = s.Secrets
 	out.Script = o.sum()
 	dues, period, notes := o.schedules(s.File)

@@ -198,6 +198,25 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// TestNobody holds that a person is told of a repository that git does not name:
+// a backup would know nothing of its primary.
+func TestNobody(t *testing.T) {
+	t.Parallel()
+	root := tree(t, map[string]string{"x.yml": scheduled("0 0 * * *", plainJob)})
+	for _, url := range []string{"", "git@github.com:acme/site.git"} {
+		if url != "" {
+			origin(t, root, url)
+		}
+		told := false
+		for _, c := range search(t, root)[0].Constructs {
+			told = told || c.Key == "repository" && c.Support == kind.Approximated && strings.Contains(c.Note, nobody)
+		}
+		if told != (url == "") {
+			t.Errorf("with the remote %q it is told: %t", url, told)
+		}
+	}
+}
+
 // TestD14 finds that what a scheduled workflow uses is not there before anything
 // is scheduled, whichever file asks for it.
 func TestD14(t *testing.T) {
