@@ -195,13 +195,20 @@ func (f *file) place(err error) (line int, message string) {
 // salvage gives what is left of a broken file.
 func (f *file) salvage(err error) []kind.Found {
 	line, message := f.place(err)
+	if at := conflict(f.src); at > 0 {
+		line, message = at, "a merge conflict was left in it"
+	}
 	where := f.name
 	if line > 0 {
 		where += ":" + strconv.Itoa(line)
 	}
 	apps := scan(f.src)
 	whole := kind.Found{Primary: f.name, Name: convert.Name(f.name), Source: f.name, Line: line, Broken: oneLine(message)}
-	if len(apps) > 0 {
+	switch len(apps) {
+	case 0:
+	case 1:
+		whole.Note = "1 application was found in its text, and gets no pipeline until it is mended"
+	default:
 		whole.Note = fmt.Sprintf("%d applications were found in its text, and get no pipeline until it is mended", len(apps))
 	}
 	out := []kind.Found{whole}
@@ -213,4 +220,16 @@ func (f *file) salvage(err error) []kind.Found {
 	}
 	slices.SortStableFunc(out[1:], func(x, y kind.Found) int { return x.Line - y.Line })
 	return out
+}
+
+// conflict is the line of the first mark of a merge that nobody finished; 0:
+// there is none.
+func conflict(src string) int {
+	n := 0
+	for line := range strings.Lines(src) {
+		if n++; strings.HasPrefix(line, "<<<<<<< ") || strings.HasPrefix(line, ">>>>>>> ") {
+			return n
+		}
+	}
+	return 0
 }

@@ -100,17 +100,18 @@ func TestBroken(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ file, text, want string }{
 		"conflict": {"ecosystem.config.cjs", "module.exports = {\n  apps: [\n<<<<<<< HEAD\n    { name: 'one', script: 'one.js' },\n=======\n    { name: \"two\", cron_restart: '0 * * * *', script: \"two.js\" },\n>>>>>>> x\n  ]\n}\n",
-			"ecosystem.config.cjs:3 ecosystem.config.cjs Unexpected \"<<\"\necosystem.config.cjs:4 one its file is broken at ecosystem.config.cjs:3: Unexpected \"<<\"\necosystem.config.cjs:6 two its file is broken at ecosystem.config.cjs:3: Unexpected \"<<\""},
-		"brace":       {"ecosystem.config.js", "module.exports = { apps: [{ name: 'one', script: 'one.js' }\n", "ecosystem.config.js:2 ecosystem.config.js Expected \"]\" but found end of file\necosystem.config.js:1 one its file is broken at ecosystem.config.js:2: Expected \"]\" but found end of file"},
-		"json":        {"ecosystem.json", "{\"apps\": [\n{\"name\": \"one\" \"script\": 1}]}", "ecosystem.json:2 ecosystem.json expected ,, found \"script\"\necosystem.json:2 one its file is broken at ecosystem.json:2: expected ,, found \"script\""},
-		"yaml":        {"ecosystem.yml", "apps:\n  - name: one\n   script: x\n", "ecosystem.yml:1 ecosystem.yml did not find expected '-' indicator\necosystem.yml:2 one its file is broken at ecosystem.yml:1: did not find expected '-' indicator"},
-		"nul":         {"ecosystem.config.js", "module.exports = '\x00'", "ecosystem.config.js:0 ecosystem.config.js it holds a NUL byte, and is no text"},
-		"nul in yaml": {"ecosystem.yaml", "apps: \x00", "ecosystem.yaml:0 ecosystem.yaml it holds a NUL byte, and is no text"},
-		"empty":       {"ecosystem.config.js", "", "ecosystem.config.js:0 ecosystem.config.js it describes no application"},
-		"twice":       {"ecosystem.yaml", "apps: []\napps: []\n", "ecosystem.yaml:2 ecosystem.yaml the key apps stands there twice"},
-		"no script":   {"ecosystem.json", "{\"apps\": [{\"name\": \"x\"}, 7]}", "ecosystem.json:1 x the application has no script, and PM2 does not start it\necosystem.json:1 ecosystem.json#2 it is no application, but a plain value"},
-		"a loop":      {"ecosystem.config.js", "const apps = []\nfor (const name of ['x'])\n  apps.push({ name, script: 'x.js' })\nmodule.exports = { apps }", "ecosystem.config.js:0 ecosystem.config.js it takes running the file to know its applications"},
-		"unknown":     {"ecosystem.config.js", "module.exports = { apps: require('./apps') }", "ecosystem.config.js:0 ecosystem.config.js it takes running the file to know its applications"},
+			"ecosystem.config.cjs:3 ecosystem.config.cjs a merge conflict was left in it\necosystem.config.cjs:4 one its file is broken at ecosystem.config.cjs:3: a merge conflict was left in it\necosystem.config.cjs:6 two its file is broken at ecosystem.config.cjs:3: a merge conflict was left in it"},
+		"conflict in json": {"ecosystem.json", "{\"apps\": [\n<<<<<<< HEAD\n{\"name\": \"one\", \"script\": \"x\"}\n=======\n>>>>>>> b\n]}", "ecosystem.json:2 ecosystem.json a merge conflict was left in it\necosystem.json:3 one its file is broken at ecosystem.json:2: a merge conflict was left in it"},
+		"brace":            {"ecosystem.config.js", "module.exports = { apps: [{ name: 'one', script: 'one.js' }\n", "ecosystem.config.js:2 ecosystem.config.js Expected \"]\" but found end of file\necosystem.config.js:1 one its file is broken at ecosystem.config.js:2: Expected \"]\" but found end of file"},
+		"json":             {"ecosystem.json", "{\"apps\": [\n{\"name\": \"one\" \"script\": 1}]}", "ecosystem.json:2 ecosystem.json expected ,, found \"script\"\necosystem.json:2 one its file is broken at ecosystem.json:2: expected ,, found \"script\""},
+		"yaml":             {"ecosystem.yml", "apps:\n  - name: one\n   script: x\n", "ecosystem.yml:1 ecosystem.yml did not find expected '-' indicator\necosystem.yml:2 one its file is broken at ecosystem.yml:1: did not find expected '-' indicator"},
+		"nul":              {"ecosystem.config.js", "module.exports = '\x00'", "ecosystem.config.js:0 ecosystem.config.js it holds a NUL byte, and is no text"},
+		"nul in yaml":      {"ecosystem.yaml", "apps: \x00", "ecosystem.yaml:0 ecosystem.yaml it holds a NUL byte, and is no text"},
+		"empty":            {"ecosystem.config.js", "", "ecosystem.config.js:0 ecosystem.config.js it describes no application"},
+		"twice":            {"ecosystem.yaml", "apps: []\napps: []\n", "ecosystem.yaml:2 ecosystem.yaml the key apps stands there twice"},
+		"no script":        {"ecosystem.json", "{\"apps\": [{\"name\": \"x\"}, 7]}", "ecosystem.json:1 x the application has no script, and PM2 does not start it\necosystem.json:1 ecosystem.json#2 it is no application, but a plain value"},
+		"a loop":           {"ecosystem.config.js", "const apps = []\nfor (const name of ['x'])\n  apps.push({ name, script: 'x.js' })\nmodule.exports = { apps }", "ecosystem.config.js:0 ecosystem.config.js it takes running the file to know its applications"},
+		"unknown":          {"ecosystem.config.js", "module.exports = { apps: require('./apps') }", "ecosystem.config.js:0 ecosystem.config.js it takes running the file to know its applications"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
