@@ -162,16 +162,20 @@ func TestOnlyRunningShows(t *testing.T) {
 	}
 }
 
-// TestNever holds that a schedule of a primary that no pipeline can keep, as
-// import leaves it out, is no change: but what it took the place of is one.
+// TestNever holds that a schedule of a primary that no pipeline can keep, or that
+// stands there twice, is no change, for import leaves it out: but what it took the
+// place of is one.
 func TestNever(t *testing.T) {
 	dir := project(t, "", map[string]string{
 		"bad":    "bad\nenabled: false\n" + step,
 		"two":    "two\nschedule: {cron: '0 5 * * *'}\n" + step,
 		"never":  "never\nschedule: {cron: '0 5 * * *'}\n" + step,
+		"twice":  "twice\nschedule: {cron: '0 5 * * *'}\n" + step,
+		"half":   "half\nschedule: [{cron: '0 5 * * *'}, {cron: '0 6 * * *'}]\n" + step,
 		"spoilt": "spoilt\nschedule: {cron: '0 5 * * *'}\n" + step,
 	})
-	f := facts(t, dir, found("bad", "0 25 * * *"), found("two", "0 25 * * *", "0 5 * * *"), found("never", "0 5 * * *", "0 0 30 2 *"), found("spoilt", "0 25 * * *"))
+	f := facts(t, dir, found("bad", "0 25 * * *"), found("two", "0 25 * * *", "0 5 * * *"), found("never", "0 5 * * *", "0 0 30 2 *"), found("spoilt", "0 25 * * *"),
+		found("twice", "0 5 * * *", "0  5 * * *"), found("half", "0 5 * * *", "0 5 * * *"))
 	var got []string
 	for _, c := range cover.Drift(f.Project, f.Found) {
 		got = append(got, c.Pipeline+" "+c.Key)
@@ -179,7 +183,7 @@ func TestNever(t *testing.T) {
 	for _, p := range cover.Of(f).Primaries {
 		got = append(got, p.Name+" "+string(p.Status))
 	}
-	if want := "spoilt schedule, bad disabled, never covered, spoilt drifted, two covered"; strings.Join(got, ", ") != want {
+	if want := "half schedule, spoilt schedule, bad disabled, half drifted, never covered, spoilt drifted, twice covered, two covered"; strings.Join(got, ", ") != want {
 		t.Errorf("%q, not %q", strings.Join(got, ", "), want)
 	}
 }

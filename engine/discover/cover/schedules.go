@@ -40,7 +40,7 @@ func comes(d kind.Due) bool {
 // match pairs the schedules of a pipeline with those of a primary: pairs has for
 // each of the pipeline's the index of the other, or -1; only are those of the
 // pipeline that have none, and extra those of the primary. Neither order nor
-// spelling count.
+// spelling count, nor how often one stands there.
 func match(own pipeline.Schedules, found []kind.Due) (pairs, only, extra []int) {
 	taken := make([]bool, len(found))
 	for i, s := range own {
@@ -51,14 +51,14 @@ func match(own pipeline.Schedules, found []kind.Due) (pairs, only, extra []int) 
 				break
 			}
 		}
-		if pairs = append(pairs, at); at < 0 {
-			only = append(only, i)
-		} else {
+		if pairs = append(pairs, at); at >= 0 {
 			taken[at] = true
+		} else if !slices.ContainsFunc(found, func(d kind.Due) bool { return same(s, d) }) {
+			only = append(only, i)
 		}
 	}
 	for j, t := range taken {
-		if !t {
+		if !t && !slices.ContainsFunc(own, func(s pipeline.Schedule) bool { return same(s, found[j]) }) {
 			extra = append(extra, j)
 		}
 	}
