@@ -209,12 +209,16 @@ func matches(want, got string) bool {
 	var re strings.Builder
 	re.WriteString(`(?s)^\s*`)
 	for i, line := range strings.Split(want, "\n") {
+		if strings.TrimSpace(line) == "…" {
+			if i > 0 {
+				re.WriteString(`(\s*\n.*?)?`) // or no line at all
+			} else {
+				re.WriteString(`.*?`)
+			}
+			continue
+		}
 		if i > 0 {
 			re.WriteString(`\s*\n\s*`)
-		}
-		if strings.TrimSpace(line) == "…" {
-			re.WriteString(`.*?`)
-			continue
 		}
 		words := strings.Fields(line)
 		for j, w := range words {
