@@ -10,6 +10,9 @@ const mark = q.mark; // nothing that the function writes to descriptor 3 begins 
 delete q.mark;
 let told = false;
 
+// To a pipe node writes in its own time, and what it has not written when it ends is lost.
+for (const stream of [process.stdout, process.stderr]) stream._handle?.setBlocking?.(true);
+
 function tell(result) {
   if (told) return;
   told = true;
