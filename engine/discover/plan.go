@@ -10,8 +10,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/diag"
@@ -103,20 +103,15 @@ func folder(p *config.Project) (string, error) {
 // check makes the texts, side by side, and leaves out what would not be valid.
 func (plan *Plan) check(p *config.Project) {
 	wrong := make([]string, len(plan.Files))
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(plan.Files)) {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(plan.Files) {
-					return
-				}
-				wrong[i] = plan.Files[i].make(p)
-			}
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range plan.Files {
+		group.Go(func() error {
+			wrong[i] = plan.Files[i].make(p)
+			return nil
 		})
 	}
-	wg.Wait()
+	_ = group.Wait() // none gives an error: what is wrong stands in its place
 	good := plan.Files[:0]
 	for i, f := range plan.Files {
 		if wrong[i] == "" {

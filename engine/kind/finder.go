@@ -2,6 +2,7 @@ package kind
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/proc"
@@ -33,6 +34,15 @@ type Search struct {
 	Evaluate bool
 	Proc     *proc.Spawner // starts what evaluates; nil without Evaluate
 	Env      []string      // its environment, KEY=VALUE
+}
+
+// Rel is a path as Found.Source has it: relative to the root, with forward
+// slashes.
+func (s *Search) Rel(path string) string {
+	if rel, err := filepath.Rel(s.Root, path); err == nil {
+		path = rel
+	}
+	return filepath.ToSlash(path)
 }
 
 // Found is one primary, and the pipeline that would back it up.

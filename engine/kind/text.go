@@ -58,3 +58,22 @@ func Conflict(text []byte) int {
 	}
 	return 0
 }
+
+// VariableName reports whether our files take a text for the name of a variable.
+func VariableName(s string) bool {
+	for i, r := range s {
+		if r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// Line is a text of somebody else as one line of so many letters at most.
+func Line(s string, most int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return s
+}

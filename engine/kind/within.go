@@ -19,7 +19,7 @@ func FindPlugin(name, root, path string) string {
 	}
 	for _, dir := range filepath.SplitList(path) {
 		file, err := filepath.EvalSymlinks(filepath.Join(dir, "redund-step-"+name))
-		if err != nil || !filepath.IsAbs(dir) || within(root, dir) || within(root, file) {
+		if err != nil || !filepath.IsAbs(dir) || Within(root, dir) || Within(root, file) {
 			continue
 		}
 		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
@@ -29,7 +29,8 @@ func FindPlugin(name, root, path string) string {
 	return ""
 }
 
-func within(root, path string) bool {
+// Within reports whether a path is root or lies below it, by their names.
+func Within(root, path string) bool {
 	rel, err := filepath.Rel(root, path)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+	return err == nil && filepath.IsLocal(rel)
 }

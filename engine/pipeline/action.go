@@ -115,6 +115,10 @@ type Scope struct {
 	PlanCall func(ctx context.Context, name string, params map[string]any) ([]Effect, error)
 }
 
+// Passed are the variables of the engine's own environment that every process of
+// the project gets; what it needs besides is named in its file.
+func Passed() []string { return []string{"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "SHELL"} }
+
 // Kept is how a process is started that is kept running.
 type Kept struct {
 	// Started is called once it runs.

@@ -192,7 +192,7 @@ func (c *Command) find() (string, error) {
 	if c.Path != "" || strings.Contains(c.Argv[0], "/") {
 		return c.name(), nil
 	}
-	list, ok := variable(c.Env, "PATH")
+	list, ok := Variable(c.Env, "PATH")
 	if !ok {
 		list = "/usr/local/bin:/usr/bin:/bin"
 	}
@@ -227,8 +227,9 @@ func (c *Command) find() (string, error) {
 		Hint: "install it, or add its folder to the PATH that the step is given"}
 }
 
-// variable is the value that a program would see: the last one.
-func variable(env []string, name string) (string, bool) {
+// Variable is the value of a variable in an environment, KEY=VALUE, as a program
+// would see it: the last one. It is false when there is none.
+func Variable(env []string, name string) (string, bool) {
 	for i := len(env) - 1; i >= 0; i-- {
 		if v, ok := strings.CutPrefix(env[i], name+"="); ok {
 			return v, true

@@ -3,11 +3,13 @@ package app
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/discover"
 	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/proc"
 )
 
@@ -34,8 +36,7 @@ func (a *App) Evaluate(ctx context.Context, p *config.Project, finders []kind.Fi
 func own(environ []string) []string {
 	var out []string
 	for _, kv := range environ {
-		switch name, _, _ := strings.Cut(kv, "="); name {
-		case "PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "SHELL":
+		if name, _, _ := strings.Cut(kv, "="); slices.Contains(pipeline.Passed(), name) {
 			out = append(out, kv)
 		}
 	}

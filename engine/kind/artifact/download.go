@@ -15,6 +15,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/artifact/files"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
@@ -229,7 +230,7 @@ func closed(s *pipeline.Scope, path string) bool {
 			return false
 		}
 		home, err := filepath.EvalSymlinks(c)
-		return files.Within(c, path) || files.Within(c, real) || err == nil && files.Within(home, real)
+		return kind.Within(c, path) || kind.Within(c, real) || err == nil && kind.Within(home, real)
 	})
 }
 

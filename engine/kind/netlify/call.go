@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/answer"
+	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/proc"
 )
@@ -256,7 +257,7 @@ func (a *action) failed(s *pipeline.Scope, r result) error {
 	if m := regexp.MustCompile(`(?:\(|at |file://|^)(` + regexp.QuoteMeta(s.Root) + `/[^\s()]+?:\d+)(?::\d+)?`).FindStringSubmatch(r.Stack); m != nil && r.Phase != "contract" {
 		at = " (" + strings.TrimPrefix(m[1], s.Root+"/") + ")"
 	}
-	return fmt.Errorf("%s %s: %s%s", a.File, what, oneLine(s.Mask(r.Message)), at)
+	return fmt.Errorf("%s %s: %s%s", a.File, what, kind.Line(s.Mask(r.Message), 300), at)
 }
 
 // bounded keeps what the shim tells, up to resultLimit.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/adhocore/gronx"
@@ -135,12 +134,4 @@ func (s *source) next(after time.Time) time.Time {
 		}
 	}
 	return after.UTC().Truncate(time.Hour).Add(time.Hour)
-}
-
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if r := []rune(s); len(r) > 300 {
-		s = string(r[:300]) + "…"
-	}
-	return s
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/agext/levenshtein"
+
+	"github.com/redundctl/redundctl/engine/proc"
 )
 
 // homeOf is the directory of the daemon that is meant: the one that is named,
@@ -132,10 +134,8 @@ func others(name string, all []application) string {
 // those of this process.
 func environment(env []string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
-		for _, v := range slices.Backward(env) {
-			if value, ok := strings.CutPrefix(v, name+"="); ok {
-				return value, true
-			}
+		if value, ok := proc.Variable(env, name); ok {
+			return value, true
 		}
 		return os.LookupEnv(name)
 	}

@@ -10,9 +10,10 @@ import (
 	"io"
 	"net"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/redundctl/redundctl/engine/kind"
 )
 
 // The daemon of PM2 answers on a Unix socket, rpc.sock in its home. A message is
@@ -165,11 +166,4 @@ func values(d *json.Decoder, take func(*json.Decoder) error) error {
 }
 
 // line is a text of somebody else as one short line.
-func line(s string) string {
-	const most = 200
-	s = strings.Join(strings.Fields(s), " ")
-	if runes := []rune(s); len(runes) > most {
-		s = string(runes[:most]) + "…"
-	}
-	return s
-}
+func line(s string) string { return kind.Line(s, 200) }

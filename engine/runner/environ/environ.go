@@ -5,7 +5,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/redundctl/redundctl/engine/expr"
 	"github.com/redundctl/redundctl/engine/pipeline"
@@ -20,10 +19,6 @@ type Environ struct {
 	at    map[string]int
 	Shown map[string]string
 }
-
-// passed are the variables of the engine's own environment that every step
-// sees.
-const passed = "PATH HOME USER LANG TZ TMPDIR SHELL"
 
 // own reports whether a variable is set by the engine or by the kind that
 // starts the process, so that no file and no step may set it.
@@ -52,7 +47,7 @@ type Base struct {
 func New(j Base) (*Environ, error) {
 	e := &Environ{at: map[string]int{}, Shown: map[string]string{}}
 	if j.Host != nil {
-		for _, k := range strings.Fields(passed) {
+		for _, k := range pipeline.Passed() {
 			if v, ok := j.Host(k); ok {
 				e.set(k, v)
 			}

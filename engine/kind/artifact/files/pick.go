@@ -15,7 +15,9 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/proc"
 )
 
 // Options say what is picked, and from where.
@@ -215,7 +217,7 @@ func literal(part string) (text string, wild bool) {
 
 // allowed reports whether a search may begin there.
 func (p *picker) allowed(root, text, line string) (bool, error) {
-	named := Within(p.scope.Root, root) || p.scope.Temp != "" && Within(p.scope.Temp, root)
+	named := kind.Within(p.scope.Root, root) || p.scope.Temp != "" && kind.Within(p.scope.Temp, root)
 	switch {
 	case named && p.inside(root):
 		return true, nil
@@ -253,7 +255,7 @@ func (p *picker) inside(path string) bool {
 // home is the folder that files at a place may be taken from; "": there is none.
 func (p *picker) home(real string) string {
 	for _, h := range p.homes {
-		if Within(h, real) {
+		if kind.Within(h, real) {
 			return h
 		}
 	}
@@ -269,7 +271,7 @@ func (p *picker) roots() []string {
 		}
 	}
 	for i, r := range all {
-		if !slices.Contains(all[:i], r) && !slices.ContainsFunc(all, func(o string) bool { return o != r && Within(o, r) }) {
+		if !slices.Contains(all[:i], r) && !slices.ContainsFunc(all, func(o string) bool { return o != r && kind.Within(o, r) }) {
 			out = append(out, r)
 		}
 	}
@@ -353,7 +355,7 @@ func (p *picker) walk(at place, above []string) error {
 			return err
 		}
 	}
-	if slices.ContainsFunc(p.closed, func(c string) bool { return Within(c, at.path) || Within(c, f.Path) }) {
+	if slices.ContainsFunc(p.closed, func(c string) bool { return kind.Within(c, at.path) || kind.Within(c, f.Path) }) {
 		p.out.Closed = append(p.out.Closed, at.path)
 		return nil
 	}
@@ -417,19 +419,8 @@ func (p *picker) wanted(path string, dir bool) bool {
 	return out
 }
 
-// Within reports whether a path is dir or lies below it, by their names.
-func Within(dir, path string) bool {
-	rel, err := filepath.Rel(dir, path)
-	return err == nil && filepath.IsLocal(rel)
-}
-
-// Variable is the value of a variable in an environment, the last one if it
-// stands there twice; "": there is none.
+// Variable is the value of a variable in an environment; "": there is none.
 func Variable(env []string, name string) string {
-	for _, kv := range slices.Backward(env) {
-		if v, ok := strings.CutPrefix(kv, name+"="); ok {
-			return v
-		}
-	}
-	return ""
+	v, _ := proc.Variable(env, name)
+	return v
 }

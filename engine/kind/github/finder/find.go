@@ -16,10 +16,9 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"gopkg.in/yaml.v3"
 
 	"github.com/redundctl/redundctl/engine/kind"
@@ -50,23 +49,20 @@ func find(ctx context.Context, s kind.Search) ([]kind.Found, error) {
 	repo := local.Open(root)
 	zones := new(schedule.Zones)
 	each := make([][]kind.Found, len(names))
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(names)) {
-		group.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(names) {
-					return
-				}
-				o := one{root: root, name: names[i], repo: repo, zones: zones}
-				each[i] = o.find()
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, name := range names {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
 			}
+			o := one{root: root, name: name, repo: repo, zones: zones}
+			each[i] = o.find()
+			return nil
 		})
 	}
-	group.Wait()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	return slices.Concat(each...), nil
 }
@@ -84,14 +80,8 @@ func list(s kind.Search) (names []string, root string, err error) {
 	case err != nil:
 		return nil, root, fmt.Errorf("workflows cannot be looked for: %w", err)
 	}
-	relative := func(p string) string {
-		if rel, err := filepath.Rel(root, p); err == nil {
-			return filepath.ToSlash(rel)
-		}
-		return filepath.ToSlash(p)
-	}
 	if !info.IsDir() {
-		return []string{relative(at)}, root, nil
+		return []string{s.Rel(at)}, root, nil
 	}
 	// A folder may be the repository itself.
 	if sub := filepath.Join(at, filepath.FromSlash(Folder)); s.Path != "" {
@@ -105,7 +95,7 @@ func list(s kind.Search) (names []string, root string, err error) {
 	}
 	for _, e := range entries {
 		if ext := filepath.Ext(e.Name()); (ext == ".yml" || ext == ".yaml") && !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
-			names = append(names, relative(filepath.Join(at, e.Name())))
+			names = append(names, s.Rel(filepath.Join(at, e.Name())))
 		}
 	}
 	slices.Sort(names)

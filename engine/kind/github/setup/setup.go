@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -316,12 +315,8 @@ func (a *action) Plan(ctx context.Context, s *pipeline.Scope) ([]pipeline.Effect
 	return out, nil
 }
 
-// variable is the value of a variable, the last one if it stands there twice.
+// variable is the value of a variable, or "".
 func variable(env []string, name string) string {
-	for _, kv := range slices.Backward(env) {
-		if v, ok := strings.CutPrefix(kv, name+"="); ok {
-			return v
-		}
-	}
-	return ""
+	v, _ := proc.Variable(env, name)
+	return v
 }

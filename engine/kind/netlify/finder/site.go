@@ -233,8 +233,7 @@ func inside(root, p string) bool {
 	} else if rel, err := filepath.Rel(root, p); err == nil {
 		p = filepath.Join(root, rel)
 	}
-	rel, err := filepath.Rel(root, p)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+	return kind.Within(root, p)
 }
 
 // linked is the site's id where Netlify's own program has linked the folder.

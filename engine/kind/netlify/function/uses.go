@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/tdewolff/parse/v2/js"
+
+	"github.com/redundctl/redundctl/engine/kind"
 )
 
 // once keeps the first mark of each name.
@@ -35,7 +37,7 @@ func (w *words) variables() []Mark {
 			}
 		}
 	}
-	out = slices.DeleteFunc(out, func(m Mark) bool { return !variable(m.Name) })
+	out = slices.DeleteFunc(out, func(m Mark) bool { return !kind.VariableName(m.Name) })
 	out = once(out)
 	slices.SortFunc(out, func(a, b Mark) int { return cmp.Compare(a.Name, b.Name) })
 	return out
@@ -70,15 +72,6 @@ func (w *words) taken(end int) []Mark {
 		}
 	}
 	return out
-}
-
-func variable(name string) bool {
-	for i, c := range name {
-		if c != '_' && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (i == 0 || c < '0' || c > '9') {
-			return false
-		}
-	}
-	return name != ""
 }
 
 // loads reports whether the text at i is what an import or a require loads.

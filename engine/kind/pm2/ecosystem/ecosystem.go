@@ -47,18 +47,10 @@ func find(ctx context.Context, s kind.Search) ([]kind.Found, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		f := &file{search: s, path: path, host: host, name: relative(s.Root, path)}
+		f := &file{search: s, path: path, host: host, name: s.Rel(path)}
 		out = append(out, f.found(ctx)...)
 	}
 	return out, nil
-}
-
-func relative(root, path string) string {
-	rel, err := filepath.Rel(root, path)
-	if err != nil {
-		return filepath.ToSlash(path)
-	}
-	return filepath.ToSlash(rel)
 }
 
 // largest is how big a file may be.

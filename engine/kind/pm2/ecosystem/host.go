@@ -11,15 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/redundctl/redundctl/engine/kind/pm2/ecosystem/convert"
+	"github.com/redundctl/redundctl/engine/proc"
 )
 
 // hostOf is this machine, as a process with that environment finds it.
 func hostOf(env []string) convert.Host {
 	look := func(name string) string {
-		for i := len(env) - 1; i >= 0; i-- {
-			if v, ok := strings.CutPrefix(env[i], name+"="); ok {
-				return v
-			}
+		if v, ok := proc.Variable(env, name); ok {
+			return v
 		}
 		return os.Getenv(name)
 	}

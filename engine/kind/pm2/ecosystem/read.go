@@ -46,7 +46,7 @@ func (f *file) options() literal.Options {
 	dir := filepath.Dir(f.path)
 	return literal.Options{File: f.path, Dir: dir, Data: func(name string) ([]byte, error) {
 		path := filepath.Join(dir, name)
-		if rel := relative(f.search.Root, path); rel == ".." || strings.HasPrefix(rel, "../") {
+		if rel := f.search.Rel(path); rel == ".." || strings.HasPrefix(rel, "../") {
 			return nil, errors.New("it lies outside of the project")
 		}
 		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > largest/4 {

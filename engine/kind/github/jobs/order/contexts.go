@@ -15,6 +15,7 @@ import (
 	"github.com/redundctl/redundctl/engine/expr/value"
 	"github.com/redundctl/redundctl/engine/kind/github/workflow"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/proc"
 	"github.com/redundctl/redundctl/engine/schedule"
 )
 
@@ -23,12 +24,8 @@ type Environment []string
 
 // Get is the value of a variable, or "".
 func (e Environment) Get(name string) string {
-	for i := len(e) - 1; i >= 0; i-- {
-		if v, ok := strings.CutPrefix(e[i], name+"="); ok {
-			return v
-		}
-	}
-	return ""
+	v, _ := proc.Variable(e, name)
+	return v
 }
 
 // settle fills the contexts and the variables that are the same for all jobs,

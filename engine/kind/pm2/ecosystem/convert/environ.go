@@ -8,6 +8,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/pm2/ecosystem/literal"
+	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
 // environment makes `env`: what stands in the file, without secrets.
@@ -44,7 +45,7 @@ func (a *app) variables(v *literal.Value) {
 		written, value := read.Get(name), v.Get(name)
 		switch {
 		case name == "PORT" && truthy(a.get("port")): // which is stronger
-		case !variableName(name) || strings.HasPrefix(name, "REDUND"):
+		case !kind.VariableName(name) || strings.HasPrefix(name, "REDUND"):
 			odd = append(odd, name)
 		case written != nil && written.Parts != nil:
 			a.reference(name, written, &hidden)
@@ -131,7 +132,7 @@ const least = 6
 func (a *app) covered(text string, as func(name string) string) string {
 	for _, name := range slices.Sorted(maps.Keys(a.Known)) {
 		value := a.Known[name]
-		if len(value) >= least && strings.Contains(text, value) && variableName(name) && !passed(name) && (secretName(name) || secretText(value)) {
+		if len(value) >= least && strings.Contains(text, value) && kind.VariableName(name) && !passed(name) && (secretName(name) || secretText(value)) {
 			text = strings.ReplaceAll(text, value, as(name))
 		}
 	}
@@ -182,14 +183,14 @@ func (a *app) counted() {
 	given := a.opts["instances"].value != nil
 	if v := a.get("instance_var"); truthy(v) && v.Kind == literal.String {
 		name, given = v.Text, true
-		if !variableName(name) {
+		if !kind.VariableName(name) {
 			a.say("instance_var", kind.Unsupported, "it is no name of a variable")
 			given = false
 		} else {
 			a.exact("instance_var")
 		}
 	}
-	if v := a.get("increment_var"); truthy(v) && v.Kind == literal.String && variableName(v.Text) {
+	if v := a.get("increment_var"); truthy(v) && v.Kind == literal.String && kind.VariableName(v.Text) {
 		first = v.Text
 		a.exact("increment_var")
 	} else {
@@ -247,11 +248,9 @@ func (a *app) filtered() {
 		}
 	}
 	for _, n := range names {
-		for _, p := range []string{"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "SHELL"} {
-			if strings.Contains(p, n) {
-				a.say("filter_env", kind.Approximated, "every process gets PATH HOME USER LANG TZ TMPDIR SHELL, and nothing else that is not named")
-				return
-			}
+		if slices.ContainsFunc(pipeline.Passed(), func(p string) bool { return strings.Contains(p, n) }) {
+			a.say("filter_env", kind.Approximated, "every process gets "+strings.Join(pipeline.Passed(), " ")+", and nothing else that is not named")
+			return
 		}
 	}
 	a.exact("filter_env")

@@ -292,12 +292,12 @@ func (a *app) hide(list []any) {
 // hidden puts a secret in place of a text.
 func (a *app) hidden(key string) string {
 	name := strings.Trim(strings.ToUpper(strings.Map(func(r rune) rune {
-		if variableName("x" + string(r)) {
+		if kind.VariableName("x" + string(r)) {
 			return r
 		}
 		return '_'
 	}, key)), "_")
-	if !variableName(name) {
+	if !kind.VariableName(name) {
 		name = "ARGUMENT"
 	}
 	a.secret(name)

@@ -4,8 +4,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
+	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/pm2/ecosystem/literal"
+	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
 // secretName reports whether a variable of that name usually holds a secret.
@@ -38,11 +41,14 @@ func secretName(name string) bool {
 	})
 }
 
-// secretText reports whether a text looks like a secret, whatever it is called.
-func secretText(s string) bool {
+// secretLike is what secrets of well-known services begin with or look like.
+var secretLike = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(gh[pousr]_|github_pat_|glpat-|sk-|sk_live_|sk_test_|rk_live_|xox[abprs]-|AKIA[0-9A-Z]{12}|npm_|SG\.|-----BEGIN )` +
-		`|^eyJ[\w-]+\.[\w-]+\.|://[^/@:\s]*:[^/@\s]+@|^https://hooks\.slack\.com/`).MatchString(s)
-}
+		`|^eyJ[\w-]+\.[\w-]+\.|://[^/@:\s]*:[^/@\s]+@|^https://hooks\.slack\.com/`)
+})
+
+// secretText reports whether a text looks like a secret, whatever it is called.
+func secretText(s string) bool { return secretLike().MatchString(s) }
 
 // secret reports whether a variable must not be copied.
 func secret(name string, v *literal.Value) bool {
@@ -54,17 +60,7 @@ func secret(name string, v *literal.Value) bool {
 
 // passed are the variables that every step gets of the engine's environment.
 func passed(name string) bool {
-	return slices.Contains([]string{"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "SHELL"}, name)
-}
-
-// variableName reports whether our files take the name of a variable.
-func variableName(s string) bool {
-	for i, r := range s {
-		if r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (i == 0 || r < '0' || r > '9') {
-			return false
-		}
-	}
-	return s != ""
+	return slices.Contains(pipeline.Passed(), name)
 }
 
 // plain writes a text so that no expression is read in it.
@@ -91,7 +87,7 @@ func (a *app) expression(name string, v *literal.Value) string {
 			b.WriteString(plain(p.Text))
 			continue
 		}
-		if !variableName(p.Variable) {
+		if !kind.VariableName(p.Variable) {
 			continue
 		}
 		open := p.Text != "" && !secretName(p.Variable) && !secretName(name) && !secretText(p.Text)

@@ -12,10 +12,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/pm2/ecosystem/literal"
 	"github.com/redundctl/redundctl/engine/proc"
 )
@@ -102,7 +102,7 @@ func read(answer []byte, file string, r proc.Result) (Result, error) {
 		return Result{}, &literal.Error{Message: "its answer cannot be read"}
 	}
 	if a.Error != nil {
-		e := &literal.Error{Message: line(a.Error.Name + ": " + a.Error.Message)}
+		e := &literal.Error{Message: kind.Line(a.Error.Name+": "+a.Error.Message, 300)}
 		place := regexp.MustCompile(regexp.QuoteMeta(file) + `:(\d+)(?::(\d+))?`).FindStringSubmatch(a.Error.Stack)
 		if place != nil {
 			e.Line, _ = strconv.Atoi(place[1])
@@ -115,14 +115,6 @@ func read(answer []byte, file string, r proc.Result) (Result, error) {
 		return Result{}, &literal.Error{Message: "its answer cannot be read"}
 	}
 	return Result{Value: v, Set: a.Env}, nil
-}
-
-func line(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if r := []rune(s); len(r) > 300 {
-		s = string(r[:300]) + "…"
-	}
-	return s
 }
 
 var errShape = errors.New("not a value")
