@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 )
 
@@ -66,41 +65,36 @@ func blocks(t *testing.T, page string) []block {
 	return out
 }
 
-// built makes the program, once for all tests of the package.
-var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "redundctl-docs-")
-	if err != nil {
-		return "", err
-	}
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "redundctl"), "../cmd/redundctl")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return dir, fmt.Errorf("%w\n%s", err, out)
-	}
-	return dir, nil
-})
-
-// asked is set once something was built.
-var asked atomic.Bool
+// programs is the folder that the program is built into.
+var programs string
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if asked.Load() {
-		if dir, _ := built(); dir != "" {
-			os.RemoveAll(dir)
-		}
+	var err error
+	if programs, err = os.MkdirTemp("", "redundctl-docs-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1) //nolint:forbidigo // this is the main of the tests
 	}
+	code := m.Run()
+	os.RemoveAll(programs)
 	os.Exit(code) //nolint:forbidigo // this is the main of the tests
 }
+
+// built makes the program, once for all tests of the package.
+var built = sync.OnceValue(func() error {
+	cmd := exec.Command("go", "build", "-o", filepath.Join(programs, "redundctl"), "../cmd/redundctl")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+})
 
 // build is the folder with the program.
 func build(t *testing.T) string {
 	t.Helper()
-	asked.Store(true)
-	dir, err := built()
-	if err != nil {
+	if err := built(); err != nil {
 		t.Fatal(err)
 	}
-	return dir
+	return programs
 }
 
 func environment(t *testing.T, bin string) []string {

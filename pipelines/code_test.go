@@ -1,21 +1,18 @@
 package pipelines
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
 
 // repo is a repository that somebody has put pipelines of the catalogue into.
 type repo struct {
-	t    *testing.T
-	dir  string
+	folder
 	home string
 	env  []string
 }
@@ -25,7 +22,7 @@ type repo struct {
 // one. Its home has the caches of whoever runs the test, and nothing else of them.
 func newRepo(t *testing.T, files map[string]string, pipelines ...string) *repo {
 	t.Helper()
-	r := &repo{t: t, dir: t.TempDir(), home: t.TempDir()}
+	r := &repo{folder: folder{t, t.TempDir()}, home: t.TempDir()}
 	for _, p := range pipelines {
 		src, err := os.ReadFile(p + ".yaml")
 		if err != nil {
@@ -61,22 +58,14 @@ func newRepo(t *testing.T, files map[string]string, pipelines ...string) *repo {
 // the test. Go is told where its caches are: it builds anew what lies elsewhere.
 func (r *repo) shareCaches() {
 	r.t.Helper()
+	shareTools(r.t, filepath.Join(r.home, ".cache"))
 	own, err := os.UserHomeDir()
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for _, name := range []string{".cache/redundctl/tools", ".npmrc"} {
-		from, to := filepath.Join(own, name), filepath.Join(r.home, name)
-		if name == ".cache/redundctl/tools" {
-			err = os.MkdirAll(from, 0o700)
-		}
-		if err == nil {
-			err = os.MkdirAll(filepath.Dir(to), 0o700)
-		}
-		if _, missing := os.Lstat(from); err == nil && missing == nil {
-			err = os.Symlink(from, to)
-		}
-		if err != nil {
+	rc := filepath.Join(own, ".npmrc")
+	if _, err := os.Lstat(rc); err == nil {
+		if err := os.Symlink(rc, filepath.Join(r.home, ".npmrc")); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -90,31 +79,11 @@ func (r *repo) shareCaches() {
 	}
 }
 
-func (r *repo) write(name, text string) {
-	r.t.Helper()
-	file := filepath.Join(r.dir, name)
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		r.t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
 // again has the steps of a pipeline tried three times, with short pauses.
 func (r *repo) again(name string) {
 	r.t.Helper()
 	file := "pipelines/" + name + ".yaml"
 	r.write(file, strings.ReplaceAll(r.read(file), "{attempts: 1}", "{attempts: 3, delay: 10ms}"))
-}
-
-func (r *repo) read(name string) string {
-	r.t.Helper()
-	text, err := os.ReadFile(filepath.Join(r.dir, name))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return string(text)
 }
 
 // command runs a program in the repository, KEY=VALUE first, and gives what it
@@ -146,37 +115,14 @@ func (r *repo) commitAll(message string) {
 
 // ended is how a run of the catalogue ended.
 type ended struct {
-	result
-	ID      int
-	code    int
-	printed string
-	repo    *repo
+	outcome
+	repo *repo
 }
 
 // run runs a pipeline with params (key=value).
 func (r *repo) run(name string, params ...string) ended {
 	r.t.Helper()
-	args := []string{"-C", r.dir, "run", name, "-o", "json"}
-	for _, p := range params {
-		args = append(args, "--param", p)
-	}
-	cmd := exec.Command(program, args...)
-	cmd.Env = r.env
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
-		r.t.Fatal(err)
-	}
-	e := ended{repo: r, code: cmd.ProcessState.ExitCode(), printed: out.String() + errs.String()}
-	if err := json.Unmarshal(out.Bytes(), &e.result); err != nil {
-		r.t.Fatalf("%v\n%s", err, e.printed)
-	}
-	var id struct{ ID int }
-	if err := json.Unmarshal(out.Bytes(), &id); err != nil {
-		r.t.Fatal(err)
-	}
-	e.ID = id.ID
-	return e
+	return ended{r.redundctl(r.env, name, params...), r}
 }
 
 // clean holds that a run succeeded.
@@ -203,7 +149,7 @@ func (e ended) found(words ...string) {
 // report reads a file that the run left, JSON into v when there is one.
 func (e ended) report(name string, v any) string {
 	e.repo.t.Helper()
-	text := e.repo.read(filepath.Join(".redund/artifacts", strconv.Itoa(e.ID), name))
+	text := e.repo.artifact(e.outcome, name)
 	if v != nil {
 		if err := json.Unmarshal([]byte(text), v); err != nil {
 			e.repo.t.Fatalf("%s: %v\n%s", name, err, text)

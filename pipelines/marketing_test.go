@@ -39,6 +39,7 @@ func testMain(m *testing.M) int {
 
 // result is what `run -o json` prints, as far as it is looked at.
 type result struct {
+	ID    int64
 	State string
 	Error string
 	Steps []struct {

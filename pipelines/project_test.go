@@ -1,13 +1,11 @@
 package pipelines
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -15,8 +13,7 @@ import (
 // project is a copy of examples/site in a folder of its own, with the bundled
 // pipelines and their tools beside it, as a user has them.
 type project struct {
-	t     *testing.T
-	dir   string
+	folder
 	cache string   // XDG_CACHE_HOME: what pipelines remember of this project
 	env   []string // more of the environment of redundctl, KEY=VALUE
 }
@@ -25,40 +22,20 @@ type project struct {
 // this machine; where npm cannot fetch them the test fails.
 func newProject(t *testing.T, groups ...string) *project {
 	t.Helper()
-	p := &project{t: t, dir: t.TempDir(), cache: t.TempDir()}
+	p := &project{folder: folder{t, t.TempDir()}, cache: t.TempDir()}
 	p.copy("../examples/site", ".")
 	for _, system := range []string{"netlify-functions", "tools"} {
 		p.copy(system, "pipelines/"+system)
 	}
-	shared := toolCache(t)
 	for _, group := range groups {
 		install := exec.CommandContext(t.Context(), "node", "tools/install.mjs", group)
-		install.Env = append(os.Environ(), "XDG_CACHE_HOME="+shared)
+		install.Env = append(os.Environ(), "XDG_CACHE_HOME="+userCache(t))
 		if said, err := install.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, said)
 		}
 	}
-	if err := os.MkdirAll(filepath.Join(shared, "redundctl/tools"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(filepath.Join(p.cache, "redundctl"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(filepath.Join(shared, "redundctl/tools"), filepath.Join(p.cache, "redundctl/tools")); err != nil {
-		t.Fatal(err)
-	}
+	shareTools(t, p.cache)
 	return p
-}
-
-// toolCache is the folder of the user's that keeps tools from one test run to
-// the next.
-func toolCache(t *testing.T) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	return filepath.Join(cache, "redundctl-tests")
 }
 
 func (p *project) copy(from, to string) {
@@ -84,26 +61,6 @@ func (p *project) copy(from, to string) {
 		return os.WriteFile(filepath.Join(p.dir, to, rel), b, 0o644)
 	})
 	if err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-func (p *project) read(name string) string {
-	p.t.Helper()
-	b, err := os.ReadFile(filepath.Join(p.dir, name))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return string(b)
-}
-
-func (p *project) write(name, text string) {
-	p.t.Helper()
-	file := filepath.Join(p.dir, name)
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		p.t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -135,36 +92,11 @@ func (p *project) git(date string, args ...string) string {
 	return string(out)
 }
 
-// outcome is what a run came to.
-type outcome struct {
-	result
-	ID      int64
-	code    int
-	printed string
-}
-
 // run runs a pipeline by the real program, with params as name=value.
 func (p *project) run(pipeline string, params ...string) outcome {
 	p.t.Helper()
-	args := []string{"-C", p.dir, "run", pipeline, "-o", "json"}
-	for _, v := range params {
-		args = append(args, "--param", v)
-	}
-	cmd := exec.CommandContext(p.t.Context(), program, args...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.t.TempDir(), "TMPDIR=" + p.t.TempDir(), "XDG_CACHE_HOME=" + p.cache}, p.env...)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
-		p.t.Fatal(err)
-	}
-	o := outcome{code: cmd.ProcessState.ExitCode(), printed: out.String() + errs.String()}
-	if err := json.Unmarshal(out.Bytes(), &struct {
-		*result
-		ID *int64
-	}{&o.result, &o.ID}); err != nil {
-		p.t.Fatalf("%s: %v\n%s", pipeline, err, o.printed)
-	}
-	return o
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.t.TempDir(), "TMPDIR=" + p.t.TempDir(), "XDG_CACHE_HOME=" + p.cache}
+	return p.redundctl(append(env, p.env...), pipeline, params...)
 }
 
 // fails runs a pipeline that must fail, and whose error must hold these texts.
@@ -190,12 +122,6 @@ func (p *project) succeeds(pipeline string, params ...string) outcome {
 		p.t.Fatalf("%s is %s with exit code %d: %s\n%s", pipeline, o.State, o.code, o.Error, o.printed)
 	}
 	return o
-}
-
-// artifact is a file that a run left.
-func (p *project) artifact(o outcome, name string) string {
-	p.t.Helper()
-	return p.read(filepath.Join(".redund/artifacts", strconv.FormatInt(o.ID, 10), name))
 }
 
 // found are the findings in the report of a run, as "rule file".

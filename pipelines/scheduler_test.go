@@ -105,7 +105,7 @@ func TestAdaptiveOrchestrator(t *testing.T) {
 	if got, want := r.read("pipelines/pm2/shaky.yaml"), strings.Replace(tick("shaky", `{cron: "0 3 * * *"}`, "run: test -e fine"), "# When", "retry: {attempts: 3, delay: 5s}\n# When", 1); got != want {
 		t.Errorf("%s", got)
 	}
-	patch := filepath.Join(r.dir, ".redund/artifacts", strconv.Itoa(e.ID), "proposal.patch")
+	patch := filepath.Join(r.dir, ".redund/artifacts", strconv.FormatInt(e.ID, 10), "proposal.patch")
 	r.command("git", "checkout", "-q", "pipelines")
 	r.command("git", "apply", patch)
 	e = r.run("adaptive-orchestrator")
