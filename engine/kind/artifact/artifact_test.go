@@ -51,13 +51,7 @@ func (b *bench) Write(p []byte) (int, error) {
 
 func (b *bench) put(path, text string) {
 	b.t.Helper()
-	p := filepath.Join(b.root, path)
-	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-		b.t.Fatal(err)
-	}
-	if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
-		b.t.Fatal(err)
-	}
+	kindtest.Write(b.t, filepath.Join(b.root, path), text)
 }
 
 func (b *bench) link(to, path string) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/git/backups"
+	"github.com/redundctl/redundctl/engine/kind/kindtest"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/proc"
 )
@@ -40,11 +41,7 @@ func newSandbox(t *testing.T) *sandbox {
 	s := &sandbox{t: t, home: home, remote: filepath.Join(home, "remote.git"), dir: filepath.Join(home, "work"), other: filepath.Join(home, "other")}
 	s.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "GIT_CONFIG_GLOBAL=" + filepath.Join(home, "gitconfig"), "GIT_CONFIG_NOSYSTEM=1"}
 	s.put(home, "gitconfig", "[user]\n\tname = Ann\n\temail = ann@example.com\n[init]\n\tdefaultBranch = main\n")
-	p, err := proc.New(proc.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Close() })
+	p := kindtest.Spawner(t)
 	s.proc = p
 	s.git(home, "init", "-q", "--bare", s.remote)
 	s.git(home, "init", "-q", s.other)

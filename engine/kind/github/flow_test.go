@@ -10,7 +10,6 @@ import (
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/kindtest"
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/proc"
 )
 
 const planned = `name: CI
@@ -50,11 +49,7 @@ func project(t *testing.T, files map[string]string) (*pipeline.Scope, kind.Deps)
 			t.Fatal(err)
 		}
 	}
-	spawn, err := proc.New(proc.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { spawn.Close() })
+	spawn := kindtest.Spawner(t)
 	return &pipeline.Scope{
 		Root: dir, Dir: dir, Out: io.Discard, Step: "step", Attempt: 1, Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir},
 		Mask: func(s string) string { return strings.ReplaceAll(s, "hush", "***") },

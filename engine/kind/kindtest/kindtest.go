@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/proc"
 )
 
 // Client is an http.Client that fails the test for any request but GET and
@@ -21,6 +23,37 @@ func Client(t testing.TB, next http.RoundTripper) *http.Client {
 		next = http.DefaultTransport
 	}
 	return &http.Client{Transport: reading{t, next}}
+}
+
+// Spawner starts processes until the test ends.
+func Spawner(t testing.TB) *proc.Spawner {
+	t.Helper()
+	p, err := proc.New(proc.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// Write writes a file, and the folders above it; one that begins as a script does
+// can be run.
+func Write(t testing.TB, file, text string) {
+	t.Helper()
+	mode := os.FileMode(0o644)
+	if strings.HasPrefix(text, "#!") {
+		mode = 0o755
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
 }
 
 type reading struct {

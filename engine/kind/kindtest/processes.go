@@ -156,7 +156,7 @@ func (w *watch) done() {
 		if w.old[pid] || !w.ours(pid) {
 			continue
 		}
-		argv, _ := os.ReadFile(proc(pid, "cmdline"))
+		argv, _ := os.ReadFile(inProc(pid, "cmdline"))
 		w.t.Errorf("a dry run left process %d running: %s", pid, bytes.ReplaceAll(bytes.TrimRight(argv, "\x00"), []byte{0}, []byte{' '}))
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
@@ -165,17 +165,17 @@ func (w *watch) done() {
 // ours reports whether a process is the plan's: it carries the mark, or works
 // in the plan's folders.
 func (w *watch) ours(pid int) bool {
-	if env, err := os.ReadFile(proc(pid, "environ")); err == nil &&
+	if env, err := os.ReadFile(inProc(pid, "environ")); err == nil &&
 		slices.ContainsFunc(bytes.Split(env, []byte{0}), func(v []byte) bool { return string(v) == mark+"="+w.token }) {
 		return true
 	}
-	dir, err := os.Readlink(proc(pid, "cwd"))
+	dir, err := os.Readlink(inProc(pid, "cwd"))
 	return err == nil && slices.ContainsFunc(w.roots, func(root string) bool {
 		return dir == root || strings.HasPrefix(dir, root+"/")
 	})
 }
 
-func proc(pid int, file string) string { return fmt.Sprintf("/proc/%d/%s", pid, file) }
+func inProc(pid int, file string) string { return fmt.Sprintf("/proc/%d/%s", pid, file) }
 
 // pids are the processes of this machine.
 func pids(t testing.TB) []int {

@@ -20,7 +20,6 @@ import (
 	"github.com/redundctl/redundctl/engine/kind/netlify"
 	"github.com/redundctl/redundctl/engine/kind/web"
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/proc"
 )
 
 // written is a log that may be read while it is written.
@@ -50,11 +49,7 @@ type site struct {
 
 func newSite(t *testing.T, files map[string]string) *site {
 	t.Helper()
-	p, err := proc.New(proc.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Close() })
+	p := kindtest.Spawner(t)
 	x := &site{root: t.TempDir(), log: &written{}, deps: kind.Deps{Proc: p, HTTP: http.DefaultClient}}
 	for name, text := range files {
 		file := filepath.Join(x.root, name)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/kind/kindtest"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/proc"
 )
@@ -153,11 +154,7 @@ func TestCommandThatSaysTooMuch(t *testing.T) {
 // TestCommandThatCannotStart has no shell, and no directory.
 func TestCommandThatCannotStart(t *testing.T) {
 	t.Parallel()
-	s, err := proc.New(proc.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := kindtest.Spawner(t)
 	d := kind.PrimaryDeps{Deps: kind.Deps{Proc: s}, Pipeline: &pipeline.Pipeline{}, Root: t.TempDir(), Temp: t.TempDir(), Env: []string{"PATH=/nowhere"}, Mask: func(s string) string { return s }}
 	p, err := Primary().Build(map[string]any{"run": "exit 0"}, d)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/kindtest"
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/proc"
 )
 
 // bench is a remote and a clone of it, in a home of their own.
@@ -28,11 +27,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	t.Parallel()
-	p, err := proc.New(proc.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Close() })
+	p := kindtest.Spawner(t)
 	home := t.TempDir()
 	b := &bench{t: t, home: home, dir: filepath.Join(home, "site"), remote: filepath.Join(home, "acme", "site.git"), deps: kind.Deps{Proc: p}}
 	b.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "GIT_CONFIG_GLOBAL=" + filepath.Join(home, "gitconfig"), "GIT_CONFIG_NOSYSTEM=1"}
@@ -47,13 +42,7 @@ func newBench(t *testing.T) *bench {
 
 func (b *bench) put(path, text string) {
 	b.t.Helper()
-	p := filepath.Join(b.home, path)
-	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-		b.t.Fatal(err)
-	}
-	if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
-		b.t.Fatal(err)
-	}
+	kindtest.Write(b.t, filepath.Join(b.home, path), text)
 }
 
 func (b *bench) git(dir string, args ...string) string {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/github/jobs/order"
+	"github.com/redundctl/redundctl/engine/kind/kindtest"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/proc"
 )
@@ -47,15 +48,7 @@ type site struct {
 
 func newSite(t testing.TB, files map[string]string) *site {
 	t.Helper()
-	spawn, err := proc.New(proc.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := spawn.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	spawn := kindtest.Spawner(t)
 	s := &site{t: t, dir: t.TempDir(), spawn: spawn, secret: map[string]string{}}
 	for name, text := range files {
 		s.write(name, text)
@@ -93,13 +86,7 @@ func (s *site) mask(text string) string {
 
 func (s *site) write(name, text string) {
 	s.t.Helper()
-	p := filepath.Join(s.dir, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-		s.t.Fatal(err)
-	}
-	if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
-		s.t.Fatal(err)
-	}
+	kindtest.Write(s.t, filepath.Join(s.dir, filepath.FromSlash(name)), text)
 }
 
 func (s *site) read(name string) string {

@@ -13,7 +13,6 @@ import (
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/kindtest"
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/proc"
 )
 
 // bench is a machine of its own: a home, a PATH and a project.
@@ -29,11 +28,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	t.Parallel()
-	p, err := proc.New(proc.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Close() })
+	p := kindtest.Spawner(t)
 	home := t.TempDir()
 	b := &bench{t: t, home: home, dir: filepath.Join(home, "project"), deps: kind.Deps{Proc: p}}
 	b.env = []string{"PATH=" + filepath.Join(home, "bin"), "HOME=" + home, "RUNNER_TOOL_CACHE=" + filepath.Join(home, "tools"), "N_PREFIX=" + filepath.Join(home, "n")}
@@ -53,13 +48,7 @@ func (b *bench) tool(path, version string) {
 
 func (b *bench) put(path, text string) {
 	b.t.Helper()
-	p := filepath.Join(b.home, path)
-	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-		b.t.Fatal(err)
-	}
-	if err := os.WriteFile(p, []byte(text), 0o755); err != nil {
-		b.t.Fatal(err)
-	}
+	kindtest.Write(b.t, filepath.Join(b.home, path), text)
 }
 
 func (b *bench) scope() *pipeline.Scope {

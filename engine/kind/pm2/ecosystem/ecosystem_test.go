@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/kind"
+	"github.com/redundctl/redundctl/engine/kind/kindtest"
 	"github.com/redundctl/redundctl/engine/kind/pm2/ecosystem"
 	"github.com/redundctl/redundctl/engine/proc"
 )
@@ -35,15 +36,7 @@ func project(t testing.TB, files map[string]string) string {
 
 func spawner(t testing.TB) *proc.Spawner {
 	t.Helper()
-	p, err := proc.New(proc.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	p := kindtest.Spawner(t)
 	return p
 }
 
