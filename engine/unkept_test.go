@@ -35,6 +35,7 @@ func TestSaveThatCannotBeRecorded(t *testing.T) {
 	f.holds("a", "y")
 	until(t, "the removal", func() bool { return f.category("b") == "" })
 	until(t, "the recovery", is(f.e, "pm2", "healthy", ""))
+	until(t, "the event of the removal", func() bool { return len(f.events("removed")) > 0 }) // written a moment after it holds
 	if l := f.events("removed"); len(l) != 1 || !strings.Contains(l[0].Pipeline, "pm2/b") {
 		t.Errorf("%+v", l)
 	}

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
-var envName = regexp.MustCompile(`^(export\s+)?[A-Za-z0-9_.]+$`)
+var envName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(export\s+)?[A-Za-z0-9_.]+$`) })
 
 // brokenEnv says in which line an env file that cannot be read is wrong, and
 // shows nothing of it.
@@ -19,7 +20,7 @@ func brokenEnv(text string) error {
 			continue
 		}
 		at := strings.IndexAny(line, "=:")
-		if at < 0 || !envName.MatchString(strings.TrimSpace(line[:at])) {
+		if at < 0 || !envName().MatchString(strings.TrimSpace(line[:at])) {
 			return fmt.Errorf("line %d is not of the form NAME=value", i+1)
 		}
 		value := strings.TrimSpace(line[at+1:])

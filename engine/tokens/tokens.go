@@ -127,12 +127,15 @@ func New(state string) *Store {
 // Path is where the token of a pipeline lies, which need not be there.
 func (s *Store) Path(id string) string { return filepath.Join(s.dir, filepath.FromSlash(id)) }
 
-var id = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}$`)
+// id is a function because to compile it costs a hundredth of a start.
+var id = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}$`)
+})
 
 // Token gives the token of a pipeline, system/name, and makes it where there is
 // none. One that was read already costs one look at its file.
 func (s *Store) Token(pipeline string) (string, error) {
-	if !id.MatchString(pipeline) {
+	if !id().MatchString(pipeline) {
 		return "", fmt.Errorf("%.100q is no name of a pipeline", pipeline)
 	}
 	path := s.Path(pipeline)

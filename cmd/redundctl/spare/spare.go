@@ -5,8 +5,8 @@ package spare
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
 	"strconv"
 	"strings"
 	"time"
@@ -78,10 +78,7 @@ func program(maps, self string) map[uintptr]uintptr {
 
 // free is how much memory holds nothing and was not given back.
 func free() uint64 {
-	s := []metrics.Sample{{Name: "/memory/classes/heap/free:bytes"}}
-	metrics.Read(s)
-	if s[0].Value.Kind() != metrics.KindUint64 {
-		return 0
-	}
-	return s[0].Value.Uint64()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m) // runtime/metrics has an init that every start would pay for
+	return m.HeapIdle - m.HeapReleased
 }

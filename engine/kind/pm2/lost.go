@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -129,10 +130,10 @@ func fileName(name string) string {
 		}
 		return '-'
 	}, name)
-	return ending.ReplaceAllString(name, "")
+	return ending().ReplaceAllString(name, "")
 }
 
-var ending = regexp.MustCompile(`-\d+$`)
+var ending = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`-\d+$`) })
 
 // scan finds the workers of a home by their marks: processes that PM2 has
 // started, not what those have started and handed their environment to.
