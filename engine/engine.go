@@ -150,7 +150,7 @@ func (e *Engine) equip() (err error) {
 		return fmt.Errorf("processes cannot be started: %w", err)
 	}
 	e.worker = work.Worker{
-		Host: e.host, History: e.history, Logs: e.logs, Temp: &temp.Runs{Dir: e.temp}, Log: e.log, Output: e.o.Output, Going: &e.going, Rescue: e.rescue, Left: e.left, Began: e.overdue.Step, Delivered: e.ledger.Delivered,
+		Host: e.host, History: e.history, Logs: e.logs, Temp: &temp.Runs{Dir: e.temp}, Log: e.log, Output: e.o.Output, Going: &e.going, Rescue: e.rescue, Left: e.left, Began: e.overdue.Step, Delivers: ledger.Delivers,
 		Failed: func(err error) {
 			if s := e.serving.Load(); s != nil {
 				s.failed("records", err)

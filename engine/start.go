@@ -61,7 +61,7 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 		return s.work(ctx, p, x, run)
 	}})
 	if givenUp {
-		err = s.worker.Recorder(ctx).Finish(ctx, &run)
+		err = s.worker.Recorder(ctx).Finish(ctx, &run, nil)
 	}
 	switch {
 	case errors.Is(err, work.Stopping), errors.Is(err, record.ErrLeft):
@@ -102,7 +102,7 @@ func (s *server) work(ctx context.Context, p *force.Part, w work.Waited, run pip
 		if o := w.Past.Ended(); o.State.Done() && o.State != pipeline.Succeeded {
 			run.State, run.Error = o.State, o.Error
 		}
-		return run, s.worker.Recorder(ctx).Finish(ctx, &run)
+		return run, s.worker.Recorder(ctx).Finish(ctx, &run, nil)
 	}
 	rep, err := s.worker.Execute(ctx, q, run)
 	return rep.Run, err

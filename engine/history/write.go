@@ -138,6 +138,12 @@ func (h *History) claimSlot(tx *store.Tx, r *pipeline.Run) error {
 // full disk, the caller keeps r and calls again until it succeeds; to call it
 // once more after it succeeded changes nothing. ErrOvertaken is final.
 func (h *History) Finish(ctx context.Context, r *pipeline.Run) error {
+	return h.FinishWith(ctx, r, nil)
+}
+
+// FinishWith is Finish, with what else the end of r changes: that is written in
+// the same transaction, or neither is. nil: nothing.
+func (h *History) FinishWith(ctx context.Context, r *pipeline.Run, with func(*store.Tx) error) error {
 	if !r.State.Done() {
 		return fmt.Errorf("run %d cannot finish as %q", r.ID, r.State)
 	}
@@ -149,10 +155,16 @@ func (h *History) Finish(ctx context.Context, r *pipeline.Run) error {
 		n, err := tx.Exec(`UPDATE runs SET state = ?, reason = ?, finished = ?, error = ?, owed = iif(?, owed, NULL)
 			WHERE id = ? AND engine = ? AND fence = ? AND state = 'running'`,
 			string(r.State), r.Reason, micros(r.Finished), orNull(r.Error), r.State.Bad(), r.ID, engine, r.Fence)
-		if err != nil || n == 1 {
+		if err != nil {
 			return err
 		}
-		return finishedAlready(tx, r, engine)
+		if n == 0 {
+			return finishedAlready(tx, r, engine)
+		}
+		if with != nil {
+			return with(tx)
+		}
+		return nil
 	})
 	if err == nil {
 		h.forget(r.ID)

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -165,6 +166,39 @@ func TestSince(t *testing.T) {
 	}
 	if r, err := b.history.Run(t.Context(), waits.ID); err != nil || r.State != pipeline.Skipped || r.Reason != "superseded" {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestOwnSuccessDelivers holds that what a success of the backup delivers beside
+// its own slot is recorded with its end: a process that dies between the two
+// would have left slots open that nobody needs any more.
+func TestOwnSuccessDelivers(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.open(1, 2, 3)
+	p := &pipeline.Pipeline{System: "pm2", Name: "sync", Covers: "since"}
+	r := pipeline.Run{System: "pm2", Pipeline: "sync", Trigger: "manual", Slot: at(2), Reason: "manual"}
+	if err := b.history.Begin(t.Context(), &r, history.Definition{}); err != nil {
+		t.Fatal(err)
+	}
+	r.State = pipeline.Failed
+	if ledger.Delivers(p, r) != nil || ledger.Delivers(&pipeline.Pipeline{}, r) != nil {
+		t.Error("a failure delivers")
+	}
+	r.State = pipeline.Succeeded
+	refused := errors.New("refused")
+	err := b.history.FinishWith(t.Context(), &r, func(tx *store.Tx) error { return errors.Join(ledger.Delivers(p, r)(tx), refused) })
+	if x, _ := b.history.Run(t.Context(), r.ID); !errors.Is(err, refused) || x.State != pipeline.Running || b.slot(1).Decision != "" {
+		t.Errorf("one was written without the other: %v, %+v, %+v", err, x, b.slot(1))
+	}
+	if err := b.history.FinishWith(t.Context(), &r, ledger.Delivers(p, r)); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.slot(1); got.Reason != "superseded" {
+		t.Errorf("%+v", got)
+	}
+	if got := b.slot(3); got.Decision != "" {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -135,13 +135,13 @@ func (l *Ledger) Primary(ctx context.Context, run int64) (map[string]string, err
 	return map[string]string{"kind": w.Kind, "verdict": string(w.Verdict), "reason": w.Reason, "evidence": string(text), "url": w.URL}, err
 }
 
-// Delivered takes up a run of a pipeline that has ended. Where only the latest
-// matters a success has delivered the slots before its own too.
-func (l *Ledger) Delivered(ctx context.Context, p *pipeline.Pipeline, run pipeline.Run) error {
+// Delivers gives what the end of a run of a pipeline settles, nil: nothing. Where
+// only the latest matters a success has delivered the slots before its own too.
+func Delivers(p *pipeline.Pipeline, run pipeline.Run) func(*store.Tx) error {
 	if p.Covers != "since" || run.Slot.IsZero() || run.State != pipeline.Succeeded {
 		return nil
 	}
-	return l.db.Write(ctx, func(tx *store.Tx) error { return supersede(tx, p.System, p.Name, run.Slot) })
+	return func(tx *store.Tx) error { return supersede(tx, p.System, p.Name, run.Slot) }
 }
 
 // supersede settles the open slots of a pipeline before a time, and those whose

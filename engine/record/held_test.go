@@ -76,7 +76,7 @@ func TestEndIsCarried(t *testing.T) {
 	c := pipeline.StepRecord{Run: run.ID, Index: 2, ID: "c", Uses: "exec", State: pipeline.Succeeded}
 	check("c ends", r.EndStep(t.Context(), &c, true), 3, "a=succeeded b=succeeded")
 	run.State = pipeline.Succeeded
-	check("the run ends", r.Finish(t.Context(), run), 4, "a=succeeded b=succeeded c=succeeded")
+	check("the run ends", r.Finish(t.Context(), run, nil), 4, "a=succeeded b=succeeded c=succeeded")
 }
 
 // TestHeldEndThatFails holds that a record does not count while an end before it

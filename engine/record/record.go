@@ -75,10 +75,11 @@ func (r *Recorder) Settle(ctx context.Context, run int64, state pipeline.State, 
 	}))
 }
 
-// Finish records how the run ended, also when ctx is done. The error is ErrLeft
-// when the engine left the run before its end could be written.
-func (r *Recorder) Finish(ctx context.Context, run *pipeline.Run) error {
-	what, write := fmt.Sprintf("the end of run %d", run.ID), r.behind(func(ctx context.Context) error { return r.History.Finish(ctx, run) })
+// Finish records how the run ended, also when ctx is done, and with it what else
+// that changes; nil: nothing. The error is ErrLeft when the engine left the run
+// before its end could be written.
+func (r *Recorder) Finish(ctx context.Context, run *pipeline.Run, with func(*store.Tx) error) error {
+	what, write := fmt.Sprintf("the end of run %d", run.ID), r.behind(func(ctx context.Context) error { return r.History.FinishWith(ctx, run, with) })
 	ctx = context.WithoutCancel(ctx)
 	if r.Left == nil {
 		return r.keep(ctx, what, write)

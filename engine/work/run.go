@@ -25,6 +25,7 @@ import (
 	"github.com/redundctl/redundctl/engine/runner/outputs"
 	"github.com/redundctl/redundctl/engine/runner/past"
 	"github.com/redundctl/redundctl/engine/runner/retry"
+	"github.com/redundctl/redundctl/engine/store"
 	"github.com/redundctl/redundctl/engine/temp"
 )
 
@@ -47,8 +48,9 @@ type Worker struct {
 	Rescue func(ctx context.Context) error
 	// Began is told of each step that begins; nil: nobody is.
 	Began func(*pipeline.StepRecord)
-	// Delivered is told of each run that has ended and is recorded so.
-	Delivered func(context.Context, *pipeline.Pipeline, pipeline.Run) error
+	// Delivers gives what the end of a run changes beside the run; it is recorded
+	// with it. It, or what it gives, is nil: nothing.
+	Delivers func(*pipeline.Pipeline, pipeline.Run) func(*store.Tx) error
 	// Left is closed when the engine leaves its runs as they are.
 	Left <-chan struct{}
 	// Failed is told why a record could not be written, and nil when one could.
@@ -137,14 +139,13 @@ func (w *Worker) Execute(ctx context.Context, q *Request, run pipeline.Run) (Rep
 	}
 	run.State, run.Error, run.Finished = result.State, result.Error, time.Now()
 	w.Log.Info("run ended", "run", run.ID, "pipeline", p.ID(), "state", run.State, "error", run.Error)
-	err = rec.Finish(ctx, &run)
+	var with func(*store.Tx) error
+	if w.Delivers != nil {
+		with = w.Delivers(p, run)
+	}
+	err = rec.Finish(ctx, &run, with)
 	if errors.Is(err, record.ErrLeft) {
 		err = fmt.Errorf("%w: %w", Stopping, err)
-	}
-	if err == nil && w.Delivered != nil {
-		if err := w.Delivered(context.WithoutCancel(ctx), p, run); err != nil {
-			w.Log.Warn("what else a run delivered could not be recorded", "run", run.ID, "error", err)
-		}
 	}
 	return Report{Run: run, Steps: result.Steps}, err
 }
