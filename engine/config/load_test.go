@@ -221,6 +221,8 @@ func TestLarge(t *testing.T) { // not beside others: what they compute would cou
 		"unknown keys":       {head + step + repeat(30000, func(i int) string { return fmt.Sprintf("k%d: x\n", i) }), 50},
 		"equal keys":         {head + step + "env:\n" + strings.Repeat("  A: x\n", 4000), 1},
 		"expressions":        {head + step + "env:\n" + repeat(2000, func(i int) string { return fmt.Sprintf("  A%d: \"${{ params.b%d }}\"\n", i, i) }), 50},
+		"one long script":    {head + "steps:\n  - run: '" + strings.Repeat("${{ params.a }}", 60000) + "'\n", 50},
+		"never due":          {head + step + "schedule:\n" + repeat(20000, func(i int) string { return fmt.Sprintf("  - cron: '%d %d 30 2 *'\n", i%60, i/60%24) }), 50},
 		"aliases":            {head + step + bomb, 1},
 		"levels":             {head + step + "x-a: " + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + "\n", 1},
 		"levels of a script": {head + "steps:\n  - {run: echo, if: '" + strings.Repeat("(", 500000) + "'}\n", 1},

@@ -82,11 +82,13 @@ type cell struct {
 // excerpt is the part of the source line around the place and the line of
 // carets below it, which is empty when no column is known.
 func excerpt(p Problem) (line, caret string) {
-	cells := show(p.Source)
 	at, to := p.Column-1, p.Column-1+max(p.Width, 1)
 	if at < 0 {
 		at, to = 0, 0
 	}
+	source, cut := near(p.Source, at)
+	cells := show(source)
+	at, to = at-cut, to-cut
 	at = min(at, len(cells))
 	to = max(at, min(to, len(cells)))
 	from, end := frame(cells, at, to)
@@ -112,6 +114,27 @@ func excerpt(p Problem) (line, caret string) {
 		caret = strings.Repeat(" ", pad) + strings.Repeat("^", max(under, 1))
 	}
 	return strings.TrimRight(b.String(), " "), caret
+}
+
+// near cuts a long line to what may be seen of it around a place, and says how
+// many runes it cut off before it: a line can be a megabyte, and a file can have
+// a hundred problems in it.
+func near(line string, at int) (text string, cut int) {
+	const room = 4 * window
+	if len(line) <= room {
+		return line, 0
+	}
+	var from, n int
+	for i := range line {
+		if n == at-room {
+			from, cut = i, n
+		}
+		if n == at+room {
+			return line[from:i], cut
+		}
+		n++
+	}
+	return line[from:], cut
 }
 
 // frame chooses the cells from..end that fit the window, with the place at

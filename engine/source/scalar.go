@@ -37,9 +37,25 @@ func (w *walker) put(at int, s string) {
 	w.out = append(w.out, s...)
 }
 
+// located is a scalar that was found in the text.
+type located struct {
+	n  *yaml.Node
+	t  token
+	ok bool
+}
+
 // locate finds a scalar in the text; false when the walk does not give its
-// value.
+// value. The last one is kept: one text may hold thousands of places.
 func (f *File) locate(n *yaml.Node) (token, bool) {
+	if x := f.last.Load(); x != nil && x.n == n {
+		return x.t, x.ok
+	}
+	t, ok := f.find(n)
+	f.last.Store(&located{n, t, ok})
+	return t, ok
+}
+
+func (f *File) find(n *yaml.Node) (token, bool) {
 	if n.Kind != yaml.ScalarNode {
 		return token{}, false
 	}

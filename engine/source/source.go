@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"gopkg.in/yaml.v3"
 
@@ -60,6 +61,7 @@ type File struct {
 	root  *yaml.Node // the document's content
 	once  sync.Once
 	lines []int // where each line begins, as yaml.v3 counts lines
+	last  atomic.Pointer[located]
 }
 
 // Pos is a place: line and column from 1, columns and width in runes. The

@@ -67,6 +67,9 @@ func (f *File) checkSystem(written map[string]any) {
 func (f *File) checkSchedules(written map[string]any) {
 	_, list := written["schedule"].([]any)
 	for i, s := range f.Pipeline.Schedule {
+		if f.full(diag.Error) {
+			break
+		}
 		at := place("schedule")
 		if list {
 			at = place("schedule", i)

@@ -3,6 +3,7 @@ package contexts
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/redundctl/redundctl/engine/diag"
@@ -17,14 +18,14 @@ type Injection struct {
 	Message, Hint string
 }
 
-// Injections finds those of a script. Of the mistakes errs nothing more is
-// said.
+// Injections finds those of a script. Of the mistakes errs, which are in order,
+// nothing more is said.
 func Injections(t *expr.Template, errs []expr.Error) []Injection {
 	var out []Injection
 	for _, r := range t.Refs() {
 		sev := diag.Warning
 		switch {
-		case slices.ContainsFunc(errs, func(e expr.Error) bool { return r.Offset <= e.Offset && e.Offset < r.Offset+r.Width }):
+		case mistaken(r, errs):
 			continue
 		case r.Root == "primary":
 			sev = diag.Error
@@ -47,4 +48,10 @@ func Injections(t *expr.Template, errs []expr.Error) []Injection {
 			fmt.Sprintf("pass it as env: {%s: ${{ %s }}} and write \"$%s\"", name, passed, name)})
 	}
 	return out
+}
+
+// mistaken reports that a mistake lies in a reference.
+func mistaken(r expr.Ref, errs []expr.Error) bool {
+	i := sort.Search(len(errs), func(i int) bool { return errs[i].Offset >= r.Offset })
+	return i < len(errs) && errs[i].Offset < r.Offset+r.Width
 }

@@ -188,11 +188,15 @@ func Expression(s *source.File, path []any, err error) diag.Problem {
 	if !errors.As(err, &e) {
 		return s.Problem(s.At(path), diag.Error, expr.RuleSyntax, err.Error())
 	}
-	sev := diag.Error
+	return s.Problem(s.InString(path, e.Offset, e.Width), Severity(e), e.Rule, e.Message, e.Hint)
+}
+
+// Severity is that of a problem of an expression.
+func Severity(e *expr.Error) diag.Severity {
 	if e.Rule == expr.RuleNever {
-		sev = diag.Warning // no machine fails of it
+		return diag.Warning // no machine fails of it
 	}
-	return s.Problem(s.InString(path, e.Offset, e.Width), sev, e.Rule, e.Message, e.Hint)
+	return diag.Error
 }
 
 // Choice is the hint for a name that is not one of those that there are.
