@@ -248,7 +248,9 @@ func end(r *pipeline.Run) string {
 	if r.Started.IsZero() {
 		return line + " while it waited"
 	}
-	line += " after " + long(r.Finished.Sub(r.Started))
+	if !r.Finished.IsZero() { // nobody knows when one was interrupted
+		line += " after " + long(r.Finished.Sub(r.Started))
+	}
 	if r.Error != "" && r.Error != string(r.State) {
 		line += ": " + r.Error
 	}
@@ -295,7 +297,12 @@ func (t *teller) steps(r *Run) {
 			t.say(s.Started, "step", "%s began", id)
 			continue
 		}
-		line := id + " " + strings.ReplaceAll(string(s.State), "timed-out", "ran out of time") + " after " + long(s.Finished.Sub(s.Started))
+		line, at := id+" "+strings.ReplaceAll(string(s.State), "timed-out", "ran out of time"), s.Finished
+		if at.IsZero() {
+			at = s.Started // the step was interrupted, nobody knows when
+		} else {
+			line += " after " + long(at.Sub(s.Started))
+		}
 		if s.Attempts > 1 {
 			line += fmt.Sprintf(", in %d attempts", s.Attempts)
 		}
@@ -305,6 +312,6 @@ func (t *teller) steps(r *Run) {
 		if s.Continued {
 			line += "; the run went on all the same"
 		}
-		t.say(s.Finished, "step", "%s", line)
+		t.say(at, "step", "%s", line)
 	}
 }

@@ -113,6 +113,7 @@ func TestSummaries(t *testing.T) {
 		{slot("run", "primary-failed"), run(pipeline.Running, ""), "The backup runs: the primary failed. Run 12 goes on since 03:01:00 CET, for 9m now."},
 		{slot("run", "primary-failed"), run(pipeline.Queued, ""), "The backup runs: the primary failed. Run 12 waits for its turn."},
 		{slot("run", "retry"), run(pipeline.Failed, "primary-stalled"), "The backup runs: the primary took too long. Run 12 failed after 1m."},
+		{slot("run", "primary-missing"), interrupted(), "The backup runs: the primary did not come in time. Run 12 failed: interrupted."},
 		{slot("run", "a reason of tomorrow"), nil, "Run: a reason of tomorrow."},
 		{open(func(*ledger.Slot) {}), nil, "The slot is still open: the primary may deliver until 03:30:00 CET, for 20m more."},
 		{open(func(s *ledger.Slot) { s.Lease = at(time.Hour) }), nil, "The slot is still open: the primary asked for it and has it until 04:00:00 CET."},
@@ -129,6 +130,31 @@ func TestSummaries(t *testing.T) {
 	late := &story.Facts{Slot: slot("", ""), Until: at(30 * time.Minute), Now: at(time.Hour)}
 	if got := story.Of(late).Summary; !strings.Contains(got, "Does an engine run?") {
 		t.Error(got)
+	}
+}
+
+// interrupted is a run whose engine died, as it is read before the next one
+// writes its end.
+func interrupted() []story.Run {
+	return []story.Run{{
+		Run:   pipeline.Run{ID: 12, State: pipeline.Failed, Error: "interrupted", Attempt: 1, Queued: at(time.Minute), Started: at(time.Minute)},
+		Steps: []pipeline.StepRecord{{ID: "work", State: pipeline.Failed, Error: "interrupted", Started: at(2 * time.Minute)}},
+	}}
+}
+
+// TestInterrupted holds that a step of which nobody knows when it ended is told
+// where it began, and not in the year 1.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	f := &story.Facts{System: "github-actions", Name: "sync", Slot: slot("run", "primary-missing"), Pipeline: sync(), Zone: berlin(t), Until: at(30 * time.Minute), Runs: interrupted(), Now: at(time.Hour)}
+	var got []string
+	for _, e := range story.Of(f).Lines {
+		if e.What == "step" {
+			got = append(got, e.At.UTC().Format(time.RFC3339)+" "+e.Detail)
+		}
+	}
+	if want := at(2*time.Minute).UTC().Format(time.RFC3339) + " work failed: interrupted"; len(got) != 1 || got[0] != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

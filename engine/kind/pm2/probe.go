@@ -118,6 +118,7 @@ func (p *probe) service(now []application) pipeline.Reading {
 		case !a.up():
 			bad = append(bad, a.state())
 		case had && restarted(was, a):
+			r.Alive = true // ours does not start beside it
 			bad = append(bad, fmt.Sprintf("was restarted since the last look, at %s (%d times in all)", a.started.Format(time.RFC3339), a.restarts))
 		default:
 			good++

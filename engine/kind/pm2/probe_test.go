@@ -156,7 +156,9 @@ func TestD16Service(t *testing.T) {
 	}
 	look.is(pipeline.Up)
 	p.Run("restart", "api")
-	look.is(pipeline.Down, "was restarted since the last look")
+	if r := look.is(pipeline.Down, "was restarted since the last look"); !r.Alive {
+		t.Errorf("it is online: %+v", r)
+	}
 	look.is(pipeline.Up)
 	p.Kill(p.Worker("api", 0))
 	p.Until("PM2 has started it again", func() bool { return strings.Contains(p.Run("jlist"), `"restart_time":2`) })
