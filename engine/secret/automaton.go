@@ -18,24 +18,28 @@ type state struct {
 	hold           int32 // how many of them may yet become a form
 	match          int32 // the length of the longest form that ends here; 0: none
 	label          byte  // by which it was reached
+	folds          bool  // it begins a form that may be broken into lines
 }
 
-// build makes the automaton of these forms, none of them empty; nil when
-// there are none.
-func build(forms []string) *automaton {
+// build makes the automaton of these forms, none of them empty, with those that
+// may be broken into lines; nil when there are none.
+func build(forms map[string]bool) *automaton {
 	if len(forms) == 0 {
 		return nil
 	}
 	a := &automaton{states: make([]state, 1, 64)}
 	// The children of the root come first, so that they can be told by number.
-	for _, f := range forms {
+	for f := range forms {
 		a.add(0, f[0])
 	}
 	a.dense = int32(len(a.states))
-	for _, f := range forms {
+	for f, folds := range forms {
 		at := int32(0)
 		for i := range len(f) {
 			at = a.add(at, f[i])
+			if folds && i+1 >= group {
+				a.states[at].folds = true
+			}
 		}
 		a.states[at].match = int32(len(f))
 	}
@@ -97,6 +101,18 @@ func (a *automaton) link() {
 			a.table[int(at)<<8|c] = next
 		}
 	}
+}
+
+// skips reports whether a byte is passed over in a state, after run others that
+// were: it breaks what may be a form into lines, or indents the next one.
+func (a *automaton) skips(at int32, c byte, run int) bool {
+	switch {
+	case !a.states[at].folds, run == longestBreak:
+		return false
+	case c == '\n', c == '\r', run > 0 && (c == ' ' || c == '\t'):
+		return a.next(at, c) == 0
+	}
+	return false
 }
 
 // next is the state after one byte more.

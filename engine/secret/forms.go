@@ -13,6 +13,10 @@ const (
 	weak     = 6        // characters; a shorter secret turns up by chance
 	shortest = 4        // characters that are masked in base64, where fewer turn up anywhere
 	large    = 64 << 10 // bytes; of a larger value the rare forms are left out
+	group    = 4        // characters of base64 that lines are broken between
+	// longestBreak is how many bytes between two lines of base64 are passed over:
+	// the break itself and what indents the next line.
+	longestBreak = 32
 )
 
 // Weak reports whether a secret is so short that masking it will hide other
@@ -20,9 +24,10 @@ const (
 func Weak(value string) bool { return utf8.RuneCountInString(value) < weak }
 
 // forms calls add with every form in which a secret may turn up: as it is,
-// line by line, in base64, URL-encoded and JSON-escaped. An empty secret, or
+// line by line, in base64, URL-encoded and JSON-escaped; folds says that it may be
+// broken into lines, as base64 is after 64 or 76 characters. An empty secret, or
 // one of white space alone, has none.
-func forms(value string, add func(string)) {
+func forms(value string, add func(form string, folds bool)) {
 	seen := map[string]bool{}
 	one := func(s string) {
 		if strings.TrimSpace(s) != "" && !seen[s] {
@@ -45,14 +50,16 @@ func forms(value string, add func(string)) {
 
 func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r >= utf8.RuneSelf }
 
-func formsOf(s string, add func(string)) {
-	add(s)
-	escaped(s, add)
+func formsOf(s string, add func(form string, folds bool)) {
+	plain := func(form string) { add(form, false) }
+	lines := func(form string) { add(form, true) }
+	plain(s)
+	escaped(s, plain)
 	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
 		padded := enc.EncodeToString([]byte(s))
-		add(padded)
+		lines(padded)
 		for offset := range 3 {
-			aligned(s, offset, enc, add)
+			aligned(s, offset, enc, lines)
 		}
 	}
 }
@@ -142,8 +149,22 @@ func aligned(s string, offset int, enc *base64.Encoding, add func(string)) {
 		return
 	}
 	middle := whole[from:to]
-	if len(middle) >= shortest {
-		add(middle)
+	last := lastOf(len(s) > large, len(b), whole[to], enc)
+	end := func(form string) {
+		if len(form) >= shortest {
+			add(form)
+		}
+		if len(form)+1 >= shortest {
+			for _, c := range last {
+				add(form + c)
+			}
+		}
+	}
+	end(middle)
+	// A line may end after the first few of these characters: too few to tell that
+	// they begin a secret. What follows is one all the same.
+	if first := (group - from%group) % group; first > 0 && len(middle)-first >= 2*group {
+		end(middle[first:])
 	}
 	if len(s) > large || len(middle)+1 < shortest {
 		return
@@ -154,13 +175,22 @@ func aligned(s string, offset int, enc *base64.Encoding, add func(string)) {
 			add(character(enc, n<<(6-bits)|low) + middle)
 		}
 	}
-	if bits := len(b) * 8 % 6; bits > 0 { // that s has in the last character
-		high := index(enc, whole[to]) &^ (1<<(6-bits) - 1)
-		for n := range 1 << (6 - bits) {
-			add(middle + character(enc, high|n))
-		}
-		add(middle + character(enc, high) + strings.Repeat("=", 3-len(b)%3)) // nothing follows
+}
+
+// lastOf gives what the last character may be that holds bits of a secret and of
+// what follows it, after n bytes; none: there is no such character, or it is not
+// worth the while.
+func lastOf(rare bool, n int, c byte, enc *base64.Encoding) []string {
+	bits := n * 8 % 6 // that the secret has in it
+	if rare || bits == 0 {
+		return nil
 	}
+	var out []string
+	high := index(enc, c) &^ (1<<(6-bits) - 1)
+	for n := range 1 << (6 - bits) {
+		out = append(out, character(enc, high|n))
+	}
+	return append(out, character(enc, high)+strings.Repeat("=", 3-n%3)) // nothing follows
 }
 
 // index and character translate between a character of base64 and its bits.

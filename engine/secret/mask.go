@@ -17,7 +17,7 @@ type Masker struct {
 
 	mu     sync.Mutex // for what follows
 	values map[string]bool
-	forms  map[string]bool
+	forms  map[string]bool // with whether they may be broken into lines
 }
 
 // NewMasker makes a Masker that knows these secrets.
@@ -41,16 +41,12 @@ func (m *Masker) Add(values ...string) {
 			continue
 		}
 		m.values[v] = true
-		forms(v, func(f string) { m.forms[f] = true })
+		forms(v, func(f string, folds bool) { m.forms[f] = folds || m.forms[f] })
 	}
 	if len(m.forms) == before {
 		return
 	}
-	list := make([]string, 0, len(m.forms))
-	for f := range m.forms {
-		list = append(list, f)
-	}
-	m.current.Store(build(list))
+	m.current.Store(build(m.forms))
 }
 
 // Mask is s with every form of a secret masked.
@@ -70,8 +66,13 @@ func (m *Masker) Holds(s string) bool {
 }
 
 func (a *automaton) in(s string) bool {
-	at := int32(0)
+	at, run := int32(0), 0
 	for i := range len(s) {
+		if s[i] <= ' ' && a.skips(at, s[i], run) {
+			run++
+			continue
+		}
+		run = 0
 		if at = a.next(at, s[i]); at != 0 && a.states[at].match > 0 {
 			return true
 		}
@@ -88,6 +89,8 @@ type scanner struct {
 	at     int32
 	held   []byte     // what may yet be part of a form
 	masked []interval // of held, in order; they do not overlap
+	breaks []int      // where bytes of held were passed over, in order
+	run    int        // how many were, right before what comes next
 }
 
 // feed reads p and appends to out what is decided.
@@ -102,20 +105,33 @@ func (s *scanner) feed(out, p []byte) []byte {
 	for ; i < len(text); i++ {
 		if at < a.dense {
 			at = a.table[int(at)<<8|int(text[i])]
+			s.breaks, s.run = s.breaks[:0], 0
+		} else if c := text[i]; c <= ' ' && a.skips(at, c, s.run) {
+			s.breaks, s.run = append(s.breaks, i), s.run+1
+			continue
 		} else {
-			at = a.next(at, text[i])
+			at, s.run = a.next(at, c), 0
 		}
 		if at != 0 && a.states[at].match > 0 {
-			s.found(i+1-int(a.states[at].match), i+1)
+			s.found(s.before(i+1, a.states[at].match), i+1)
 		}
 	}
 	s.at = at
-	return s.decide(out, text, len(text)-int(a.states[at].hold))
+	return s.decide(out, text, s.before(len(text), a.states[at].hold))
+}
+
+// before is where the last n bytes before an end begin, without those that were
+// passed over.
+func (s *scanner) before(end int, n int32) int {
+	from := end - int(n)
+	for k := len(s.breaks) - 1; k >= 0 && s.breaks[k] >= from; k-- {
+		from--
+	}
+	return max(from, 0)
 }
 
 // found adds a form that ends after all others.
 func (s *scanner) found(from, to int) {
-	from = max(from, 0)
 	for n := len(s.masked) - 1; n >= 0 && s.masked[n].to > from; n-- {
 		from = min(from, s.masked[n].from)
 		s.masked = s.masked[:n]
@@ -142,6 +158,13 @@ func (s *scanner) decide(out, text []byte, limit int) []byte {
 		rest = append(rest, interval{max(m.from-limit, 0), m.to - limit})
 	}
 	s.masked = rest
+	late := s.breaks[:0]
+	for _, i := range s.breaks {
+		if i >= limit {
+			late = append(late, i-limit)
+		}
+	}
+	s.breaks = late
 	if limit > 0 || len(s.held) == 0 {
 		s.held = append(s.held[:0], text[limit:]...)
 	}
@@ -151,7 +174,7 @@ func (s *scanner) decide(out, text []byte, limit int) []byte {
 // finish appends to out all that was held back.
 func (s *scanner) finish(out []byte) []byte {
 	out = s.decide(out, s.held, len(s.held))
-	s.at = 0
+	s.at, s.run = 0, 0
 	return out
 }
 
@@ -171,16 +194,21 @@ func (s *scanner) again(out, held []byte) []byte {
 	old := s.masked
 	s.masked = nil
 	for i, c := range held {
-		s.at = s.a.next(s.at, c)
+		skipped := c <= ' ' && s.a.skips(s.at, c, s.run)
+		if skipped {
+			s.breaks, s.run = append(s.breaks, i), s.run+1
+		} else {
+			s.at, s.run = s.a.next(s.at, c), 0
+		}
 		for len(old) > 0 && old[0].to <= i+1 {
 			s.found(old[0].from, old[0].to)
 			old = old[1:]
 		}
-		if n := int(s.a.states[s.at].match); n > 0 {
-			s.found(i+1-n, i+1)
+		if n := s.a.states[s.at].match; n > 0 && !skipped {
+			s.found(s.before(i+1, n), i+1)
 		}
 	}
-	return s.decide(out, held, len(held)-int(s.a.states[s.at].hold))
+	return s.decide(out, held, s.before(len(held), s.a.states[s.at].hold))
 }
 
 // Writer masks a stream. What may be the beginning of a secret is held back
