@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/history"
@@ -16,10 +17,12 @@ import (
 )
 
 // A record that finds no room on the disk is kept in memory and tried again
-// after tryAgain; once the run has been cancelled, for lastTries more.
+// after tryAgain; once the run has been cancelled, for lastTries more. Somebody
+// waits for a run in the foreground: that waits for somebodyWaits in all.
 const (
-	tryAgain  = time.Second
-	lastTries = 10 * time.Second
+	tryAgain      = time.Second
+	lastTries     = 10 * time.Second
+	somebodyWaits = 3 * time.Second
 )
 
 // ErrLeft is the error of a record that could not be written before the engine
@@ -40,6 +43,8 @@ type Recorder struct {
 	// then the end of a run is tried again, whatever keeps it from being written.
 	// nil: a run in the foreground, for which somebody waits.
 	Left <-chan struct{}
+
+	gaveUp atomic.Bool // a run in the foreground waits for room once
 
 	mu   sync.Mutex
 	held []held
@@ -111,15 +116,19 @@ func (r *Recorder) insist(ctx context.Context, what string, write func(context.C
 
 // kept says that a record waits.
 func (r *Recorder) kept(what string, err error) {
-	r.Log.Error(what+" is kept in memory until it can be written", "error", err)
+	if r.Left != nil { // else the note is read, and the log lies on the same disk
+		r.Log.Error(what+" is kept in memory until it can be written", "error", err)
+	}
 	r.Note("%s is kept in memory until it can be written: %v", what, err)
 }
 
 // Event appends an event, and shows it.
 func (r *Recorder) Event(ctx context.Context, e pipeline.Event) error {
-	r.Note("%s", e.Detail)
+	if !r.gaveUp.Load() {
+		r.Note("%s", e.Detail)
+	}
 	err := r.History.Event(ctx, e)
-	if err != nil {
+	if err != nil && !r.gaveUp.Load() {
 		r.Log.Warn("an event could not be recorded", "run", e.Run, "event", e.What, "error", err)
 	}
 	return err
@@ -130,13 +139,20 @@ func (r *Recorder) Event(ctx context.Context, e pipeline.Event) error {
 func (r *Recorder) keep(ctx context.Context, what string, write func(context.Context) error) error {
 	err := write(ctx)
 	if !errors.Is(err, store.ErrFull) {
+		r.gaveUp.Store(false)
 		r.tell(ctx, err)
 		return err
+	}
+	if r.gaveUp.Load() {
+		return err // the first one has waited, and told
 	}
 	r.kept(what, err)
 	r.tell(ctx, err)
 	var last <-chan time.Time
 	cancelled := r.Done
+	if r.Left == nil {
+		cancelled, last = nil, time.After(somebodyWaits)
+	}
 	tick := time.NewTicker(tryAgain)
 	defer tick.Stop()
 	for {
@@ -144,6 +160,7 @@ func (r *Recorder) keep(ctx context.Context, what string, write func(context.Con
 		case <-ctx.Done():
 			return err
 		case <-last:
+			r.gaveUp.Store(r.Left == nil)
 			return err
 		case <-cancelled:
 			cancelled, last = nil, time.After(lastTries)

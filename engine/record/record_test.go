@@ -44,7 +44,7 @@ func TestKeep(t *testing.T) {
 					time.AfterFunc(c.cancel, cancel)
 				}
 				told, tries := 0, 0
-				r := &Recorder{Log: slog.New(slog.DiscardHandler), Note: func(string, ...any) { told++ }, Done: ctx.Done()}
+				r := &Recorder{Log: slog.New(slog.DiscardHandler), Note: func(string, ...any) { told++ }, Done: ctx.Done(), Left: make(chan struct{})}
 				from := time.Now()
 				err := r.keep(context.WithoutCancel(ctx), "it", func(context.Context) error {
 					if tries++; tries <= c.fails {
@@ -58,6 +58,36 @@ func TestKeep(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSomebodyWaits holds that a run in the foreground waits for room once, and
+// says so once: not for each of its records.
+func TestSomebodyWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		r := &Recorder{Log: slog.New(slog.DiscardHandler), Note: func(string, ...any) { told++ }, Done: t.Context().Done()}
+		var err error
+		write := func(context.Context) error { return err }
+		keep := func(want error, took time.Duration) {
+			t.Helper()
+			from := time.Now()
+			if got := r.keep(t.Context(), "it", write); !errors.Is(got, want) || time.Since(from) != took {
+				t.Errorf("%v after %s; want %v after %s", got, time.Since(from), want, took)
+			}
+		}
+		err = fmt.Errorf("the disk is full: %w", store.ErrFull)
+		keep(store.ErrFull, somebodyWaits)
+		keep(store.ErrFull, 0)
+		keep(store.ErrFull, 0)
+		if told != 1 {
+			t.Errorf("told %d times", told)
+		}
+		err = nil
+		keep(nil, 0)
+		err = fmt.Errorf("the disk is full: %w", store.ErrFull)
+		keep(store.ErrFull, somebodyWaits)
+	})
 }
 
 // TestFinishInsists holds that an engine tries the end of a run again, whatever
