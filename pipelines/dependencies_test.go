@@ -50,7 +50,7 @@ func TestDependencyCheck(t *testing.T) {
 
 			r.write(dir+"/functions/hello.mjs", "import once from 'once'\nimport chalk from 'chalk'\n\nexport default once(() => chalk)\n")
 			r.run(name).found("used and not declared: chalk (functions/hello.mjs:2)")
-			if dir != "." {
+			if dir != "." || !variants() {
 				return // the work is the same script's, with another folder
 			}
 			r.write(dir+"/functions/hello.mjs", "import once from 'once'\nimport fs from 'node:fs'\n\nexport default once(() => fs.existsSync('x'))\n")
@@ -101,6 +101,9 @@ func TestDeadCodeAudit(t *testing.T) {
 	r.write("src/lib/old.mjs", "export const old = 1\n")
 	r.write("src/lib/parts.mjs", "// A comment moves everything.\nexport const used = 1\nexport const never = 2\n")
 	r.run("dead-code-audit").found("2 that nobody uses and the baseline has not, as exports src/lib/parts.mjs never", "record=true")
+	if !variants() {
+		return
+	}
 	r.run("dead-code-audit", "record=true").clean()
 	r.write("src/lib/parts.mjs", "// A comment moves everything.\n// Once more.\nexport const used = 1\nexport const never = 2\n")
 	r.run("dead-code-audit").clean()

@@ -10,6 +10,11 @@ import (
 	"testing"
 )
 
+// variants reports whether more is tried of each pipeline than a defect and a
+// clean case: the tools are real ones, and all of it takes four minutes of a
+// processor. `make soak` asks for it.
+func variants() bool { return os.Getenv("REDUNDCTL_VARIANTS") != "" }
+
 // folder is a project whose pipelines are run by the real program.
 type folder struct {
 	t   *testing.T

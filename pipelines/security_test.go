@@ -81,6 +81,9 @@ func TestSecurityScanNPM(t *testing.T) {
 		}
 	}
 	run(bad, "allow=GHSA-xvch-5gv4-984h").clean()
+	if !variants() {
+		return
+	}
 	mild := advisories(t, "moderate")
 	run(mild).clean()
 	run(mild, "severity=low").found("minimist")
@@ -123,6 +126,9 @@ func TestSecurityScanSecrets(t *testing.T) {
 	}
 	if strings.Contains(e.printed+e.report("secrets.json", nil)+e.report("secrets.md", nil), token) {
 		t.Error("the secret itself was told")
+	}
+	if !variants() {
+		return
 	}
 	if e, _, _ := scan(); e.State != "failed" {
 		t.Error("what was found once is not found again")
@@ -178,6 +184,9 @@ func TestSecurityScanGo(t *testing.T) {
 	r.run("security-scan", params...).clean()
 	r.write("tool/main.go", "package main\n\nimport (\n\t\"os\"\n\t\"text/tabwriter\"\n)\n\nfunc main() { _ = tabwriter.NewWriter(os.Stdout, 0, 1, 1, ' ', 0).Flush() }\n")
 	r.run("security-scan", params...).found("1 vulnerabilities that Go code can reach, as GO-2026-9999 by", "Tables that never end")
+	if !variants() {
+		return
+	}
 	r.run("security-scan", append(params, "allow=GO-2026-9999")...).clean()
 	params[0] = "vuln-db=file://" + filepath.Join(r.dir, "none")
 	r.run("security-scan", params...).found("govulncheck in tool ended with exit code")
@@ -257,6 +266,9 @@ func TestSecurityAudit(t *testing.T) {
 	}
 	without := map[string]string{"Referrer-Policy": "same-origin", "Content-Security-Policy": "default-src 'self'"}
 	audit(mild, year, page(without, "")).found("has no strict-transport-security, x-content-type-options, x-frame-options")
+	if !variants() {
+		return
+	}
 	audit(mild, 10*24*time.Hour, page(good, "")).found("the certificate of 127.0.0.1", "less than 14")
 	audit(mild, 10*24*time.Hour, page(good, ""), "min-days=5").clean()
 	audit(mild, -time.Minute, page(good, "")).found("the certificate of 127.0.0.1", "less than 14")

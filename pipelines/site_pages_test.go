@@ -31,7 +31,9 @@ func TestContentQuality(t *testing.T) {
 	p := newProject(t, "site")
 	o := p.fails("content-quality", []string{"4 findings", `"` + badOccurred + `" is not a word (occurred`})
 	p.finds(o, "content-quality", "MD001 src/pages/news.md", "spelling src/pages/news.md", "stale src/pages/news.md", "spelling src/pages/training.md")
-	p.finds(p.succeeds("content-quality", "max-errors=4"), "content-quality")
+	if variants() {
+		p.finds(p.succeeds("content-quality", "max-errors=4"), "content-quality")
+	}
 	p.edit("src/pages/news.md", badOccurred, "occurred", "#### A new roof", "## A new roof", "2021-03-31", "2999-12-31")
 	p.edit("src/pages/training.md", badReceive, "receive")
 	p.succeeds("content-quality")
@@ -64,6 +66,9 @@ func TestImageOptimizer(t *testing.T) {
 	if webp := p.read("src/images/harbour.webp"); !strings.HasPrefix(webp, "RIFF") || len(webp) >= len(png) {
 		t.Errorf("the WebP begins with %.8q and has %d bytes, the original %d", webp, len(webp), len(png))
 	}
+	if !variants() {
+		return
+	}
 	// An original that is another now: its copies are of the older one, and stay.
 	p.write("src/images/sunrise.jpg", p.read("src/images/boathouse.jpg"))
 	if o := p.succeeds("image-optimizer", "max-size=400KiB"); !strings.Contains(o.printed, "sunrise.webp was made of an older src/images/sunrise.jpg") {
@@ -79,6 +84,9 @@ func TestSEOAudit(t *testing.T) {
 	p.edit("src/pages/jobs.md", "# Jobs", jobsFront)
 	p.edit("src/static/sitemap.xml", "  <url><loc>https://harbour-rowing.example/members.html</loc></url>\n", "")
 	p.succeeds("seo-audit")
+	if !variants() {
+		return
+	}
 
 	p.edit("src/pages/de/index.md", "languages: en=/, de=/de/\n", "")
 	p.edit("src/pages/gallery.html", "https://harbour-rowing.example/gallery.html", "https://harbour-rowing.example/pictures.html", "<p>Before the start", "<p>Before<p id=\"a b\">the start")
