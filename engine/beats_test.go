@@ -1,17 +1,22 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/api"
 	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/engine/config"
+	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
@@ -157,6 +162,62 @@ func TestClaimsOfPrimaries(t *testing.T) {
 	}
 	if n := len(eventsOf(t, p, "claim")); n != 2 {
 		t.Error(fmt.Sprint(n, " claims"))
+	}
+}
+
+// TestClaimAtTheLastLook holds that a slot which its primary is granted while the
+// backup is about to begin with it is not the backup's too; a primary that fails
+// under its grant has it no more.
+func TestClaimAtTheLastLook(t *testing.T) {
+	t.Parallel()
+	var serving atomic.Pointer[engine.Engine]
+	var granted, failing sync.Map // of slots
+	s := &stage{does: func(_ int, w pipeline.Window) (pipeline.Reading, error) {
+		nothing := pipeline.Reading{Verdict: pipeline.Nothing}
+		e := serving.Load()
+		if _, ok := failing.Load(w.Slot); ok {
+			return pipeline.Reading{Verdict: pipeline.NotDelivered, Run: "1"}, nil
+		}
+		if e == nil || w.Slot.Unix()%2 != 0 {
+			return nothing, nil
+		}
+		list, err := e.Records().Runs(context.Background(), history.Filter{})
+		for _, r := range list {
+			if err == nil && r.Slot.Equal(w.Slot) && r.State == pipeline.Queued {
+				if c, err := e.Primaries().Claim(context.Background(), "pm2/a", api.ClaimAsk{Slot: w.Slot, Run: "1"}); err == nil && c.Granted {
+					granted.Store(w.Slot, true)
+				}
+			}
+		}
+		return nothing, nil
+	}}
+	files := backup(", stall-after: 1h")
+	files["redund.yaml"] = "version: 1\nsystems: {pm2: {concurrency: 1}}\n"
+	p := project(t, files)
+	e, end := serveOnly(t, p, s.kinds())
+	serving.Store(e)
+	var slot time.Time
+	until(t, "a slot that was granted, and the run of a later one", func() bool {
+		granted.Range(func(at, _ any) bool { slot = at.(time.Time); return false })
+		return !slot.IsZero() && decided(t, p)[slot.Unix()+1].State == pipeline.Succeeded
+	})
+	for _, r := range runs(t, p) {
+		if _, ok := granted.Load(r.Slot); ok && !r.Started.IsZero() {
+			t.Errorf("the backup and the primary have slot %s: %+v", pipeline.Time(r.Slot), r)
+		}
+	}
+	failing.Store(slot, true)
+	serving.Store(nil)
+	if err := end(); err != nil { // the next engine looks at once
+		t.Error(err)
+	}
+	p = load(t.Context(), t.Fatalf, p.Root)
+	_, end = serveOnly(t, p, s.kinds())
+	if r := endOf(t, p, slot); r.State != pipeline.Succeeded || r.Reason != "primary-failed" {
+		t.Errorf("failed under its grant: %s %s", r.State, r.Reason)
+	}
+	if err := end(); err != nil {
+		t.Error(err)
 	}
 }
 

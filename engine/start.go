@@ -46,7 +46,8 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 	if taken := new(history.SlotTaken); errors.As(err, &taken) {
 		return s.history.Skip(ctx, w.ID, "superseded")
 	}
-	if !errors.Is(err, history.ErrNotQueued) && ctx.Err() == nil {
+	// A *history.Leased is of a slot that was granted since the last look.
+	if leased := new(history.Leased); !errors.As(err, &leased) && !errors.Is(err, history.ErrNotQueued) && ctx.Err() == nil {
 		s.failed("runs", err)
 	}
 	if err != nil {

@@ -3,6 +3,8 @@ package history
 import (
 	"errors"
 	"fmt"
+
+	"github.com/redundctl/redundctl/engine/history/leased"
 )
 
 // Interrupted is the error of a run or a step whose process died.
@@ -39,3 +41,6 @@ func (e *SlotTaken) Error() string {
 	}
 	return fmt.Sprintf("run %d of this slot has succeeded", e.Run)
 }
+
+// Leased is the error of Claim for a slot that was granted to the primary.
+type Leased = leased.Error

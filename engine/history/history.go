@@ -125,12 +125,19 @@ func (h *History) ActiveSlot(ctx context.Context, system, name string, slot time
 			return err
 		}
 		ok = true
-		return tx.Query("SELECT "+runColumns+" FROM runs WHERE id = ?", func(row store.Row) error {
-			r = readRun(row)
-			return nil
-		}, taken.Run)
+		r, err = h.run(tx, taken.Run)
+		return err
 	})
 	return r, ok, err
+}
+
+// free is a *SlotTaken when the slot of r is taken.
+func (h *History) free(tx *store.Tx, r *pipeline.Run) error {
+	taken, err := h.slotTaken(tx, r)
+	if taken != nil {
+		return taken
+	}
+	return err
 }
 
 // slotTaken gives the newest other run of r's slot that succeeded or that a

@@ -56,10 +56,7 @@ func (h *History) Again(ctx context.Context, id int64, as Owed, due time.Time) e
 			return err
 		}
 		if as != Handled && !r.Slot.IsZero() {
-			if taken, err := h.slotTaken(tx, &r); err != nil || taken != nil {
-				if taken != nil {
-					err = taken
-				}
+			if err := h.free(tx, &r); err != nil {
 				return err
 			}
 		}

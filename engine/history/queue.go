@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/redundctl/redundctl/engine/history/leased"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/store"
 )
@@ -68,10 +69,7 @@ func (h *History) Enqueue(ctx context.Context, o Order) (pipeline.Run, error) {
 			return Line(tx, &r, o)
 		}
 		r.ID = 0
-		if taken, err := h.slotTaken(tx, &r); err != nil || taken != nil {
-			if taken != nil {
-				err = taken
-			}
+		if err := h.free(tx, &r); err != nil {
 			return err
 		}
 		if err := Line(tx, &r, o); err != nil {
@@ -176,7 +174,8 @@ func (h *History) QueueAfter(ctx context.Context, id int64) (list []Queued, all 
 // that claim it, one gets it. It runs under d, or without one under what it was
 // enqueued with. The error is ErrNotQueued when the run does not wait any more,
 // and a *SlotTaken when another run serves its slot: then it still waits, and
-// Skip ends that. It is on the disk when Claim returns.
+// Skip ends that; a *Leased when the primary has the slot, of a run that would
+// take its place. It is on the disk when Claim returns.
 func (h *History) Claim(ctx context.Context, id int64, d Definition) (r pipeline.Run, err error) {
 	engine, err := h.begun()
 	if err != nil {
@@ -200,7 +199,9 @@ func (h *History) Claim(ctx context.Context, id int64, d Definition) (r pipeline
 		case q.Owed == Handled:
 			owed, err = Handled, claimAgain(tx, &r)
 		case !r.Slot.IsZero():
-			err = h.claimSlot(tx, &r)
+			if err = leased.Check(tx, &r); err == nil {
+				err = h.claimSlot(tx, &r)
+			}
 		}
 		if err != nil {
 			return err

@@ -115,12 +115,8 @@ func Keep(tx *store.Tx, d Definition, at time.Time) error {
 
 // claimSlot raises the slot's fence and gives it to r, unless the slot is taken.
 func (h *History) claimSlot(tx *store.Tx, r *pipeline.Run) error {
-	taken, err := h.slotTaken(tx, r)
-	if err != nil {
+	if err := h.free(tx, r); err != nil {
 		return err
-	}
-	if taken != nil {
-		return taken
 	}
 	if err := h.endDead(tx, `state = 'running' AND system = ? AND name = ? AND slot = ?`, r.System, r.Pipeline, micros(r.Slot)); err != nil {
 		return err

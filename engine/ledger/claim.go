@@ -74,6 +74,16 @@ func claim(tx *store.Tx, a *Ask, now time.Time) (Grant, error) {
 	return g, tell(tx, Line{Slot: a.Slot, Event: pipeline.Event{At: now, Pipeline: a.System + "/" + a.Name, What: "claim", Detail: detail}})
 }
 
+// Release ends a lease before its time: the run that was granted the slot has
+// failed. One that was granted since stays.
+func (l *Ledger) Release(ctx context.Context, s Slot) error {
+	return l.db.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec("UPDATE slots SET lease = ? WHERE system = ? AND name = ? AND slot = ? AND lease = ?",
+			store.Micros(store.Present()), s.System, s.Name, store.Micros(s.At), store.Micros(s.Lease))
+		return err
+	})
+}
+
 // taken says why a slot is not granted, or "", and whether that is for a run of
 // the backup.
 func taken(tx *store.Tx, s *Slot, a *Ask, now time.Time) (why string, ran bool, err error) {
@@ -83,9 +93,12 @@ func taken(tx *store.Tx, s *Slot, a *Ask, now time.Time) (why string, ran bool, 
 	if s.Decision == "skip" && (s.Reason == "primary-succeeded" || s.Reason == "claimed-by-primary" || s.Reason == "dispatched" || s.Reason == "superseded") {
 		return "it was delivered: " + s.Reason, false, nil
 	}
-	err = tx.Query(`SELECT state FROM runs WHERE system = ? AND name = ? AND slot = ? AND state IN ('running', 'succeeded') LIMIT 1`,
+	err = tx.Query(`SELECT state FROM runs WHERE system = ? AND name = ? AND slot = ? AND (state IN ('running', 'succeeded') OR state = 'queued' AND owed IN (4, 5)) LIMIT 1`,
 		func(row store.Row) error {
-			why = map[string]string{"running": "the backup runs for it", "succeeded": "the backup has served it"}[row.Text(0)]
+			why = "the backup runs for it" // also one that goes on when it has its turn
+			if row.Text(0) == string(pipeline.Succeeded) {
+				why = "the backup has served it"
+			}
 			return nil
 		}, s.System, s.Name, store.Micros(s.At))
 	return why, why != "", err

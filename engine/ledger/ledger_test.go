@@ -18,6 +18,7 @@ type book struct {
 	*testing.T
 	*ledger.Ledger
 	history *history.History
+	db      *store.DB
 }
 
 func open(t *testing.T) *book {
@@ -28,7 +29,7 @@ func open(t *testing.T) *book {
 	}
 	h := history.New(db)
 	t.Cleanup(func() { h.Close(); db.Close() })
-	return &book{t, ledger.New(db), h}
+	return &book{t, ledger.New(db), h, db}
 }
 
 func (b *book) must(err error) {
@@ -243,22 +244,39 @@ func TestClaims(t *testing.T) {
 	if other := ask(1, "78"); other.Granted {
 		t.Errorf("two have it: %+v", other)
 	}
-	// A run of the backup that waits does not stand against it; its fence is higher then.
+	// A run of the backup that waits does not stand against it, and goes on waiting
+	// until the lease is over; its fence is higher then.
 	waits := b.settle(ledger.Settled{Slot: sync(2), Run: true, Reason: "primary-missing"})
-	if g := ask(2, "77"); !g.Granted {
+	leased := ask(2, "77")
+	if !leased.Granted {
+		t.Errorf("%+v", leased)
+	}
+	var until *history.Leased
+	if run, err := b.history.Claim(t.Context(), waits.ID, history.Definition{}); !errors.As(err, &until) || !until.Until.Equal(leased.Until.Truncate(time.Microsecond)) {
+		t.Errorf("both have it: %+v, %v", run, err)
+	}
+	if g := ask(2, "79"); g.Granted || !strings.Contains(g.Why, "another run") {
 		t.Errorf("%+v", g)
 	}
+	before := b.slot(2)
+	before.Lease = before.Lease.Add(-time.Second) // it was granted once more since
+	b.must(b.Release(t.Context(), before))
+	if _, err := b.history.Claim(t.Context(), waits.ID, history.Definition{}); !errors.As(err, &until) {
+		t.Error(err)
+	}
+	b.must(b.Release(t.Context(), b.slot(2)))
 	run, err := b.history.Claim(t.Context(), waits.ID, history.Definition{})
 	if err != nil || run.Fence != 2 {
 		t.Errorf("%+v, %v", run, err)
 	}
-	if g := ask(2, "79"); g.Granted || !strings.Contains(g.Why, "another run") {
+	if g := ask(2, "79"); g.Granted || !strings.Contains(g.Why, "the backup runs") {
 		t.Errorf("%+v", g)
 	}
 	b.settle(ledger.Settled{Slot: sync(3), Reason: "primary-succeeded"})
 	if g := ask(3, "77"); g.Granted {
 		t.Errorf("delivered, and granted: %+v", g)
 	}
+	b.must(b.Release(t.Context(), b.slot(1)))
 	served := b.settle(ledger.Settled{Slot: sync(1), Run: true, Reason: "primary-stalled"})
 	if _, err := b.history.Claim(t.Context(), served.ID, history.Definition{}); err != nil {
 		t.Fatal(err)
@@ -270,6 +288,25 @@ func TestClaims(t *testing.T) {
 	b.open(9)
 	if s := b.slot(9); s.Claimed != "77" || s.Lease.IsZero() {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestClaimOfOneThatGoesOn holds that a run of the backup whose process died, and
+// which waits to go on, keeps its slot.
+func TestClaimOfOneThatGoesOn(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.open(1)
+	waits := b.settle(ledger.Settled{Slot: sync(1), Run: true, Reason: "primary-missing"})
+	dies := history.New(b.db)
+	_, err := dies.Claim(t.Context(), waits.ID, history.Definition{})
+	b.must(err)
+	b.must(dies.Close())
+	_, err = b.history.Rescue(t.Context(), func(string) error { return nil })
+	b.must(err)
+	b.must(b.history.Again(t.Context(), waits.ID, history.Resumed, time.Time{}))
+	if g, err := b.Claim(t.Context(), ledger.Ask{System: "pm2", Name: "sync", Slot: at(1), Next: at(2), Run: "77", For: time.Hour}); err != nil || g.Granted || g.Why != "the backup runs for it" {
+		t.Errorf("%+v, %v", g, err)
 	}
 }
 

@@ -41,10 +41,12 @@ func (l *Later) Error() string { return "it waits until " + l.At.UTC().Format(ti
 
 // again is when a start is tried again that ended like this; zero: it is not.
 func again(e *entry, err error, now time.Time) time.Time {
-	later := new(Later)
+	later, leased := new(Later), new(history.Leased)
 	switch {
 	case errors.As(err, &later):
 		return later.At
+	case errors.As(err, &leased):
+		return leased.Until
 	case err != nil && !errors.Is(err, history.ErrNotQueued):
 		return now.Add(e.pause())
 	}
@@ -56,8 +58,8 @@ type Options struct {
 	Limits Limits
 	// Start claims a run (history.Claim), runs it and returns when it has
 	// ended. An error says that it still waits: it is tried again after a
-	// second, later every five, or when a *Later says; history.ErrNotQueued does not
-	// count as one.
+	// second, later every five, or when a *Later or a *history.Leased says;
+	// history.ErrNotQueued does not count as one.
 	// The context ends by Cancel and CancelAll, not with that of Run.
 	Start func(ctx context.Context, q history.Queued) error
 	// Failed is told when the history cannot be read, and with nil when it can be

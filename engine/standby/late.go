@@ -193,7 +193,16 @@ func (w *Watch) LastLook(ctx context.Context, q *history.Queued) (after time.Tim
 		return now, err
 	}
 	r := w.ask(ctx, f, p, pipeline.Window{Slot: s.At, Next: s.Next, Run: s.Dispatched})
+	// The primary may have asked for the slot while it was looked at.
+	if s, ok, err = w.o.Ledger.Slot(ctx, q.System, q.Pipeline, q.Slot); err != nil || !ok {
+		return now, err
+	}
 	d := failover.Decide(policy, w.facts(id, &s), r, time.Now())
+	if d.Act == failover.Run && s.Lease.After(time.Now()) && (s.Claimed == "" || r.Run == "" || r.Run == s.Claimed) {
+		if err := w.o.Ledger.Release(ctx, s); err != nil {
+			return now, err
+		}
+	}
 	switch {
 	case d.Act == failover.Dispatch, d.Act == failover.Run && (d.Reason == q.Reason || !strings.HasPrefix(q.Reason, "primary-")):
 		return now, nil // as it was decided; another attempt says why itself
