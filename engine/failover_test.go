@@ -315,6 +315,54 @@ func TestLatePrimary(t *testing.T) {
 	}
 }
 
+// TestCatchesUpBesideAPrimary holds that overlap does not apply to slots that are
+// caught up: each that the primary did not deliver is run.
+func TestCatchesUpBesideAPrimary(t *testing.T) {
+	t.Parallel()
+	for _, overlap := range []string{"skip", "cancel-running"} {
+		t.Run(overlap, func(t *testing.T) {
+			t.Parallel()
+			s := &stage{does: func(n int, w pipeline.Window) (pipeline.Reading, error) {
+				if n <= 4*w.Slot.Minute() { // the next one is decided while the run of this one goes on
+					return pipeline.Reading{Verdict: pipeline.UnderWay, Began: time.Now()}, nil
+				}
+				return pipeline.Reading{Verdict: pipeline.Nothing}, nil
+			}}
+			files := backup("")
+			files["pipelines/pm2/a.yaml"] = strings.NewReplacer("allow", overlap+"\nmissed: run-all", "{every: 1s}", `{cron: "0 0 1 1 *"}`, `"true"`, `sleep, "0.4"`).Replace(files["pipelines/pm2/a.yaml"])
+			p := project(t, files)
+			_, end := serveOnly(t, p, s.kinds()) // which makes what the slots are put into
+			if err := end(); err != nil {
+				t.Fatal(err)
+			}
+			db, err := store.Open(t.Context(), store.Options{Dir: p.State})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var missed []ledger.Slot
+			for n := range 4 {
+				at := time.Now().UTC().Truncate(time.Hour).Add(time.Duration(n)*time.Minute - time.Hour)
+				missed = append(missed, ledger.Slot{System: "pm2", Name: "a", At: at, Next: at.Add(time.Minute), Missed: true})
+			}
+			if _, err := ledger.New(db).Open(t.Context(), missed); err != nil {
+				t.Fatal(err)
+			}
+			db.Close()
+			p = load(t.Context(), t.Fatalf, p.Root)
+			_, end = serveOnly(t, p, s.kinds())
+			until(t, "the end of all slots", func() bool { return len(decided(t, p)) == len(missed) })
+			if err := end(); err != nil {
+				t.Error(err)
+			}
+			for _, r := range runs(t, p) {
+				if r.State != pipeline.Succeeded || r.Reason != "primary-missing" {
+					t.Errorf("%s: %s %s %s", pipeline.Time(r.Slot), r.State, r.Reason, r.Error)
+				}
+			}
+		})
+	}
+}
+
 // TestOnlyLeavesOthersOpen holds that an engine which serves some systems leaves
 // the open slots of others to one that serves them.
 func TestOnlyLeavesOthersOpen(t *testing.T) {

@@ -54,7 +54,7 @@ func (x *Facts) Slots(d schedule.Due) (out Decided) {
 			y.Run, y.Reason = Beside(p.Pipeline, &n)
 		}
 		if y.Run && standby {
-			out.Open = append(out.Open, ledger.Slot{System: y.System, Name: y.Name, At: slot, Next: After(p, slot)})
+			out.Open = append(out.Open, ledger.Slot{System: y.System, Name: y.Name, At: slot, Next: After(p, slot), Missed: d.Late})
 			continue
 		}
 		if y.Run {

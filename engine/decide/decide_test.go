@@ -36,3 +36,19 @@ func TestTrigger(t *testing.T) {
 		}
 	}
 }
+
+// TestMissed holds that a slot whose primary is asked keeps whether it is caught up.
+func TestMissed(t *testing.T) {
+	t.Parallel()
+	p := &pipeline.Pipeline{System: "pm2", Name: "a", Enabled: true, Mode: pipeline.Standby, Primary: &pipeline.Primary{}, Missed: "run-all"}
+	for _, late := range []bool{true, false} {
+		x := &decide.Facts{
+			Force:  &force.Force{Set: &loaded.Set{Project: &config.Project{}}, Parts: map[string]*force.Part{"pm2/a": {Pipeline: p}}},
+			Active: map[string]history.Active{},
+		}
+		got := x.Slots(schedule.Due{ID: "pm2/a", Slots: []time.Time{time.Unix(0, 0), time.Unix(60, 0)}, Late: late})
+		if len(got.Open) != 2 || got.Open[0].Missed != late || got.Open[1].Missed != late {
+			t.Errorf("late %t: %+v", late, got)
+		}
+	}
+}

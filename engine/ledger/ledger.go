@@ -28,6 +28,7 @@ type Slot struct {
 	System, Name string
 	At           time.Time
 	Next         time.Time // the slot after it
+	Missed       bool      // it had passed when the schedule came to it, and is caught up
 
 	Decision string    // run or skip; "": it is open
 	Reason   string    // why it was decided so
@@ -56,10 +57,10 @@ func (l *Ledger) Open(ctx context.Context, list []Slot) (open []Slot, err error)
 		now := store.Present()
 		for _, s := range list {
 			decision := "no"
-			err := tx.Query(`INSERT INTO slots (system, name, slot, fence, run, decision, reason, decided, planned, next) VALUES (?, ?, ?, 0, 0, '', '', ?, 1, ?)
-				ON CONFLICT (system, name, slot) DO UPDATE SET planned = 1 RETURNING decision`,
+			err := tx.Query(`INSERT INTO slots (system, name, slot, fence, run, decision, reason, decided, planned, next, missed) VALUES (?, ?, ?, 0, 0, '', '', ?, 1, ?, ?)
+				ON CONFLICT (system, name, slot) DO UPDATE SET planned = 1, missed = coalesce(missed, excluded.missed) RETURNING decision`,
 				func(row store.Row) error { decision = row.Text(0); return nil },
-				s.System, s.Name, store.Micros(s.At), store.Micros(now), store.Micros(s.Next))
+				s.System, s.Name, store.Micros(s.At), store.Micros(now), store.Micros(s.Next), store.OrNull(s.Missed))
 			if err != nil {
 				return err
 			}
@@ -74,7 +75,7 @@ func (l *Ledger) Open(ctx context.Context, list []Slot) (open []Slot, err error)
 }
 
 const columns = `system, name, slot, next, decision, reason, decided, run, fence, verdict, why, url, evidence, primary_run, began, ended, seen,
-	claimed, lease, dispatched, asked, refused, late`
+	claimed, lease, dispatched, asked, refused, late, missed`
 
 func read(row store.Row) (s Slot, err error) {
 	s = Slot{
@@ -85,7 +86,7 @@ func read(row store.Row) (s Slot, err error) {
 			Began: store.Time(row.Int(14)), Ended: store.Time(row.Int(15)),
 		},
 		Seen: store.Time(row.Int(16)), Claimed: row.Text(17), Lease: store.Time(row.Int(18)), Dispatched: row.Text(19), Asked: store.Time(row.Int(20)),
-		Refused: row.Bool(21), Late: time.Duration(row.Int(22)) * time.Microsecond,
+		Refused: row.Bool(21), Late: time.Duration(row.Int(22)) * time.Microsecond, Missed: row.Bool(23),
 	}
 	if !row.Null(12) {
 		if err = json.Unmarshal(row.Bytes(12), &s.Reading.Evidence); err != nil {

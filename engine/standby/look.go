@@ -153,7 +153,7 @@ func (w *Watch) saw(ctx context.Context, id string, s *watched, r pipeline.Readi
 	if err != nil || !ok {
 		return err
 	}
-	s.Claimed, s.Lease, s.Fence, s.Decision = now.Claimed, now.Lease, now.Fence, now.Decision
+	s.Claimed, s.Lease, s.Fence, s.Decision, s.Missed = now.Claimed, now.Lease, now.Fence, now.Decision, now.Missed
 	if err := w.know(ctx, id, r); err != nil {
 		return err
 	}
@@ -244,11 +244,14 @@ func (w *Watch) settle(ctx context.Context, of *force.Part, s *watched, d failov
 				return err
 			}
 			n := active[of.Pipeline.ID()]
-			if why := f.Halted(of, w.o.Stopped()); why != "" {
-				x.Run, x.Reason, x.Detail = false, why, x.Detail+", but it is "+why
-			} else if ok, why := decide.Beside(of.Pipeline, &n); !ok {
+			halted := f.Halted(of, w.o.Stopped())
+			switch ok, why := decide.Beside(of.Pipeline, &n); {
+			case halted != "":
+				x.Run, x.Reason, x.Detail = false, halted, x.Detail+", but it is "+halted
+			case s.Missed: // it is caught up, whatever runs
+			case !ok:
 				x.Run, x.Reason, x.Detail = false, why, x.Detail+", but enough of its runs are active"
-			} else if of.Pipeline.Overlap == "cancel-running" && len(n.Running)+n.Queued >= max(of.Pipeline.Concurrency, 1) {
+			case of.Pipeline.Overlap == "cancel-running" && len(n.Running)+n.Queued >= max(of.Pipeline.Concurrency, 1):
 				ends = n.Running
 			}
 		}

@@ -26,11 +26,13 @@ var (
 	seventh string
 	//go:embed migrations/0008.sql
 	eighth string
+	//go:embed migrations/0009.sql
+	ninth string
 )
 
 // migrations is how the tables came to be, step by step; one is never changed
 // once it was released.
-var migrations = [...]string{first, second, third, fourth, fifth, sixth, seventh, eighth}
+var migrations = [...]string{first, second, third, fourth, fifth, sixth, seventh, eighth, ninth}
 
 // lockPath is the file whose lock is held by who makes the database or changes
 // its tables.
