@@ -102,11 +102,12 @@ func whole(b bool) int {
 const mostLearned = 200
 
 // Learned gives how late the primary of a pipeline began with its slots, and how
-// long it took, for the slots that it is known of.
+// long it took, for the slots that it is known of. Runs that were asked for do not
+// count: they begin at the end of a grace.
 func (l *Ledger) Learned(ctx context.Context, id string) (late, took []time.Duration, err error) {
 	err = l.db.Read(ctx, func(tx *store.Tx) error {
 		late, took = nil, nil
-		return tx.Query(`SELECT slot, began, ended FROM slots WHERE system = ? AND name = ? AND began IS NOT NULL ORDER BY slot DESC LIMIT ?`,
+		return tx.Query(`SELECT slot, began, ended FROM slots WHERE system = ? AND name = ? AND began IS NOT NULL AND (dispatched IS NULL OR primary_run IS NOT dispatched) ORDER BY slot DESC LIMIT ?`,
 			func(row store.Row) error {
 				slot, began := store.Time(row.Int(0)), store.Time(row.Int(1))
 				late = append(late, max(began.Sub(slot), 0))

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -342,6 +343,27 @@ func TestProbes(t *testing.T) {
 	all, err := b.Probes(t.Context())
 	if p := all["pm2/sync"]; err != nil || !p.Known || p.Verdict != pipeline.Unknown || p.Why != "no answer" || !p.Since.Equal(at(2)) {
 		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// TestLearnsOfItsOwn holds that a run which was asked for says nothing of how late
+// the primary comes by itself, and one that came all the same does.
+func TestLearnsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.open(1, 2, 3)
+	for n, run := range map[int]string{1: "77", 2: "78", 3: "79"} {
+		s := sync(n)
+		s.Asked, s.Dispatched = at(n).Add(30*time.Minute), "77"
+		if n == 3 {
+			s.Asked, s.Dispatched = time.Time{}, "" // it was not asked
+		}
+		s.Reading = pipeline.Reading{Verdict: pipeline.Delivered, Run: run, Began: at(n).Add(time.Duration(n) * time.Minute), Ended: at(n).Add(time.Hour)}
+		b.must(b.Read(t.Context(), s, ""))
+	}
+	late, took, err := b.Learned(t.Context(), "pm2/sync")
+	if err != nil || !slices.Equal(late, []time.Duration{3 * time.Minute, 2 * time.Minute}) || len(took) != 2 {
+		t.Errorf("%v, %v, %v", late, took, err)
 	}
 }
 
