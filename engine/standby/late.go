@@ -92,6 +92,10 @@ func (w *Watch) beside(ctx context.Context, p *part, s *watched, r pipeline.Read
 	if err != nil || run.State == pipeline.Queued {
 		return ends, err // the last look is still to come
 	}
+	if run.State.Done() && run.Started.IsZero() {
+		s.finished = true // it was skipped or cancelled: nobody ran beside the primary
+		return false, nil
+	}
 	if turned {
 		if err := w.turned(ctx, s, r); err != nil {
 			return false, err
