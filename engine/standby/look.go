@@ -207,24 +207,33 @@ func (w *Watch) remember(ctx context.Context, id string, p ledger.Probe) error {
 	return w.o.Ledger.Probed(ctx, id, p)
 }
 
-// dispatch asks the primary to run.
+// dispatch asks the primary to run, once for a slot: that it is asked is recorded
+// before, so that no engine asks again what one that died may have asked.
 func (w *Watch) dispatch(ctx context.Context, p *part, s *watched) error {
-	s.Asked = time.Now()
-	story := ""
+	asked := s.Slot
+	asked.Asked = time.Now()
 	d, ok := p.probe.Probe.(pipeline.Dispatcher)
 	if !ok {
-		s.Refused, story = true, "this kind of primary cannot be asked to run"
-	} else {
-		ctx, cancel := context.WithTimeout(ctx, lookTime)
-		r, err := d.Dispatch(ctx, pipeline.Window{Slot: s.At, Next: s.Next})
-		cancel()
-		if err != nil {
-			s.Refused, story = true, "asked to run, and refused: "+p.probe.Masker.Mask(err.Error())
-		} else {
-			s.Dispatched, story = r.Run, "asked to run: "+said(r)
-		}
+		s.Asked, s.Refused = asked.Asked, true
+		return w.o.Ledger.Read(ctx, s.Slot, "this kind of primary cannot be asked to run")
 	}
-	return w.o.Ledger.Read(ctx, s.Slot, story)
+	if err := w.o.Ledger.Read(ctx, asked, ""); err != nil {
+		return err
+	}
+	s.Asked = asked.Asked
+	short, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	story := ""
+	r, err := d.Dispatch(short, pipeline.Window{Slot: s.At, Next: s.Next})
+	switch {
+	case err == nil:
+		s.Dispatched, story = r.Run, "asked to run: "+said(r)
+	case ctx.Err() != nil: // we stop, and it may have taken it
+		story = "asked to run; the engine was stopped before it answered"
+	default:
+		s.Refused, story = true, "asked to run, and refused: "+p.probe.Masker.Mask(err.Error())
+	}
+	return w.o.Ledger.Read(context.WithoutCancel(ctx), s.Slot, story)
 }
 
 // settle records a decision. What would run is skipped where the part is halted
