@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -121,6 +122,12 @@ func TestClaimsOfPrimaries(t *testing.T) {
 		}
 		return c
 	}
+	old := time.Now().Add(-400 * 24 * time.Hour).Truncate(4 * time.Second).UTC()
+	for _, before := range []time.Time{old, time.Now().Add(-time.Hour).Truncate(4 * time.Second).UTC()} {
+		if c := claim(before, "0"); !c.Granted || !strings.Contains(c.Why, "does not keep") {
+			t.Errorf("before there was a backup: %+v", c)
+		}
+	}
 	slot := slotIs(4 * time.Second)
 	if c := claim(slot, "1"); !c.Granted || c.Until == nil || c.Fence != 1 {
 		t.Errorf("in time: %+v", c)
@@ -159,6 +166,9 @@ func TestClaimsOfPrimaries(t *testing.T) {
 	}
 	if late := eventsOf(t, p, "late-primary"); len(late) != 1 || !strings.Contains(late[0].Detail, "stands down") {
 		t.Errorf("%+v", late)
+	}
+	if first := slices.MinFunc(runs(t, p), func(a, b pipeline.Run) int { return a.Slot.Compare(b.Slot) }); time.Since(first.Slot) > time.Hour {
+		t.Errorf("a claim had the backup run for an old slot: %+v", first)
 	}
 	if n := len(eventsOf(t, p, "claim")); n != 2 {
 		t.Error(fmt.Sprint(n, " claims"))

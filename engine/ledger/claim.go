@@ -13,6 +13,7 @@ import (
 type Ask struct {
 	System, Name string
 	Slot, Next   time.Time
+	Since        time.Time     // the pipeline has no slot up to here; zero: it has
 	Run          string        // its own id of the run
 	For          time.Duration // how long it may take
 }
@@ -30,8 +31,9 @@ type Grant struct {
 
 // Claim grants a slot to its primary, unless a run of the backup has begun with
 // it or somebody has delivered it; the same question gets the same answer. A
-// run of the backup that only waits goes on waiting. It is on the disk when
-// Claim returns.
+// run of the backup that only waits goes on waiting. A slot that nobody
+// keeps stays so: it is granted, and nothing of it is recorded. It is on the disk
+// when Claim returns.
 func (l *Ledger) Claim(ctx context.Context, a Ask) (g Grant, err error) {
 	err = l.db.Write(ctx, func(tx *store.Tx) error {
 		g, err = claim(tx, &a, store.Present())
@@ -58,6 +60,10 @@ func claim(tx *store.Tx, a *Ask, now time.Time) (Grant, error) {
 		if now.Before(s.Lease) && s.Claimed == a.Run {
 			return Grant{Granted: true, Fence: s.Fence, Until: s.Lease, Why: "it has this slot already"}, nil
 		}
+	} else if kept, err := keeps(tx, a, now); err != nil {
+		return Grant{}, err
+	} else if !kept {
+		return Grant{Granted: true, Fence: 1, Until: now.Add(a.For), Why: "the backup does not keep this slot: it is older than those that it looks after"}, nil
 	}
 	g := Grant{Granted: true, Until: now.Add(a.For), Why: "the backup has not begun with it"}
 	err = tx.Query(`INSERT INTO slots (system, name, slot, fence, run, decision, reason, decided, planned, next, claimed, lease, seen) VALUES (?, ?, ?, 1, 0, '', '', ?, NULL, ?, ?, ?, ?)
@@ -72,6 +78,18 @@ func claim(tx *store.Tx, a *Ask, now time.Time) (Grant, error) {
 		detail = "granted to run " + a.Run + " of the primary until " + pipeline.Time(g.Until)
 	}
 	return g, tell(tx, Line{Slot: a.Slot, Event: pipeline.Event{At: now, Pipeline: a.System + "/" + a.Name, What: "claim", Detail: detail}})
+}
+
+// keeps reports whether the schedule of a pipeline is still to come to a slot that
+// is not there: no slot before the last one that was planned will be.
+func keeps(tx *store.Tx, a *Ask, now time.Time) (kept bool, err error) {
+	if !a.Slot.After(a.Since) && !a.Since.After(now) {
+		return false, nil
+	}
+	kept = true
+	err = tx.Query("SELECT 1 FROM slots WHERE system = ? AND name = ? AND slot > ? AND slot <= ? AND planned LIMIT 1",
+		func(store.Row) error { kept = false; return nil }, a.System, a.Name, store.Micros(a.Slot), store.Micros(now))
+	return kept, err
 }
 
 // Release ends a lease before its time: the run that was granted the slot has

@@ -292,6 +292,31 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// TestClaimOfASlotThatNobodyKeeps holds that a primary which asks for a slot that
+// the schedule has left behind, or that was before its pipeline, may run, and
+// opens no slot for a backup.
+func TestClaimOfASlotThatNobodyKeeps(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.open(5, 6)
+	for n, kept := range map[int]bool{1: false, 4: false, 5: true, 7: false, 8: true} {
+		a := ledger.Ask{System: "pm2", Name: "sync", Slot: at(n), Next: at(n + 1), Run: "77", For: time.Hour}
+		if n > 6 {
+			a.Since = at(7)
+		}
+		g, err := b.Claim(t.Context(), a)
+		if err != nil || !g.Granted || g.Fence != 1 || time.Until(g.Until) < 59*time.Minute {
+			t.Errorf("slot %d: %+v, %v", n, g, err)
+		}
+		if _, there, err := b.Slot(t.Context(), "pm2", "sync", at(n)); there != kept || err != nil {
+			t.Errorf("slot %d is kept: %t, %v", n, there, err)
+		}
+	}
+	if list, err := b.Watched(t.Context()); err != nil || len(list) != 3 {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
 // TestClaimOfOneThatGoesOn holds that a run of the backup whose process died, and
 // which waits to go on, keeps its slot.
 func TestClaimOfOneThatGoesOn(t *testing.T) {

@@ -99,7 +99,7 @@ func (x *Primaries) Claim(ctx context.Context, id string, a api.ClaimAsk) (api.C
 	if err != nil {
 		return api.Claim{}, err
 	}
-	g, err := x.Ledger.Claim(ctx, ledger.Ask{System: s.System, Name: s.Name, Slot: s.At, Next: s.Next, Run: a.Run, For: policy.StallAfter})
+	g, err := x.Ledger.Claim(ctx, ledger.Ask{System: s.System, Name: s.Name, Slot: s.At, Next: s.Next, Since: p.Since, Run: a.Run, For: policy.StallAfter})
 	if err != nil {
 		return api.Claim{}, err
 	}
