@@ -55,13 +55,13 @@ type State struct {
 	Reason string      `json:"reason"` // one line: why it is in this phase
 
 	good, bad int
-	until     time.Time // Yielding: when ours starts again
-	pausing   bool      // Yielding: it started again too often, and looks that are bad do not hasten it
-	unsure    bool      // restored: ours waits for one look
-	last      pipeline.Verdict
-	alive     bool
-	began     time.Time // when the primary was last seen to have been started
-	started   bool      // the newest look showed a start that came after the takeover
+	until     time.Time        // Yielding: when ours starts again
+	pausing   bool             // Yielding: it started again too often, and looks that are bad do not hasten it
+	unsure    bool             // restored: ours waits for one look
+	last      pipeline.Verdict // of the newest look, also of one that says nothing
+	alive     bool             // a copy of the primary lived when a look last told
+	began     time.Time        // when the primary was last seen to have been started
+	started   bool             // the newest look showed a start that came after the takeover
 	looks     int
 }
 
@@ -144,8 +144,9 @@ func (s *State) count(p Policy, r pipeline.Reading) {
 		if r.Began.After(s.began) {
 			s.began = r.Began
 		}
-		s.last, s.alive = r.Verdict, r.Alive && r.Verdict == pipeline.Down
+		s.alive = r.Alive && r.Verdict == pipeline.Down
 	}
+	s.last = r.Verdict
 	switch verdict {
 	case pipeline.Up:
 		s.good, s.bad = s.good+1, 0

@@ -60,6 +60,8 @@ func TestTakeover(t *testing.T) {
 		{"it does not stay", usual(), "down down up down down", "takeover yielded taken-again", true},
 		{"neither within 30 seconds", usual(), "down down starting +29s starting +1s", "takeover yielded taken-again", true},
 		{"it says nothing for 30 seconds", usual(), "down down starting unknown +29s unknown", "takeover yielded taken-again", true},
+		{"it was up and says nothing for 30 seconds", usual(), "down down up unknown +29s unknown", "takeover yielded taken-again", true},
+		{"a copy was alive and says nothing for 30 seconds", usual(), "down down alive unknown +29s unknown +1h unknown", "takeover yielded", false},
 		{"it is up but nobody looks", usual(), "down down up +1m +1m +1m", "takeover yielded", false},
 		{"a copy turns up while ours runs", usual(), "down down alive +1h alive", "takeover yielded", false},
 		{"one that fails to start while ours runs", usual(), "down down crashed", "takeover yielded", false},
