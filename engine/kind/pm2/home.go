@@ -90,12 +90,13 @@ func (h *home) look(ctx context.Context, name string, fresh time.Duration) (seen
 
 // lives finds processes of an application that its daemon, if any, does not
 // count as running. now is what it lists, before what it did at an earlier look.
-func (h *home) lives(ctx context.Context, name string, now, before []application) []int {
+// The error says that nobody looked.
+func (h *home) lives(ctx context.Context, name string, now, before []application) ([]int, error) {
 	select {
 	case h.turn <- struct{}{}:
 		defer func() { <-h.turn }()
 	case <-ctx.Done():
-		return nil
+		return nil, fmt.Errorf("whether a process of %s lives without the PM2 daemon in %s: no answer in time", name, h.dir)
 	}
 	if !h.scanned.Equal(h.asked) || h.asked.IsZero() {
 		h.marked, h.scanned = scan(h.dir), h.asked
@@ -103,7 +104,7 @@ func (h *home) lives(ctx context.Context, name string, now, before []application
 	known := slices.Concat(now, before, h.last[name], called(name, dumped(h.dir)))
 	return slices.DeleteFunc(living(h.dir, name, known, h.marked), func(pid int) bool {
 		return slices.ContainsFunc(now, func(a application) bool { return a.up() && a.pid == pid })
-	})
+	}), nil
 }
 
 // others says which applications there are, the nearest names first, for a name

@@ -88,15 +88,20 @@ func (p *probe) Probe(ctx context.Context, w pipeline.Window) (pipeline.Reading,
 		r.Reason = fmt.Sprintf("%s is not in the list of PM2 in %s: %s", p.name, p.home.dir, others(p.name, saw.all))
 	}
 	r.Evidence = p.evidence(now, down)
+	service := w.Slot.IsZero() && r.Verdict == pipeline.Down
+	if !service && (w.Slot.IsZero() || len(now) > 0 || r.Verdict == pipeline.Delivered || r.Verdict == pipeline.NotDelivered) {
+		return r, nil
+	}
+	pids, err := p.home.lives(ctx, p.name, now, last)
 	switch {
-	case w.Slot.IsZero() && r.Verdict == pipeline.Down:
-		if pids := p.home.lives(ctx, p.name, now, last); len(pids) > 0 {
-			r.Alive = true
-			r.Reason += "; but a process of it lives: " + numbers(pids)
-			r.Evidence["processes"] = numbers(pids)
-		}
-	case !w.Slot.IsZero() && len(now) == 0 && r.Verdict != pipeline.Delivered && r.Verdict != pipeline.NotDelivered:
-		p.goesOn(&r, w, p.home.lives(ctx, p.name, now, last))
+	case err != nil: // down would start a second copy beside one that lives
+		r.Verdict, r.Reason = pipeline.Unknown, r.Reason+"; "+err.Error()
+	case !service:
+		p.goesOn(&r, w, pids)
+	case len(pids) > 0:
+		r.Alive = true
+		r.Reason += "; but a process of it lives: " + numbers(pids)
+		r.Evidence["processes"] = numbers(pids)
 	}
 	return r, nil
 }
