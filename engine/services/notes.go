@@ -11,15 +11,15 @@ import (
 	"github.com/redundctl/redundctl/engine/supervise"
 )
 
-// mostNotes is how many traces wait at most while they cannot be left.
+// mostNotes is how many traces wait at most while they cannot be left; then the
+// oldest goes.
 const mostNotes = 1000
 
 // note is one trace that is left: each part of it that is set.
 type note struct {
 	event  pipeline.Event
-	keep   string // the id whose state is kept
-	state  *keptState
-	forget string // the id whose state is forgotten
+	keep   string     // the id whose state is kept; such a note has no other part
+	state  *keptState // nil: it is forgotten
 	raise  *outbox.Condition
 	settle string // the key of what is over
 	text   string // what is told of that; "": nothing
@@ -29,8 +29,9 @@ type note struct {
 type notes struct {
 	wake chan struct{} // holds one token
 
-	mu   sync.Mutex
-	list []note
+	mu     sync.Mutex
+	list   []note
+	states map[string]*keptState // by id, the newest: no event may push it out
 }
 
 // leave lines a trace up, and does not wait for it: no service waits for the
@@ -40,8 +41,9 @@ func (s *Services) leave(n note) {
 		n.event.At = time.Now()
 	}
 	s.notes.mu.Lock()
-	s.notes.list = append(s.notes.list, n)
-	if len(s.notes.list) > mostNotes {
+	if n.keep != "" {
+		s.notes.states[n.keep] = n.state
+	} else if s.notes.list = append(s.notes.list, n); len(s.notes.list) > mostNotes {
 		s.notes.list = s.notes.list[1:]
 	}
 	s.notes.mu.Unlock()
@@ -77,35 +79,52 @@ func (s *Services) note(ctx context.Context) {
 // write leaves what waits; false: some of it could not be.
 func (s *Services) write(ctx context.Context) bool {
 	for {
-		s.notes.mu.Lock()
-		if len(s.notes.list) == 0 {
-			s.notes.mu.Unlock()
+		n, ok := s.notes.next()
+		if !ok {
 			return true
 		}
-		n := s.notes.list[0]
-		s.notes.list = s.notes.list[1:]
-		s.notes.mu.Unlock()
 		err := s.writeOne(ctx, n)
 		s.o.Failed(err)
 		if err != nil {
-			s.notes.mu.Lock()
-			s.notes.list = append([]note{n}, s.notes.list...)
-			s.notes.mu.Unlock()
-			select {
-			case s.notes.wake <- struct{}{}:
-			default:
-			}
+			s.notes.back(n)
 			return false
 		}
 	}
 }
 
+// next takes what is to be left next, the states first; false: nothing waits.
+func (x *notes) next() (n note, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for id, state := range x.states {
+		delete(x.states, id)
+		return note{keep: id, state: state}, true
+	}
+	if len(x.list) == 0 {
+		return note{}, false
+	}
+	n, x.list = x.list[0], x.list[1:]
+	return n, true
+}
+
+// back takes back what could not be left.
+func (x *notes) back(n note) {
+	x.mu.Lock()
+	if _, newer := x.states[n.keep]; n.keep != "" && !newer {
+		x.states[n.keep] = n.state
+	} else if n.keep == "" {
+		x.list = append([]note{n}, x.list...)
+	}
+	x.mu.Unlock()
+	select {
+	case x.wake <- struct{}{}:
+	default:
+	}
+}
+
 func (s *Services) writeOne(ctx context.Context, n note) error {
-	switch {
-	case n.keep != "":
+	if n.keep != "" {
 		return s.o.Rows.Save(ctx, n.keep, n.state)
-	case n.forget != "":
-		return s.o.Rows.Save(ctx, n.forget, nil)
 	}
 	if n.raise != nil {
 		s.o.Raise(ctx, *n.raise)

@@ -82,7 +82,7 @@ const looks = 64
 func New(o Options) *Services {
 	s := &Services{
 		o: o, slots: make(chan struct{}, looks), news: make(chan struct{}, 1), watched: map[string]*watched{}, applied: map[string]supervise.Wanted{},
-		broken: map[string]string{}, bound: map[string]*pipeline.Service{}, notes: notes{wake: make(chan struct{}, 1)},
+		broken: map[string]string{}, bound: map[string]*pipeline.Service{}, notes: notes{wake: make(chan struct{}, 1), states: map[string]*keptState{}},
 	}
 	s.sup = supervise.New(supervise.Options{Told: s.happened, Log: o.Log})
 	return s

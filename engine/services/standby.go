@@ -82,7 +82,7 @@ func (s *Services) watch(ids []string) {
 	for id, w := range s.watched {
 		if !there[id] {
 			s.unwatch(w)
-			s.leave(note{forget: id})
+			s.leave(note{keep: id})
 		}
 	}
 }
