@@ -22,6 +22,8 @@ import (
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/services/kept"
+	"github.com/redundctl/redundctl/engine/store"
 )
 
 // aService is a pipeline that writes the pid of each of its processes, and of a
@@ -295,6 +297,32 @@ func TestServiceOfKilledEngine(t *testing.T) {
 	end()
 	if left := living(t, p); len(left) != 0 {
 		t.Errorf("%v are left", left)
+	}
+}
+
+// TestServiceOfKilledEngineIsEnded: what a killed engine's service had started is
+// ended by the next engine too when no service is in force any more, once.
+func TestServiceOfKilledEngineIsEnded(t *testing.T) {
+	p := project(t, aService(""))
+	kill := child(t, p)
+	until(t, "the start", func() bool { return len(living(t, p)) == 1 })
+	kill()
+	if len(living(t, p)) == 0 {
+		t.Error("nothing is left of the killed engine: the test shows nothing")
+	}
+	if err := os.Remove(filepath.Join(p.Root, "pipelines/pm2/api.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	_, end := keep(t, p, builtin.Kinds())
+	until(t, "the end of what it left", func() bool { return len(living(t, p)) == 0 })
+	end()
+	db, err := store.Open(t.Context(), store.Options{Dir: p.State})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := kept.New(db, "another").Clear(t.Context(), func(engine string) error { return errors.New(engine) }); err != nil {
+		t.Errorf("the dead engine is still known: %v", err)
 	}
 }
 

@@ -129,6 +129,10 @@ func (s *Services) Run(ctx context.Context) {
 
 // begin ends what others left and lets ours start, as soon as that can be.
 func (s *Services) begin(ctx context.Context) {
+	// Also where no service is in force any more.
+	if !s.until(ctx, "what services of an earlier engine left is not ended yet, and none is started", func() error { return s.o.Rows.Clear(ctx, s.o.End) }) {
+		return
+	}
 	for !s.any() { // most projects have none: nothing is written for them
 		select {
 		case <-ctx.Done():
@@ -137,12 +141,7 @@ func (s *Services) begin(ctx context.Context) {
 		}
 	}
 	var states map[string]keptState
-	if !s.until(ctx, "services are not started yet", func() (err error) {
-		if err = s.o.Rows.Clear(ctx, s.o.End); err == nil {
-			states, err = s.o.Rows.Load(ctx)
-		}
-		return err
-	}) {
+	if !s.until(ctx, "services are not started yet", func() (err error) { states, err = s.o.Rows.Load(ctx); return err }) {
 		return
 	}
 	// On a full disk they start all the same.

@@ -25,9 +25,9 @@ type Rows struct {
 // starts.
 func New(db *store.DB, engine string) *Rows { return &Rows{db: db, engine: engine} }
 
-// Clear calls end for those that kept services before and are dead. The
-// error says that something of theirs may still run: nothing may be started then,
-// and Clear may be called again.
+// Clear calls end for those that kept services before and are dead, and forgets
+// them. The error says that something of theirs may still run: nothing may be
+// started then, and Clear may be called again.
 func (r *Rows) Clear(ctx context.Context, end func(engine string) error) error {
 	before := map[string]string{}
 	err := r.db.Read(ctx, func(tx *store.Tx) error {
@@ -48,6 +48,24 @@ func (r *Rows) Clear(ctx context.Context, end func(engine string) error) error {
 		}
 		r.dead = append(r.dead, engine)
 	}
+	if len(r.dead) == 0 {
+		return nil
+	}
+	// What cannot be written now Begin writes, or the next engine: nothing of them
+	// runs any more.
+	if r.db.Write(context.WithoutCancel(ctx), r.forget) == nil {
+		r.dead = nil
+	}
+	return nil
+}
+
+// forget takes those out that are dead and have left nothing.
+func (r *Rows) forget(tx *store.Tx) error {
+	for _, engine := range r.dead {
+		if _, err := tx.Exec("DELETE FROM keepers WHERE engine = ?", engine); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -60,10 +78,8 @@ func (r *Rows) Begin(ctx context.Context) (err error) {
 		}
 	}
 	return r.db.Write(ctx, func(tx *store.Tx) error {
-		for _, engine := range r.dead {
-			if _, err := tx.Exec("DELETE FROM keepers WHERE engine = ?", engine); err != nil {
-				return err
-			}
+		if err := r.forget(tx); err != nil {
+			return err
 		}
 		_, err := tx.Exec("INSERT INTO keepers (engine, lease) VALUES (?, ?) ON CONFLICT DO NOTHING", r.engine, r.lease.ID)
 		return err
