@@ -47,8 +47,8 @@ func (s *server) decided(ctx context.Context, r pipeline.Run, ends []int64) {
 func (s *server) newStandby() *standby.Watch {
 	return standby.New(standby.Options{
 		Ledger: s.ledger, History: s.history, Log: s.log, Force: s.now, Stopped: s.stopped, Serves: s.how().Serves,
-		Build: func(f *force.Force, p *force.Part) (*probes.Primary, error) {
-			return probes.Build(f.SetOf(p), p.Pipeline, s.probing)
+		Build: func(f *force.Force, p *force.Part, before *probes.Primary) (*probes.Primary, error) {
+			return probes.Build(f.SetOf(p), p.Pipeline, s.probing.After(before))
 		},
 		Decided: func(ctx context.Context, r pipeline.Run, ends []int64) {
 			s.decided(ctx, r, ends)

@@ -38,6 +38,12 @@ type Options struct {
 	Before *Primary
 }
 
+// After are the same options with the probe before, which may be nil.
+func (o Options) After(before *Primary) Options {
+	o.Before = before
+	return o
+}
+
 // Primary is the primary of one pipeline, ready to be looked at. It is for as
 // long as the pipeline is in force in one form; Look is for one goroutine at a
 // time.

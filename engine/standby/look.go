@@ -13,6 +13,7 @@ import (
 	"github.com/redundctl/redundctl/engine/history/priority"
 	"github.com/redundctl/redundctl/engine/ledger"
 	"github.com/redundctl/redundctl/engine/pipeline"
+	"github.com/redundctl/redundctl/engine/probes"
 )
 
 // look looks at the primary of one part for each of its slots, and says when it
@@ -104,12 +105,15 @@ func (w *Watch) unasked(ctx context.Context, f *force.Force, of *force.Part, s *
 }
 
 // ask looks through the probe of a part, which is made anew when what it was
-// made of has changed.
+// made of has changed: a PM2 probe remembers the starts that it saw.
 func (w *Watch) ask(ctx context.Context, f *force.Force, p *part, window pipeline.Window) pipeline.Reading {
 	of := f.Parts[p.id]
 	if set := any(f.SetOf(of)); p.of != of || p.with != set {
 		p.of, p.with = of, set
-		p.probe, p.wrong = w.o.Build(f, of)
+		var probe *probes.Primary
+		if probe, p.wrong = w.o.Build(f, of, p.probe); p.wrong == nil {
+			p.probe = probe
+		}
 	}
 	if p.wrong != nil {
 		return pipeline.Reading{Verdict: pipeline.Unknown, Refused: true, Reason: p.wrong.Error()}

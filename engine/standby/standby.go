@@ -38,8 +38,9 @@ type Options struct {
 	Force   func() *force.Force
 	Stopped func() map[string]time.Time
 	Serves  func(system string) bool
-	// Build makes the probe of a part's primary.
-	Build func(*force.Force, *force.Part) (*probes.Primary, error)
+	// Build makes the probe of a part's primary, or gives back the one before, which
+	// may be nil, where nothing has changed that it hangs on.
+	Build func(f *force.Force, p *force.Part, before *probes.Primary) (*probes.Primary, error)
 	// Decided is told of each slot that was decided, with its run and the runs
 	// which that one ends.
 	Decided func(ctx context.Context, run pipeline.Run, ends []int64)
