@@ -60,3 +60,36 @@ func TestProbeOutlastsOtherSaves(t *testing.T) {
 		}
 	}
 }
+
+// TestFenceAfterScheduleEdit holds that with an edit of the schedule a slot ends
+// at the next one by the new schedule: what runs for later slots is not ended in
+// its name.
+func TestFenceAfterScheduleEdit(t *testing.T) {
+	t.Parallel()
+	at := time.Now().Add(3 * time.Second).Truncate(time.Second).UTC()
+	var wrong, later atomic.Int64
+	s := &stage{does: func(_ int, w pipeline.Window) (pipeline.Reading, error) {
+		r := pipeline.Reading{Verdict: pipeline.Nothing, Reason: "as the test says"}
+		switch {
+		case !w.Slot.Equal(at):
+			later.Add(1)
+		case later.Load() > 0 && w.Next.After(at.Add(time.Hour/2)):
+			// As a list of runs shows it: the one of a later slot.
+			r = pipeline.Reading{Verdict: pipeline.UnderWay, Run: "later", Began: time.Now(), Scheduled: true}
+			wrong.Add(1)
+		}
+		return r, nil
+	}}
+	files := backup(", fence: cancel-late")
+	file := "pipelines/pm2/a.yaml"
+	hourly := at.Format("'5 4 * * * *'")
+	files[file] = strings.Replace(files[file], "every: 1s", "cron: "+hourly, 1)
+	p := project(t, files)
+	e, _ := keep(t, p, s.kinds())
+	until(t, "the backup of the first slot", func() bool { return decided(t, p)[at.Unix()].State == pipeline.Succeeded })
+	save(t, p, file, strings.Replace(files[file], "cron: "+hourly, "every: 1s", 1))
+	until(t, "later slots", func() bool { return len(decided(t, p)) > 3 })
+	if wrong.Load() > 0 || strings.Contains(happened(t, e, "pm2/a"), "fenced") {
+		t.Errorf("after the edit %d looks at the first slot went on, and with them: %s", wrong.Load(), happened(t, e, "pm2/a"))
+	}
+}

@@ -184,6 +184,7 @@ func (w *Watch) LastLook(ctx context.Context, q *history.Queued) (after time.Tim
 	if err != nil || !ok {
 		return now, err
 	}
+	ends(&s, of)
 	w.mu.Lock()
 	p := w.parts[id]
 	w.mu.Unlock()

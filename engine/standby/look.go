@@ -57,6 +57,9 @@ func earlier(a, b time.Time) time.Time {
 // slot looks at the primary for one slot and does what is to be done.
 func (w *Watch) slot(ctx context.Context, f *force.Force, p *part, s *watched) error {
 	of := f.Parts[p.id]
+	if of != nil {
+		ends(&s.Slot, of)
+	}
 	switch {
 	case of == nil && !w.o.Serves(s.System):
 		s.finished = true // it is for an engine that does
@@ -94,6 +97,14 @@ func (w *Watch) slot(ctx context.Context, f *force.Force, p *part, s *watched) e
 		s.at = d.By
 	}
 	return nil
+}
+
+// ends moves the end of a slot to the next one as the schedule is now: a run of
+// the primary belongs to the latest slot, also after an edit.
+func ends(s *ledger.Slot, of *force.Part) {
+	if next := decide.After(of, s.At); next.Before(s.Next) {
+		s.Next = next
+	}
 }
 
 // unasked decides an open slot whose primary is not asked any more.
