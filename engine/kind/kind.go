@@ -134,30 +134,91 @@ type PrimaryDeps struct {
 	// Heartbeats gives those of this pipeline since then, in order.
 	Heartbeats func(ctx context.Context, since time.Time) ([]pipeline.Heartbeat, error)
 	// Shared keeps what several probes have in common, as the answers of one
-	// repository: the first who asks for a key has it made.
-	Shared *Shared
+	// repository: the first who asks for a key has it made. Build alone asks.
+	Shared Values
 }
 
-// Shared keeps values by key for as long as an engine serves. The zero value
-// holds none.
+// Values gives the value of a key, which make makes where there is none.
+type Values interface {
+	Get(key string, make func() any) any
+}
+
+// Shared keeps values by key for as long as an engine serves, or as one of their
+// users has them. The zero value holds none. It is safe for concurrent use.
 type Shared struct {
 	mu     sync.Mutex
-	values map[string]any
+	values map[string]*value
 }
 
-// Get gives the value of a key, which make makes once.
+// value is one of them.
+type value struct {
+	is    any
+	users map[string]bool
+	all   bool // it is nobody's and stays
+}
+
+// Get gives the value of a key, which make makes once. It stays for as long as
+// the Shared does.
 func (s *Shared) Get(key string, make func() any) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, ok := s.values[key]
-	if !ok {
-		v = make()
+	v := s.get(key, make)
+	v.all = true
+	return v.is
+}
+
+func (s *Shared) get(key string, make func() any) *value {
+	v := s.values[key]
+	if v == nil {
+		v = &value{is: make(), users: map[string]bool{}}
 		if s.values == nil {
-			s.values = map[string]any{}
+			s.values = map[string]*value{}
 		}
 		s.values[key] = v
 	}
 	return v
+}
+
+// Len is how many values there are.
+func (s *Shared) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.values)
+}
+
+// For is what one user, as a pipeline, asks through while it is made anew.
+func (s *Shared) For(user string) *Use { return &Use{of: s, user: user, got: map[string]bool{}} }
+
+// Use is what one user has of a Shared. It is for one goroutine.
+type Use struct {
+	of   *Shared
+	user string
+	got  map[string]bool
+}
+
+// Get gives the value of a key, which make makes where there is none. It stays
+// for as long as a user has it.
+func (u *Use) Get(key string, make func() any) any {
+	u.of.mu.Lock()
+	defer u.of.mu.Unlock()
+	v := u.of.get(key, make)
+	v.users[u.user], u.got[key] = true, true
+	return v.is
+}
+
+// Done says that the user has what it has asked for by this Use, and no longer
+// what it had before, as with a token that was rotated. What nobody has is dropped.
+func (u *Use) Done() {
+	u.of.mu.Lock()
+	defer u.of.mu.Unlock()
+	for key, v := range u.of.values {
+		if !v.users[u.user] || u.got[key] {
+			continue
+		}
+		if delete(v.users, u.user); len(v.users) == 0 && !v.all {
+			delete(u.of.values, key)
+		}
+	}
 }
 
 // Set is the kinds that an engine knows. The zero value knows none. It is not

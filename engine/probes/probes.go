@@ -100,8 +100,9 @@ func Build(s *loaded.Set, p *pipeline.Pipeline, o Options) (*Primary, error) {
 		shared = &kind.Shared{}
 	}
 	id := p.ID()
+	use := shared.For(id)
 	d := kind.PrimaryDeps{
-		Deps: s.Deps(), Pipeline: p, Root: s.Project.Root, Env: env.Vars, Host: o.Host, Shared: shared,
+		Deps: s.Deps(), Pipeline: p, Root: s.Project.Root, Env: env.Vars, Host: o.Host, Shared: use,
 		Temp: o.Temp, Mask: out.Masker.Mask,
 		Secret: func(name string) (string, bool) { v, ok := known[name]; return v, ok },
 		Heartbeats: func(ctx context.Context, since time.Time) ([]pipeline.Heartbeat, error) {
@@ -117,6 +118,7 @@ func Build(s *loaded.Set, p *pipeline.Pipeline, o Options) (*Primary, error) {
 	if out.Probe, err = k.Build(with, d); err != nil {
 		return nil, out.line("primary."+k.Name, err)
 	}
+	use.Done()
 	return out, nil
 }
 

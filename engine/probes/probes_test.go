@@ -112,6 +112,29 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+// TestRotatedTokenLeavesNothing: what probes have in common for a token goes with
+// the last probe that is made with it, and not because one cannot be made.
+func TestRotatedTokenLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := load(t, `{url: "https://x", token: "${{ secrets.PASS }}"}`, func(w map[string]any, d kind.PrimaryDeps) (pipeline.Probe, error) {
+		d.Shared.Get("token "+fmt.Sprint(w["token"]), func() any { return 1 })
+		if w["token"] == "broken99" {
+			return nil, errors.New("it is broken")
+		}
+		return probe(nil), nil
+	})
+	shared := &kind.Shared{}
+	for n, token := range []string{"hunter22", "hunter23", "hunter24", "broken99", "hunter24", "hunter25"} {
+		if err := os.WriteFile(filepath.Join(s.Project.Root, ".env"), []byte("PASS="+token+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := probes.Build(s, s.Project.Pipelines[0], probes.Options{Shared: shared})
+		if broken := token == "broken99"; (err != nil) != broken || shared.Len() > 1 && !broken || broken && shared.Len() != 2 {
+			t.Errorf("%d: %d values are kept: %v", n, shared.Len(), err)
+		}
+	}
+}
+
 // TestBuildSaysWhatIsWrong: what expressions made is checked, and secrets are not
 // told.
 func TestBuildSaysWhatIsWrong(t *testing.T) {

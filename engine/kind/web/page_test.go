@@ -19,7 +19,7 @@ import (
 )
 
 // watch makes the probe of an address, as an engine does it.
-func watch(t *testing.T, address string, more map[string]any, shared *kind.Shared) pipeline.Probe {
+func watch(t *testing.T, address string, more map[string]any, shared kind.Values) pipeline.Probe {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(client.CloseIdleConnections)
