@@ -195,11 +195,20 @@ func (p *probe) serving(l *listing.List, w pipeline.Window, branch string) []ser
 	return out
 }
 
+// oldList is how old a list may be, near the limit of requests, that says of no run
+// that it is missing.
+const oldList = 2 * time.Minute
+
 // nothing says that there is no run for the slot, and why, if the workflow's
 // own state tells.
 func (p *probe) nothing(ctx context.Context, l *listing.List, w pipeline.Window) pipeline.Reading {
 	if !l.Reaches(w.Slot) {
 		return unknown(fmt.Sprintf("there are more than %d runs of %s since the slot, and none of the newest serves it", len(l.Runs), p.name()))
+	}
+	if l.At.Before(w.Slot) || p.now().Sub(l.At) > max(p.every, oldList) && p.repo.Client.Pace() > 0 {
+		r := unknown(fmt.Sprintf("the limit of requests is near, and the newest list of runs was asked for at %s: whether there is one of %s since the slot is not known", l.At.UTC().Format(time.RFC3339), p.name()))
+		r.Evidence["asked"] = l.At.UTC().Format(time.RFC3339)
+		return r
 	}
 	r := pipeline.Reading{Verdict: pipeline.Nothing, Reason: "no run of " + p.name() + " since the slot",
 		Evidence: map[string]any{"repository": string(p.repo.Name), "runs": 0, "asked": l.At.UTC().Format(time.RFC3339)}}

@@ -187,6 +187,47 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// TestOldListsNearTheLimit holds that a list which the limit keeps from being asked
+// for anew says nothing of a slot after it, and no longer says that there is no
+// run when it is old; a run that it shows counts.
+func TestOldListsNearTheLimit(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.pass(-time.Hour - 10*time.Minute) // before the slot
+	b.hub.Limit(2, b.now().Add(50*time.Minute))
+	p := b.probe(map[string]any{"branch": "main"})
+	before := pipeline.Window{Slot: slot.Add(-24 * time.Hour), Next: slot}
+	b.want(b.look(p, before), pipeline.Nothing, "")
+	b.pass(11 * time.Minute)
+	b.hub.Forget()
+	for range 5 {
+		b.want(b.look(p, window()), pipeline.Unknown, "the newest list of runs was asked for at 2026-11-03T01:50:00Z")
+		b.want(b.look(p, before), pipeline.Unknown, "limit of requests")
+		b.pass(time.Minute)
+	}
+	if n := len(b.hub.Requests()); n != 0 {
+		t.Errorf("%d requests near the limit", n)
+	}
+	id := b.hub.AddRun(githubtest.Run{Workflow: "nightly.yml", Created: slot.Add(30 * time.Second), Conclusion: "success"})
+	b.pass(time.Hour) // the limit is reset
+	b.hub.Limit(2, b.now().Add(50*time.Minute))
+	b.want(b.look(p, window()), pipeline.Delivered, fmt.Sprint(id))
+	b.pass(10 * time.Minute)
+	b.want(b.look(p, window()), pipeline.Delivered, fmt.Sprint(id))
+}
+
+// TestListBeforeTheSlot holds that far from the limit a list from before a slot is
+// not used for it, however new it is.
+func TestListBeforeTheSlot(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.pass(-time.Hour - time.Second)
+	b.look(b.probe(map[string]any{}), pipeline.Window{Slot: slot.Add(-24 * time.Hour), Next: slot})
+	b.pass(2 * time.Second)
+	b.hub.AddRun(githubtest.Run{Workflow: "nightly.yml", Created: slot, Conclusion: "success"})
+	b.want(b.look(b.probe(map[string]any{}), window()), pipeline.Delivered, "")
+}
+
 // TestSkew holds that nobody believes in slots when the clocks are apart.
 func TestSkew(t *testing.T) {
 	t.Parallel()

@@ -107,7 +107,9 @@ func (r *Repository) serves(l *List, q Ask, began time.Time) bool {
 	case l.Err == nil && !l.Reaches(q.Since) && len(l.Runs) < keepRuns:
 		return false
 	case age < r.Client.Pace():
-		return true
+		return true // whatever is wanted: who reads it looks at its age
+	case l.At.Before(q.Since):
+		return false // it cannot show a run of a slot that was still to come
 	}
 	return l != q.Seen && (age < q.Fresh || l.At.After(began))
 }
