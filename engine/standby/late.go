@@ -193,6 +193,7 @@ func (w *Watch) LastLook(ctx context.Context, q *history.Queued) (after time.Tim
 	}
 	p.looking.Lock()
 	defer p.looking.Unlock()
+	p.spent = nil
 	policy, err := w.Policy(ctx, of.Pipeline, &s)
 	if err != nil {
 		return now, err

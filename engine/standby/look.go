@@ -22,6 +22,7 @@ func (w *Watch) look(ctx context.Context, p *part) time.Time {
 	p.looking.Lock()
 	defer p.looking.Unlock()
 	w.take(p)
+	p.spent = nil
 	f := w.o.Force()
 	now := time.Now()
 	var next time.Time
@@ -116,7 +117,8 @@ func (w *Watch) unasked(ctx context.Context, f *force.Force, of *force.Part, s *
 }
 
 // ask looks through the probe of a part, which is made anew when what it was
-// made of has changed: a PM2 probe remembers the starts that it saw.
+// made of has changed: a PM2 probe remembers the starts that it saw. Where it has
+// run out of time for one slot, it is not asked for others in the same look.
 func (w *Watch) ask(ctx context.Context, f *force.Force, p *part, window pipeline.Window) pipeline.Reading {
 	of := f.Parts[p.id]
 	if set := any(f.SetOf(of)); p.of != of || p.with != set {
@@ -129,9 +131,17 @@ func (w *Watch) ask(ctx context.Context, f *force.Force, p *part, window pipelin
 	if p.wrong != nil {
 		return pipeline.Reading{Verdict: pipeline.Unknown, Refused: true, Reason: p.wrong.Error()}
 	}
+	if p.spent != nil {
+		return *p.spent
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	return p.probe.Look(ctx, window)
+	r := p.probe.Look(ctx, window)
+	out := ctx.Err() != nil && r.Verdict == pipeline.Unknown
+	if p.hung.Store(out); out {
+		p.spent = &r
+	}
+	return r
 }
 
 // Policy is what a pipeline says, with what its primary's own history says.

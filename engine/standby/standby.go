@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redundctl/redundctl/engine/force"
@@ -24,6 +25,8 @@ import (
 // The bounds of looks.
 const (
 	atOnce   = 16               // looks side by side
+	quick    = time.Second      // until a look that goes on leaves its place to another one
+	hungOnce = 64               // looks side by side at parts whose last look ran out of time
 	lookTime = 20 * time.Second // of one
 	again    = 5 * time.Second  // until what could not be recorded is tried again
 	longest  = time.Second      // between two looks at the wall clock, which may be set
@@ -81,9 +84,11 @@ type part struct {
 	coming  []ledger.Slot
 	called  bool // the primary called: each slot is looked at now; guarded by Watch.mu, like coming
 	probe   *probes.Primary
-	of      *force.Part // that the probe was built for
-	with    any         // and the set
-	wrong   error       // why there is no probe
+	of      *force.Part       // that the probe was built for
+	with    any               // and the set
+	wrong   error             // why there is no probe
+	spent   *pipeline.Reading // of the look that ran out of time, for the other slots of this one
+	hung    atomic.Bool       // the last look ran out of time
 }
 
 // watched is a slot with when it is to be looked at.
@@ -178,7 +183,7 @@ func (w *Watch) Run(ctx context.Context) {
 	}
 	var looks sync.WaitGroup
 	defer looks.Wait()
-	free := make(chan struct{}, atOnce)
+	free, hung := make(chan struct{}, atOnce), make(chan struct{}, hungOnce)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -194,13 +199,26 @@ func (w *Watch) Run(ctx context.Context) {
 				timer.Reset(wait)
 				break
 			}
+			if p.hung.Load() { // it waits with its like, and holds up nobody else
+				looks.Go(func() {
+					select {
+					case hung <- struct{}{}:
+						w.put(p, w.look(ctx, p))
+						<-hung
+					case <-ctx.Done():
+					}
+				})
+				continue
+			}
 			select {
 			case free <- struct{}{}:
 			case <-ctx.Done():
 				return
 			}
 			looks.Go(func() {
-				defer func() { <-free }()
+				leave := sync.OnceFunc(func() { <-free })
+				defer leave()
+				defer time.AfterFunc(quick, leave).Stop()
 				w.put(p, w.look(ctx, p))
 			})
 		}
