@@ -22,6 +22,7 @@ type List struct {
 	Skew  time.Duration // between the API's clock and ours
 	Err   error         // in place of runs
 
+	came time.Time // when it was answered, or given up
 	etag string
 	page int // how many the first page holds
 }
@@ -41,6 +42,9 @@ type Ask struct {
 const (
 	pages    = 10   // of runs that are read at once, at most
 	keepRuns = 5000 // at most
+	// askTime bounds all of that. It is less than a look may take, 20 s, so that
+	// all who wait have the error of a request that gets no answer.
+	askTime = 15 * time.Second
 )
 
 // feed keeps the newest runs of a repository, or of one workflow.
@@ -87,7 +91,10 @@ func (r *Repository) from(ctx context.Context, f *feed, q Ask) (*List, error) {
 	if l := f.list; l != nil && r.serves(l, q, began) {
 		return l, nil
 	}
-	l := r.ask(ctx, f, q)
+	within, stop := context.WithTimeout(ctx, askTime)
+	defer stop()
+	l := r.ask(within, f, q)
+	l.came = r.now()
 	if l.Err != nil && ctx.Err() != nil {
 		return nil, l.Err // that of one who waited too little, not of all
 	}
@@ -111,7 +118,7 @@ func (r *Repository) serves(l *List, q Ask, began time.Time) bool {
 	case l.At.Before(q.Since):
 		return false // it cannot show a run of a slot that was still to come
 	}
-	return l != q.Seen && (age < q.Fresh || l.At.After(began))
+	return l != q.Seen && (age < q.Fresh || l.At.After(began) || l.Err != nil && !l.came.Before(began))
 }
 
 // ask asks for the newest runs, and for older ones as far as they are wanted.
