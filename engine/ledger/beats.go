@@ -8,12 +8,24 @@ import (
 	"github.com/redundctl/redundctl/engine/store"
 )
 
+// mostClaimed is in how many of the latest slots a claim of a run is looked for.
+const mostClaimed = 200
+
 // Beat records a heartbeat of a primary and reports whether it is a new one:
-// the same state of the same run changes nothing.
+// the same state of the same run changes nothing. One that names no slot, of a run
+// to which a slot was granted, is of that slot: the next one may have begun since.
 func (l *Ledger) Beat(ctx context.Context, id string, b pipeline.Heartbeat) (first bool, err error) {
 	err = l.db.Write(ctx, func(tx *store.Tx) error {
+		slot := store.Micros(b.Slot)
+		if b.Slot.IsZero() && b.Run != "" {
+			err := tx.Query("SELECT max(slot) FROM (SELECT slot, claimed FROM slots WHERE system = ? AND name = ? ORDER BY slot DESC LIMIT ?) WHERE claimed = ? HAVING max(slot) IS NOT NULL",
+				func(row store.Row) error { slot = row.Int(0); return nil }, system(id), name(id), mostClaimed, b.Run)
+			if err != nil {
+				return err
+			}
+		}
 		n, err := tx.Exec("INSERT INTO heartbeats (system, name, rid, state, slot, at, body) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-			system(id), name(id), store.OrNull(b.Run), b.State, store.Micros(b.Slot), store.Micros(b.At), store.OrNull(b.Body))
+			system(id), name(id), store.OrNull(b.Run), b.State, slot, store.Micros(b.At), store.OrNull(b.Body))
 		first = n == 1
 		return err
 	})

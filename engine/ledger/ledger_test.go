@@ -223,6 +223,34 @@ func TestTurn(t *testing.T) {
 	}
 }
 
+// TestBeatsOfAClaim holds that the heartbeats of a run to which a slot was granted
+// are of that slot, also when they come after the next one began, and those of
+// others are not.
+func TestBeatsOfAClaim(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.open(1, 2)
+	if g, err := b.Claim(t.Context(), ledger.Ask{System: "pm2", Name: "sync", Slot: at(1), Next: at(2), Run: "late", For: time.Hour}); err != nil || !g.Granted {
+		t.Fatalf("%+v, %v", g, err)
+	}
+	for _, x := range []pipeline.Heartbeat{
+		{Run: "late", State: "started"}, {Run: "other", State: "started"}, {State: "started"}, {Run: "late", State: "succeeded", Slot: at(2)},
+	} {
+		x.At = at(2).Add(time.Minute)
+		if _, err := b.Beat(t.Context(), "pm2/sync", x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := b.Beats(t.Context(), "pm2/sync", time.Time{})
+	var got []time.Time
+	for _, x := range list {
+		got = append(got, x.Slot)
+	}
+	if want := []time.Time{at(1), {}, {}, at(2)}; err != nil || !slices.EqualFunc(got, want, time.Time.Equal) {
+		t.Errorf("%v, want %v: %v", got, want, err)
+	}
+}
+
 // TestClaims holds when a primary may go on, and that the same question gets
 // the same answer.
 func TestClaims(t *testing.T) {
