@@ -26,7 +26,7 @@ import (
 // Kinds are the kinds that are shipped, in the order of the reference pages.
 func Kinds() *kind.Set {
 	return &kind.Set{
-		Send: notify.Send,
+		Send: notify.Send, Service: notify.Service,
 		Actions: slices.Concat(
 			shell.Kinds(),
 			[]kind.Action{web.Kind()},

@@ -101,6 +101,7 @@ func begin(o Options, root string) *Project {
 // settle takes redund.yaml as it was read; before is the form that held until
 // now, or nil.
 func (p *Project) settle(r, before *settings.File) {
+	r.CheckServices(p.options.Kinds.Service)
 	p.Config, p.ConfigInvalid, p.Problems = r.Config, r.Invalid, r.Problems
 	p.State = p.abs(p.Config.State)
 	if r.Invalid && p.options.KeepSettings {

@@ -363,3 +363,23 @@ func TestPatterns(t *testing.T) {
 		t.Errorf("%v, %v", ids, p.Problems)
 	}
 }
+
+// TestServicesOfTheProject holds that a service which is told of what happens is
+// checked where it is written: nobody would hear that nobody hears.
+func TestServicesOfTheProject(t *testing.T) {
+	for services, want := range map[string]int{
+		`"generic+https://example.com/hook", "${{ secrets.HOOK }}", ""`: 0, `"slak://x"`: 1, `"nonsense", "https://example.com/hook"`: 2,
+	} {
+		root := write(t, "version: 1\nname: a\nsteps: [{run: echo}]\n")
+		file(t, filepath.Join(root, "redund.yaml"), []byte("version: 1\nnotify: {services: ["+services+"]}\n"))
+		n := 0
+		for _, p := range load(t, root, "").Problems {
+			if p.Rule == "notify-service" && p.File == "redund.yaml" && p.Line == 2 {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("%s: %d problems, want %d", services, n, want)
+		}
+	}
+}

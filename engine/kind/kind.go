@@ -233,6 +233,9 @@ type Set struct {
 	// Send gives a message to one service, by its URL, which the error does not
 	// show; nil where there are no services.
 	Send func(ctx context.Context, service string, m Message) error
+	// Service says what is wrong with the URL of a service; nil: nothing that can be
+	// known before a message is sent. It is nil where Send is.
+	Service func(url string) *Finding
 
 	once    sync.Once
 	schemas *schema.Set
@@ -247,7 +250,7 @@ type Message struct {
 // With is the same set with other plugins; it shares the schemas, which are
 // costly to make.
 func (s *Set) With(plugin func(name string) Action) *Set {
-	return &Set{Actions: s.Actions, Primaries: s.Primaries, Finders: s.Finders, Plugin: plugin, Send: s.Send, schemas: s.Schemas()}
+	return &Set{Actions: s.Actions, Primaries: s.Primaries, Finders: s.Finders, Plugin: plugin, Send: s.Send, Service: s.Service, schemas: s.Schemas()}
 }
 
 // Schemas are the schemas of the language with these kinds, always the same

@@ -12,6 +12,7 @@ import (
 
 	"github.com/redundctl/redundctl/engine/config/files"
 	"github.com/redundctl/redundctl/engine/diag"
+	"github.com/redundctl/redundctl/engine/kind"
 )
 
 // Finding is a mistake in the project file that its schema cannot find.
@@ -57,6 +58,19 @@ func (c *Config) Check(root string) []Finding {
 		}
 	}
 	return out
+}
+
+// CheckServices finds those that are told of what happens and cannot be: service
+// says what is wrong with one.
+func (f *File) CheckServices(service func(url string) *kind.Finding) {
+	if f.Source == nil || f.Blind || service == nil {
+		return
+	}
+	for i, url := range f.Config.Notify.Services {
+		if x := service(url); x != nil {
+			f.say(Finding{Path: []any{"notify", "services", i}, Severity: x.Severity, Rule: x.Rule, Message: x.Message, Hint: x.Hint})
+		}
+	}
 }
 
 func (c *Config) checkListen() []Finding {

@@ -63,15 +63,25 @@ func check(with map[string]any, at kind.Place) []kind.Finding {
 	}
 	for i, x := range list {
 		s, _ := x.(string)
-		if strings.Contains(s, "${{") {
-			continue
-		}
-		if err := lint(s); err != nil {
-			return []kind.Finding{{Key: []string{"services", fmt.Sprint(i)}, Severity: diag.Error, Rule: "notify-service",
-				Message: err.Error(), Hint: "services are named as " + strings.Join(schemes(), "://, ") + "://"}}
+		if f := Service(s); f != nil {
+			f.Key = []string{"services", fmt.Sprint(i)}
+			return []kind.Finding{*f}
 		}
 	}
 	return nil
+}
+
+// Service says what is wrong with the URL of a service; nil: nothing that can be
+// known before a message is sent, as of one that an expression makes.
+func Service(target string) *kind.Finding {
+	if strings.Contains(target, "${{") || strings.TrimSpace(target) == "" {
+		return nil
+	}
+	err := lint(target)
+	if err == nil {
+		return nil
+	}
+	return &kind.Finding{Severity: diag.Error, Rule: "notify-service", Message: err.Error(), Hint: "services are named as " + strings.Join(schemes(), "://, ") + "://"}
 }
 
 // lint says what is wrong with a service URL. A webhook, the commonest one, has
