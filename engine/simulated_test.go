@@ -81,8 +81,8 @@ func TestSimulatedAsServed(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		p := project(t, files)
-		// An engine that serves looks for others ten times a second, also in a bubble:
-		// a day of it takes half a minute.
+		// An engine that serves looks for others four times a second, also in a bubble:
+		// a day of it takes a quarter of a minute.
 		const span, takes = 8 * time.Hour, 9 * time.Minute
 		from := time.Now().Truncate(time.Hour).Add(time.Hour)
 		end := from.Add(span)
