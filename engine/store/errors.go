@@ -56,6 +56,8 @@ func explain(path string, err error) error {
 	case code == sqlite3.READONLY, code == sqlite3.CANTOPEN, code == sqlite3.PERM,
 		errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
 		return &fault{fmt.Sprintf("%s cannot be written: make it and its directory writable for this user (%v)", path, err), ErrDenied, err}
+	case errors.Is(err, sqlite3.IOERR):
+		return fmt.Errorf("%s cannot be read or written: the disk has a fault, which the system's log tells of, or files may not grow as large (ulimit -f): %w", path, err)
 	case ours:
 		return fmt.Errorf("%s: %w", path, err)
 	}

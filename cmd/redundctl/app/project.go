@@ -145,10 +145,11 @@ func (a *App) begun(p *config.Project) error {
 	return a.inEnvironment(p)
 }
 
-// begun reports whether a folder is a project.
+// begun reports whether a folder is a project; it may be one that cannot be read.
 func begun(p *config.Project) bool {
 	_, err := os.Stat(filepath.Join(p.Root, p.ConfigFile))
-	return p.Files > 0 || !errors.Is(err, fs.ErrNotExist)
+	unread := slices.ContainsFunc(p.Problems, func(x diag.Problem) bool { return x.Rule == "unreadable" })
+	return p.Files > 0 || unread || !errors.Is(err, fs.ErrNotExist)
 }
 
 // inEnvironment reports an environment that the project does not have.
