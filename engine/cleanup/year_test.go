@@ -164,7 +164,7 @@ func (l *life) daily(n int) {
 	l.file(fmt.Sprintf("reports/health-%s.json", time.Now().UTC().Format("20060102T150405Z")), 3000)
 	l.file("reports/status.json", 5000)
 	l.check(l.history.Event(ctx, pipeline.Event{What: "reload-rejected", Detail: fmt.Sprintf(`pipelines/pm2/a.yaml:3:1: unknown key "schedul%d"`, n)}))
-	l.log.Error("a file is rejected; its last good form stays in force", "file", "pipelines/pm2/a.yaml", "line", 3)
+	l.log.Error("a file is rejected; its last good form, if there is one, stays in force", "file", "pipelines/pm2/a.yaml", "line", 3)
 	list, err := l.history.Runs(ctx, history.Filter{Limit: 1})
 	l.check(err)
 	l.file(filepath.Join("artifacts", strconv.FormatInt(list[0].ID, 10), "page.html"), 2000)

@@ -153,7 +153,7 @@ func (c *checks) run(p *Pipeline) {
 		c.say("service", Unhealthy, fmt.Sprintf("the service %s is errored: %s: mend it, or redundctl restart %[1]s", p.ID, p.Errored))
 	}
 	if p.Unset != "" {
-		c.say("primary", Unhealthy, fmt.Sprintf("no look at the primary of %s was ever conclusive: %s: set up what its primary says", p.ID, p.Unset))
+		c.say("primary", Unhealthy, fmt.Sprintf("no look at the primary of %s was ever conclusive: %s; check the names, the address and the token in its `primary`", p.ID, p.Unset))
 	}
 }
 

@@ -123,7 +123,7 @@ func Lasting(f *Facts) []outbox.Condition {
 		}
 		done[x.File] = true
 		text := fmt.Sprintf("%s:%d:%d: %s", x.File, x.Line, x.Column, x.Message)
-		out = append(out, outbox.Condition{Key: rejected + " " + x.File, What: rejected, Detail: text, Text: "a file is rejected, its last good form stays in force: " + text})
+		out = append(out, outbox.Condition{Key: rejected + " " + x.File, What: rejected, Detail: text, Text: "a file is rejected; its last good form, if there is one, stays in force: " + text})
 	}
 	slices.SortFunc(out, func(a, b outbox.Condition) int { return strings.Compare(a.Key, b.Key) })
 	return out

@@ -49,5 +49,5 @@ func (t Teller) Tell(before, f *force.Force) {
 
 // Reject logs a mistake that keeps a file from being in force.
 func Reject(log *slog.Logger, x api.Rejected) {
-	log.Error("a file is rejected; its last good form stays in force", "file", x.File, "line", x.Line, "problem", x.Message)
+	log.Error("a file is rejected; its last good form, if there is one, stays in force", "file", x.File, "line", x.Line, "problem", x.Message)
 }
