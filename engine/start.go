@@ -37,7 +37,7 @@ func (s *server) start(ctx context.Context, w history.Queued) error {
 			return err
 		}
 	}
-	if x.Primary, err = s.ledger.Primary(ctx, w.ID); err != nil {
+	if x.Primary, err = s.ledger.Primary(ctx, p.Pipeline, w.ID); err != nil {
 		s.log.Warn("what was seen of the primary could not be read", "run", w.ID, "error", err)
 	}
 	own := *p // with what it runs with, whatever is in force later

@@ -124,9 +124,12 @@ func (l *Ledger) Witness(ctx context.Context, run int64) (w *Witness, err error)
 	return w, err
 }
 
-// Primary is what expressions of a run read of its primary, the evidence as
-// JSON; nil: none was asked.
-func (l *Ledger) Primary(ctx context.Context, run int64) (map[string]string, error) {
+// Primary is what expressions of a run of a pipeline read of its primary, the
+// evidence as JSON; nil: none was asked.
+func (l *Ledger) Primary(ctx context.Context, p *pipeline.Pipeline, run int64) (map[string]string, error) {
+	if p.Primary == nil {
+		return nil, nil
+	}
 	w, err := l.Witness(ctx, run)
 	if err != nil || w == nil {
 		return nil, err
