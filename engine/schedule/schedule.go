@@ -185,6 +185,26 @@ func (s *Schedule) Period(t time.Time) time.Duration {
 	return b.Sub(a)
 }
 
+// Shortest is the shortest time between two slots that follow each other in the
+// eight days after t, of at most 500, or else between the first two; unlike
+// Period it does not depend on the hour of t. It is 0 when there are no two slots.
+func (s *Schedule) Shortest(t time.Time) time.Duration {
+	const span, most = 8 * 24 * time.Hour, 500
+	var out time.Duration
+	a, ok := s.Next(t)
+	for n := 0; ok && n < most; n++ {
+		var b time.Time
+		if b, ok = s.Next(a); !ok || out > 0 && b.Sub(t) > span {
+			break
+		}
+		if gap := b.Sub(a); out == 0 || gap < out {
+			out = gap
+		}
+		a = b
+	}
+	return out
+}
+
 // Often reports whether two of its slots may be less than an hour apart.
 func (s *Schedule) Often() bool {
 	if s.every > 0 {

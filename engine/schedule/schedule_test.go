@@ -215,6 +215,24 @@ func TestSeveralAndPeriod(t *testing.T) {
 	}
 }
 
+// TestShortest holds that it does not depend on when it is asked for: what is
+// imported at night is what would be by day.
+func TestShortest(t *testing.T) {
+	t.Parallel()
+	for cron, want := range map[string]time.Duration{
+		"*/20 2 * * *": 20 * time.Minute, "0 4 * * 1": 7 * 24 * time.Hour, "0 12 * * *": 24 * time.Hour, "*/5 * * * *": 5 * time.Minute,
+		"0 9,10 1 1 *": time.Hour, "0 0 29 2 *": 1461 * 24 * time.Hour,
+	} {
+		s := parse(t, cron)
+		for hour := range 24 {
+			at := time.Date(2026, 12, 1, hour, 50, 0, 0, time.UTC)
+			if got := s.Shortest(at); got != want {
+				t.Errorf("%s at %d:50: %s, want %s", cron, hour, got, want)
+			}
+		}
+	}
+}
+
 func TestJitter(t *testing.T) {
 	t.Parallel()
 	s, err := Parse(pipeline.Schedule{Cron: "@hourly", Jitter: pipeline.Duration(30 * time.Second)})

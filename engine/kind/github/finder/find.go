@@ -176,7 +176,7 @@ func (o *one) schedules(f *workflow.File) (dues []kind.Due, period time.Duration
 			continue
 		}
 		now := time.Now()
-		p := s.Period(now)
+		p := s.Shortest(now)
 		if _, ok := s.Next(now); !ok {
 			notes = append(notes, at+"this schedule never comes")
 		}

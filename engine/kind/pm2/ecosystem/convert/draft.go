@@ -145,7 +145,7 @@ func (a *app) timing() kind.Map {
 		when = append(when, kind.Field{Key: "timezone", Value: zone, Comment: comment})
 		out = append(out, kind.Field{Key: "schedule", Value: when})
 		if s, err := schedule.Parse(a.wanted()); err == nil {
-			period = s.Period(time.Now())
+			period = s.Shortest(time.Now())
 		}
 	}
 	out = append(out, kind.Field{Key: "overlap", Value: "cancel-running", Comment: "as PM2 does"})
