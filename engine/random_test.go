@@ -207,7 +207,7 @@ func (w *world) day(t *testing.T, seed uint64) {
 		p = load(t.Context(), t.Fatalf, p.Root)
 		e, end := serveOnly(t, p, kinds)
 		for until := time.Now().Add(time.Minute + time.Duration(w.random.Int64N(int64(2*time.Hour)))); time.Now().Before(until); {
-			time.Sleep(time.Duration(w.random.Int64N(int64(20 * time.Minute))))
+			<-time.After(time.Duration(w.random.Int64N(int64(20 * time.Minute)))) // by the clock of the bubble
 			// Somebody serves a slot by hand, as far as that is still needed.
 			slot := time.Now().Truncate(15 * time.Minute)
 			if _, err := e.Trigger(t.Context(), names[w.random.IntN(len(names))], "somebody", engine.RunRequest{Slot: slot}); err != nil && !errors.As(err, new(*history.SlotTaken)) {
@@ -217,7 +217,7 @@ func (w *world) day(t *testing.T, seed uint64) {
 		if err := end(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(w.random.ExpFloat64() * float64(8*time.Minute)))
+		<-time.After(time.Duration(w.random.ExpFloat64() * float64(8*time.Minute)))
 		name := names[w.random.IntN(len(names))]
 		text := fmt.Sprintf(watchedText, name, fences[slices.Index(names, name)], fmt.Sprintf("edit %d", n))
 		if err := os.WriteFile(p.Root+"/pipelines/pm2/"+name+".yaml", []byte(text), 0o600); err != nil {
@@ -225,7 +225,7 @@ func (w *world) day(t *testing.T, seed uint64) {
 		}
 	}
 	_, end := serveOnly(t, load(t.Context(), t.Fatalf, p.Root), kinds)
-	time.Sleep(2 * time.Hour) // whatever is open is decided, and has run
+	<-time.After(2 * time.Hour) // whatever is open is decided, and has run
 	if err := end(); err != nil {
 		t.Fatal(err)
 	}

@@ -158,7 +158,7 @@ func (x *Primaries) MakeTokens(ctx context.Context, changed <-chan struct{}, fai
 func (x *Primaries) PrimaryToken(id string) (token string, known bool, err error) {
 	f, p, err := x.part(id)
 	if err != nil {
-		return "", false, nil
+		return "", false, nil //nolint:nilerr // that there is none is the answer
 	}
 	set := f.SetOf(p)
 	k, ok := set.Kinds.Primary(p.Pipeline.Primary.Kind)

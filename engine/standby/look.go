@@ -78,7 +78,7 @@ func (w *Watch) slot(ctx context.Context, f *force.Force, p *part, s *watched) e
 	}
 	r := w.ask(ctx, f, p, pipeline.Window{Slot: s.At, Next: s.Next, Run: s.Dispatched})
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the engine ends: the next one looks
 	}
 	if err := w.saw(ctx, p.id, s, r); err != nil {
 		return err
@@ -248,7 +248,7 @@ func (w *Watch) dispatch(ctx context.Context, p *part, s *watched) error {
 	s.Asked = asked.Asked
 	short, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	story := ""
+	var story string
 	r, err := d.Dispatch(short, pipeline.Window{Slot: s.At, Next: s.Next})
 	switch {
 	case err == nil:

@@ -89,12 +89,12 @@ func (t *teller) done() string {
 		return ""
 	}
 	r := &t.Runs[len(t.Runs)-1].Run
-	switch {
-	case r.State == pipeline.Skipped:
+	switch r.State {
+	case pipeline.Skipped:
 		return ""
-	case r.State == pipeline.Queued:
+	case pipeline.Queued:
 		return fmt.Sprintf("Run %d waits for its turn.", r.ID)
-	case r.State == pipeline.Running:
+	case pipeline.Running:
 		return fmt.Sprintf("Run %d goes on since %s, for %s now.", r.ID, t.clock(r.Started), long(t.Now.Sub(r.Started)))
 	}
 	line := fmt.Sprintf("Run %d %s", r.ID, end(r))

@@ -175,7 +175,7 @@ func TestOnlyWhatItSeesRestartsAService(t *testing.T) {
 		<-time.After(time.Minute)
 		w.told("0s pm2/a.0 runs", "1m0s pm2/a.1 runs")
 		<-time.After(10 * time.Minute)
-		if got := w.state("pm2/a"); got != "stopped stopped" { //nolint:dupword // two instances
+		if got := w.state("pm2/a"); got != "stopped stopped" {
 			t.Errorf("after the policy has changed it is %s", got)
 		}
 		a.Form, a.Instances = "3", 1

@@ -353,17 +353,17 @@ func TestCallsOverTime(t *testing.T) {
 		if wait := f.Wait("a", time.Now()); wait <= 0 || wait > time.Second {
 			t.Errorf("to wait %s", wait)
 		}
-		time.Sleep(f.Wait("a", time.Now()))
+		<-time.After(f.Wait("a", time.Now()))
 		if n := took("a", 100); n != 1 {
 			t.Errorf("%d after the wait", n)
 		}
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		if n := took("a", 100); n != 10 {
 			t.Errorf("%d after ten seconds", n)
 		}
 		for i := range 5000 {
 			f.Wait(fmt.Sprint(i), time.Now())
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		if n := f.Len(); n > 1001 {
 			t.Errorf("%d limiters are kept", n)

@@ -90,7 +90,7 @@ const (
 // handed on, while something else still holds the pipe.
 func (k *Sink) Settle() {
 	quiet := 0
-	for end := time.Now().Add(settleMost); quiet < 2 && time.Now().Before(end); time.Sleep(settleLook) {
+	for end := time.Now().Add(settleMost); quiet < 2 && time.Now().Before(end); <-time.After(settleLook) { // no event tells that a pipe is empty
 		select {
 		case <-k.done:
 			return

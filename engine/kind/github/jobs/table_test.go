@@ -31,7 +31,7 @@ func TestEnvironment(t *testing.T) {
 		"three levels": {text: "on: push\nenv: {A: w, B: w, C: w}\njobs:\n  a:\n    runs-on: ubuntu-latest\n    env: {B: j, C: j, D: \"${{ github.job }}${{ vars.SITE }}\"}\n    steps:\n      - run: echo $A $B $C $D ${{ env.C }} >> log\n        env: {C: s}\n      - run: echo $C >> log\n",
 			log: "w j s ahttps://example.com s j"},
 		"files": {text: steps("- id: one\n  run: |\n    echo v=1 >> $GITHUB_OUTPUT\n    printf 'w<<E\\nx\\ny\\nE\\n' >> $GITHUB_OUTPUT\n    echo NAME=kept >> $GITHUB_ENV\n    mkdir bin; printf '#!/bin/sh\\necho tool >> log\\n' > bin/tool; chmod +x bin/tool\n    echo $PWD/bin >> $GITHUB_PATH\n    echo '# Done' >> $GITHUB_STEP_SUMMARY\n- run: |\n    tool\n    echo $NAME ${{ env.NAME }} ${{ steps.one.outputs.v }} \"${{ steps.one.outputs.w }}\" >> log"),
-			log: "tool kept kept 1 x y"}, //nolint:dupword // what is said, word by word
+			log: "tool kept kept 1 x y"},
 		"broken files":     {text: steps("- run: echo nonsense >> $GITHUB_OUTPUT"), fails: "GITHUB_OUTPUT: line 1: neither key=value"},
 		"node options":     {text: steps("- run: echo NODE_OPTIONS=x >> $GITHUB_ENV"), fails: "NODE_OPTIONS may not be set"},
 		"github's own":     {text: steps("- env: {GITHUB_JOB: mine, CI: none}\n  run: echo $GITHUB_JOB $CI $GITHUB_ACTIONS $RUNNER_OS >> log"), log: "a none true Linux"},
@@ -159,9 +159,9 @@ func TestLocalActions(t *testing.T) {
 		"act/post.js":    "require('fs').appendFileSync('log', `post ${process.env.STATE_k}${process.env.STATE_l} `)",
 	}
 	table(t, map[string]testCase{
-		"composite":       {files: map[string]string{"act/action.yml": greet}, text: steps("- id: g\n  uses: ./act\n  with: {WHO: me}\n  env: {OUTER: out}\n- run: echo \"${{ steps.g.outputs.said }}\" >> log"), log: "out false act act hello me"},                                                                                                                                                                                   //nolint:dupword // what is said, word by word
-		"composite fails": {files: map[string]string{"act/action.yml": greet}, text: steps("- uses: ./act\n  with: {who: fail}\n- if: failure()\n  run: echo failed >> log"), log: "false act act cleaned failed", fails: "job a: step Run ./act: step Run exit 9: exit code 9"},                                                                                                                                                       //nolint:dupword // what is said, word by word
-		"nested":          {files: map[string]string{"act/action.yml": greet, "outer/action.yml": "outputs: {o: {value: \"${{ steps.i.outputs.said }}\"}}\nruns: {using: composite, steps: [{id: i, uses: ./act, with: {who: \"${{ inputs.w }}\"}}]}\ninputs: {w: {required: true}}\n"}, text: steps("- id: g\n  uses: ./outer\n  with: {w: deep}\n- run: echo \"${{ steps.g.outputs.o }}\" >> log"), log: "false act act hello deep"}, //nolint:dupword // what is said, word by word
+		"composite":       {files: map[string]string{"act/action.yml": greet}, text: steps("- id: g\n  uses: ./act\n  with: {WHO: me}\n  env: {OUTER: out}\n- run: echo \"${{ steps.g.outputs.said }}\" >> log"), log: "out false act act hello me"},                                                                                                                                                                                  
+		"composite fails": {files: map[string]string{"act/action.yml": greet}, text: steps("- uses: ./act\n  with: {who: fail}\n- if: failure()\n  run: echo failed >> log"), log: "false act act cleaned failed", fails: "job a: step Run ./act: step Run exit 9: exit code 9"},                                                                                                                                                      
+		"nested":          {files: map[string]string{"act/action.yml": greet, "outer/action.yml": "outputs: {o: {value: \"${{ steps.i.outputs.said }}\"}}\nruns: {using: composite, steps: [{id: i, uses: ./act, with: {who: \"${{ inputs.w }}\"}}]}\ninputs: {w: {required: true}}\n"}, text: steps("- id: g\n  uses: ./outer\n  with: {w: deep}\n- run: echo \"${{ steps.g.outputs.o }}\" >> log"), log: "false act act hello deep"},
 		"node":            {files: node, text: steps("- id: n\n  uses: ./act\n  with: {the name: x}\n- run: echo ${{ steps.n.outputs.o }} >> log"), log: "pre main x o 1 post vw"},
 		"node after fail": {files: node, text: steps("- uses: ./act\n- run: exit 1"), log: "pre main d o", fails: "exit code 1"},
 		"made meanwhile":  {text: steps("- run: |\n    mkdir later\n    printf 'runs: {using: composite, steps: [{run: echo made >> log, shell: sh}]}' > later/action.yml\n- uses: ./later"), log: "made"},
@@ -199,8 +199,8 @@ func TestInputs(t *testing.T) {
 	text := "on:\n  schedule: [{cron: \"0 0 * * *\"}]\n  workflow_dispatch:\n    inputs:\n      level: {type: choice, options: [low, high], default: low}\n      dry: {type: boolean, default: true}\n      who: {required: true}\njobs: {a: {runs-on: ubuntu-latest, steps: [{run: \"echo ${{ inputs.level }} ${{ inputs.dry == true }} ${{ github.event.inputs.dry }} ${{ inputs.who }} >> log\"}]}}\n"
 	dispatch := func(in map[string]any) order.Order { return order.Order{Event: "workflow_dispatch", Inputs: in} }
 	table(t, map[string]testCase{
-		"defaults": {text: text, order: dispatch(map[string]any{"who": "me"}), log: "low true true me"},                                   //nolint:dupword // what is said, word by word
-		"given":    {text: text, order: dispatch(map[string]any{"who": "me", "LEVEL": "high", "dry": false}), log: "high false false me"}, //nolint:dupword // what is said, word by word
+		"defaults": {text: text, order: dispatch(map[string]any{"who": "me"}), log: "low true true me"},                                  
+		"given":    {text: text, order: dispatch(map[string]any{"who": "me", "LEVEL": "high", "dry": false}), log: "high false false me"},
 		"choice":   {text: text, order: dispatch(map[string]any{"who": "me", "level": "none"}), fails: "the input level is none of low, high"},
 		"missing":  {text: text, order: dispatch(nil), fails: "the input who is required"},
 		"unknown":  {text: text, order: dispatch(map[string]any{"who": "me", "x": 1}), fails: `no input "x"`},
