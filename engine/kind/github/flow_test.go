@@ -123,7 +123,7 @@ func TestFlowCheck(t *testing.T) {
 		rules string
 		says  string
 	}{
-		{map[string]any{"file": "x.yml"}, "cannot-run-here cannot-run-here cannot-run-here", "x.yml:12:15: jobs.build.steps[2].uses: acme/deploy@v1"}, //nolint:dupword // what is said, word by word
+		{map[string]any{"file": "x.yml"}, "cannot-run-here cannot-run-here cannot-run-here", "x.yml:12:15: jobs.build.steps[2].uses: acme/deploy@v1"},
 		{map[string]any{"file": "bad.yml"}, "cannot-run-here", "bad.yml:2: a merge conflict was left in the file"},
 		{map[string]any{"file": "gone.yml"}, "missing-script", "there is no workflow gone.yml"},
 		{map[string]any{"file": "good.yml"}, "", ""},

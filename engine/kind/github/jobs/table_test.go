@@ -159,8 +159,8 @@ func TestLocalActions(t *testing.T) {
 		"act/post.js":    "require('fs').appendFileSync('log', `post ${process.env.STATE_k}${process.env.STATE_l} `)",
 	}
 	table(t, map[string]testCase{
-		"composite":       {files: map[string]string{"act/action.yml": greet}, text: steps("- id: g\n  uses: ./act\n  with: {WHO: me}\n  env: {OUTER: out}\n- run: echo \"${{ steps.g.outputs.said }}\" >> log"), log: "out false act act hello me"},                                                                                                                                                                                  
-		"composite fails": {files: map[string]string{"act/action.yml": greet}, text: steps("- uses: ./act\n  with: {who: fail}\n- if: failure()\n  run: echo failed >> log"), log: "false act act cleaned failed", fails: "job a: step Run ./act: step Run exit 9: exit code 9"},                                                                                                                                                      
+		"composite":       {files: map[string]string{"act/action.yml": greet}, text: steps("- id: g\n  uses: ./act\n  with: {WHO: me}\n  env: {OUTER: out}\n- run: echo \"${{ steps.g.outputs.said }}\" >> log"), log: "out false act act hello me"},
+		"composite fails": {files: map[string]string{"act/action.yml": greet}, text: steps("- uses: ./act\n  with: {who: fail}\n- if: failure()\n  run: echo failed >> log"), log: "false act act cleaned failed", fails: "job a: step Run ./act: step Run exit 9: exit code 9"},
 		"nested":          {files: map[string]string{"act/action.yml": greet, "outer/action.yml": "outputs: {o: {value: \"${{ steps.i.outputs.said }}\"}}\nruns: {using: composite, steps: [{id: i, uses: ./act, with: {who: \"${{ inputs.w }}\"}}]}\ninputs: {w: {required: true}}\n"}, text: steps("- id: g\n  uses: ./outer\n  with: {w: deep}\n- run: echo \"${{ steps.g.outputs.o }}\" >> log"), log: "false act act hello deep"},
 		"node":            {files: node, text: steps("- id: n\n  uses: ./act\n  with: {the name: x}\n- run: echo ${{ steps.n.outputs.o }} >> log"), log: "pre main x o 1 post vw"},
 		"node after fail": {files: node, text: steps("- uses: ./act\n- run: exit 1"), log: "pre main d o", fails: "exit code 1"},
@@ -199,7 +199,7 @@ func TestInputs(t *testing.T) {
 	text := "on:\n  schedule: [{cron: \"0 0 * * *\"}]\n  workflow_dispatch:\n    inputs:\n      level: {type: choice, options: [low, high], default: low}\n      dry: {type: boolean, default: true}\n      who: {required: true}\njobs: {a: {runs-on: ubuntu-latest, steps: [{run: \"echo ${{ inputs.level }} ${{ inputs.dry == true }} ${{ github.event.inputs.dry }} ${{ inputs.who }} >> log\"}]}}\n"
 	dispatch := func(in map[string]any) order.Order { return order.Order{Event: "workflow_dispatch", Inputs: in} }
 	table(t, map[string]testCase{
-		"defaults": {text: text, order: dispatch(map[string]any{"who": "me"}), log: "low true true me"},                                  
+		"defaults": {text: text, order: dispatch(map[string]any{"who": "me"}), log: "low true true me"},
 		"given":    {text: text, order: dispatch(map[string]any{"who": "me", "LEVEL": "high", "dry": false}), log: "high false false me"},
 		"choice":   {text: text, order: dispatch(map[string]any{"who": "me", "level": "none"}), fails: "the input level is none of low, high"},
 		"missing":  {text: text, order: dispatch(nil), fails: "the input who is required"},
