@@ -30,7 +30,7 @@ build: ## build bin/redundctl
 # Many tests wait more than they work, so more of them run at once than there may be cores. `make check` vets. Without tables for
 # a debugger a hundred test programs are linked in half the time.
 test: ## run every test
-	go test -vet=off -ldflags='-s -w' -p 3 -parallel 4 -timeout 15m ./...
+	go test -vet=off -ldflags='-s -w' -parallel 4 -timeout 15m ./...
 
 tools: ## fetch what tests use beside Go and Node, which each fetches by itself else: PM2, and the tools of the catalogue
 	go run ./engine/kind/pm2/pm2test/install

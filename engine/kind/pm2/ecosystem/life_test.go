@@ -1,6 +1,9 @@
 package ecosystem_test
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -135,7 +138,14 @@ func (b *both) ends(t *testing.T) {
 		})
 	}
 	stop := map[*side]func(string) error{
-		b.pm2:  func(app string) error { _, err := b.daemon.Try("stop", app); return err },
+		b.pm2: func(app string) error {
+			out, err := b.daemon.Try("stop", app)
+			if err != nil {
+				log, _ := os.ReadFile(filepath.Join(b.daemon.Home, "pm2.log"))
+				err = fmt.Errorf("%w: %s; the daemon's log ends with %s", err, out, log[max(0, len(log)-1000):])
+			}
+			return err
+		},
 		b.ours: func(app string) error { return b.engine.StopPart(t.Context(), app, "a test") },
 	}
 	for _, s := range []*side{b.pm2, b.ours} {
