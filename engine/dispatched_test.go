@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/ledger"
@@ -37,13 +36,7 @@ func (s *slow) Dispatch(ctx context.Context, _ pipeline.Window) (pipeline.Readin
 }
 
 func (s *slow) kinds() *kind.Set {
-	set := builtin.Kinds()
-	for i := range set.Primaries {
-		if set.Primaries[i].Name == "file" {
-			set.Primaries[i].Build = func(map[string]any, kind.PrimaryDeps) (pipeline.Probe, error) { return s, nil }
-		}
-	}
-	return set
+	return standIns(func(kind.PrimaryDeps) pipeline.Probe { return s }, nil)
 }
 
 // slotOf reads a slot beside the engine.

@@ -150,7 +150,7 @@ func runs(t *testing.T, p *config.Project) []pipeline.Run {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	list, err := h.Runs(t.Context(), history.Filter{})
+	list, err := h.Runs(t.Context(), history.Filter{Limit: 10_000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine"
-	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/kind"
@@ -46,13 +45,7 @@ func (s *stage) Cancel(_ context.Context, r pipeline.Reading) error {
 // kinds are those that are shipped, with the stage in the place of `file`.
 func (s *stage) kinds() *kind.Set {
 	s.looks = map[time.Time]int{}
-	set := builtin.Kinds()
-	for i := range set.Primaries {
-		if set.Primaries[i].Name == "file" {
-			set.Primaries[i].Build = func(map[string]any, kind.PrimaryDeps) (pipeline.Probe, error) { return s, nil }
-		}
-	}
-	return set
+	return standIns(func(kind.PrimaryDeps) pipeline.Probe { return s }, nil)
 }
 
 // backup is a pipeline that is due each second and backs up the stage.

@@ -7,8 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/redundctl/redundctl/engine"
-	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
@@ -39,17 +37,9 @@ func TestHungProbes(t *testing.T) {
 		return pipeline.Reading{Verdict: pipeline.NotDelivered, Run: "x", Reason: "as the test says"}, nil
 	}}
 	synctest.Test(t, func(t *testing.T) {
-		kinds := s.kinds()
-		for i := range kinds.Primaries {
-			if kinds.Primaries[i].Name == "command" {
-				kinds.Primaries[i].Build = func(map[string]any, kind.PrimaryDeps) (pipeline.Probe, error) { return hung{}, nil }
-			}
-		}
-		for i := range kinds.Actions {
-			if kinds.Actions[i].Name == "exec" {
-				kinds.Actions[i].Build = func(map[string]any, kind.Deps) (pipeline.Action, error) { return done{}, nil }
-			}
-		}
+		s.looks = map[time.Time]int{}
+		kinds := standIns(func(kind.PrimaryDeps) pipeline.Probe { return s }, done{})
+		inPlaceOf(kinds, "command", func(kind.PrimaryDeps) pipeline.Probe { return hung{} })
 		p := project(t, files)
 		<-time.After(time.Until(time.Now().Truncate(time.Hour).Add(time.Hour + 5*time.Minute))) // by the clock of the bubble
 		_, stop := serveOnly(t, p, kinds)
@@ -57,17 +47,8 @@ func TestHungProbes(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}
-		h, err := engine.OpenHistory(t.Context(), p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer h.Close()
-		list, err := h.Runs(t.Context(), history.Filter{Limit: 10_000})
-		if err != nil {
-			t.Fatal(err)
-		}
 		most, n := map[string]time.Duration{}, map[string]int{}
-		for _, r := range list {
+		for _, r := range runs(t, p) {
 			most[r.Pipeline] = max(most[r.Pipeline], r.Queued.Sub(r.Slot))
 			n[r.Pipeline]++
 		}

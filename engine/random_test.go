@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine"
-	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/engine/config"
 	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/kind"
@@ -156,20 +155,7 @@ func (d *deed) Plan(context.Context, *pipeline.Scope) ([]pipeline.Effect, error)
 
 // kinds are the shipped ones with the world in their places.
 func (w *world) kinds() *kind.Set {
-	set := builtin.Kinds()
-	for i := range set.Primaries {
-		if set.Primaries[i].Name == "file" {
-			set.Primaries[i].Build = func(_ map[string]any, d kind.PrimaryDeps) (pipeline.Probe, error) {
-				return &primary{w, d.Pipeline.Name}, nil
-			}
-		}
-	}
-	for i := range set.Actions {
-		if set.Actions[i].Name == "exec" {
-			set.Actions[i].Build = func(map[string]any, kind.Deps) (pipeline.Action, error) { return &deed{w}, nil }
-		}
-	}
-	return set
+	return standIns(func(d kind.PrimaryDeps) pipeline.Probe { return &primary{w, d.Pipeline.Name} }, &deed{w})
 }
 
 const watchedText = `version: 1

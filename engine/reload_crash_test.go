@@ -15,7 +15,6 @@ import (
 	"github.com/redundctl/redundctl/engine"
 	"github.com/redundctl/redundctl/engine/builtin"
 	"github.com/redundctl/redundctl/engine/config"
-	"github.com/redundctl/redundctl/engine/history"
 )
 
 // asServer is set for the copy of this program that serves the project it names
@@ -193,17 +192,8 @@ func mixed(t *testing.T, e *engine.Engine, name, category string) {
 // decidedOnce holds that each second's slot of both pipelines was decided once.
 func decidedOnce(t *testing.T, p *config.Project, since time.Time) {
 	t.Helper()
-	h, err := engine.OpenHistory(t.Context(), p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	list, err := h.Runs(t.Context(), history.Filter{Limit: 10_000})
-	if err != nil {
-		t.Fatal(err)
-	}
 	slots, last := map[string]map[int64]int{"a": {}, "b": {}}, map[string]int64{}
-	for _, r := range list {
+	for _, r := range runs(t, p) {
 		if r.Attempt == 1 {
 			slots[r.Pipeline][r.Slot.Unix()]++
 			last[r.Pipeline] = max(last[r.Pipeline], r.Slot.Unix())

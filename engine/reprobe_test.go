@@ -32,11 +32,7 @@ func TestProbeOutlastsOtherSaves(t *testing.T) {
 		return pipeline.Reading{Verdict: pipeline.Nothing, Reason: "as the test says"}, nil
 	}}
 	kinds := s.kinds()
-	for i := range kinds.Primaries {
-		if kinds.Primaries[i].Name == "file" {
-			kinds.Primaries[i].Build = func(map[string]any, kind.PrimaryDeps) (pipeline.Probe, error) { built.Add(1); return s, nil }
-		}
-	}
+	inPlaceOf(kinds, "file", func(kind.PrimaryDeps) pipeline.Probe { built.Add(1); return s })
 	files := backup("")
 	file := "pipelines/pm2/a.yaml"
 	files[file] = strings.Replace(files[file], "grace: 300ms", "grace: 1h", 1)

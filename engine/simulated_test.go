@@ -10,9 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/redundctl/redundctl/engine"
-	"github.com/redundctl/redundctl/engine/builtin"
-	"github.com/redundctl/redundctl/engine/history"
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
 	"github.com/redundctl/redundctl/engine/schedule"
@@ -96,36 +93,15 @@ func TestSimulatedAsServed(t *testing.T) {
 				Schedules: []*schedule.Schedule{s}, From: from, Plan: lateness(x.ID()), Duration: takes, Now: time.Now,
 			})
 		}
-		set := builtin.Kinds()
-		for i := range set.Primaries {
-			if set.Primaries[i].Name == "file" {
-				set.Primaries[i].Build = func(_ map[string]any, d kind.PrimaryDeps) (pipeline.Probe, error) {
-					return primaries[d.Pipeline.ID()], nil
-				}
-			}
-		}
-		for i := range set.Actions {
-			if set.Actions[i].Name == "exec" {
-				set.Actions[i].Build = func(map[string]any, kind.Deps) (pipeline.Action, error) { return done{}, nil }
-			}
-		}
+		set := standIns(func(d kind.PrimaryDeps) pipeline.Probe { return primaries[d.Pipeline.ID()] }, done{})
 		<-time.After(time.Until(from) - time.Second) // by the clock of the bubble
 		_, stop := serveOnly(t, p, set)
 		<-time.After(time.Until(end) + 3*time.Hour)
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}
-		h, err := engine.OpenHistory(t.Context(), p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer h.Close()
-		list, err := h.Runs(t.Context(), history.Filter{Limit: 10_000})
-		if err != nil {
-			t.Fatal(err)
-		}
 		served := map[string]string{}
-		for _, r := range list {
+		for _, r := range runs(t, p) {
 			way := "run"
 			if r.State == pipeline.Skipped {
 				way = "skip"
@@ -137,7 +113,7 @@ func TestSimulatedAsServed(t *testing.T) {
 			served[r.System+"/"+r.Pipeline+" "+pipeline.Time(r.Slot)] = line
 		}
 		slots, wrong := 0, map[string]int{}
-		_, err = simulate.Run(t.Context(), p.Pipelines, simulate.Options{From: from, Days: 1, Duration: takes, Plan: func(id string) simulate.Plan { return lateness(id) }, Settled: func(o simulate.Outcome) {
+		_, err := simulate.Run(t.Context(), p.Pipelines, simulate.Options{From: from, Days: 1, Duration: takes, Plan: func(id string) simulate.Plan { return lateness(id) }, Settled: func(o simulate.Outcome) {
 			if !o.Slot.Before(end) {
 				return
 			}

@@ -134,7 +134,7 @@ func (b *bench) validate() error {
 	n := b.times(10_000)
 	project := filepath.Join(b.dir, "many")
 	for i := range n {
-		if err := write(filepath.Join(project, fmt.Sprintf("pipelines/pm2/%03d/p-%d.yaml", i/100, i)), fortyLines(i)); err != nil {
+		if err := write(filepath.Join(project, fmt.Sprintf("pipelines/pm2/%03d/p-%d.yaml", i/100, i)), fortyLines(i, i%24)); err != nil {
 			return err
 		}
 	}

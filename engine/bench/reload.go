@@ -29,7 +29,7 @@ func (b *bench) reload() error {
 func (b *bench) saves(n int) (err error) {
 	project := filepath.Join(b.dir, fmt.Sprintf("saves-%d", n))
 	for i := range n {
-		if err := write(filepath.Join(project, fmt.Sprintf("pipelines/pm2/%03d/p-%d.yaml", i/100, i)), fortyLines(i)); err != nil {
+		if err := write(filepath.Join(project, fmt.Sprintf("pipelines/pm2/%03d/p-%d.yaml", i/100, i)), fortyLines(i, i%24)); err != nil {
 			return err
 		}
 	}
@@ -50,7 +50,7 @@ func (b *bench) saves(n int) (err error) {
 				return err
 			}
 		}
-		text := strings.Replace(fortyLines(i%n), "Number", fmt.Sprintf("Save %d of number", i), 1)
+		text := strings.Replace(fortyLines(i%n, i%n%24), "Number", fmt.Sprintf("Save %d of number", i), 1)
 		if err := write(file, text); err != nil {
 			return err
 		}

@@ -96,8 +96,9 @@ func manySteps(kind string, n, width int) string {
 	return s.String()
 }
 
-// fortyLines is a pipeline of forty lines that uses much of the language.
-func fortyLines(i int) string {
+// fortyLines is a pipeline of forty lines that uses much of the language, due
+// in that hour of each day.
+func fortyLines(i, hour int) string {
 	return fmt.Sprintf(`version: 1
 name: p-%d
 description: Number %d of many, with a bit of everything.
@@ -140,7 +141,7 @@ on-failure:
     with:
       services: ["generic+https://example.com/hook"]
       message: ${{ pipeline.name }} failed
-`, i, i, i%60, i%24)
+`, i, i, i%60, hour)
 }
 
 func write(file, text string) error {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"unicode"
+
+	"github.com/redundctl/redundctl/engine/proc"
 )
 
 // LongestName is how many letters the name of a pipeline may have.
@@ -67,6 +69,13 @@ func VariableName(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// Variable is the value of a variable in an environment, KEY=VALUE; "": there is
+// none.
+func Variable(env []string, name string) string {
+	v, _ := proc.Variable(env, name)
+	return v
 }
 
 // Line is a text of somebody else as one line of so many letters at most.

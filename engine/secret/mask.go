@@ -105,7 +105,6 @@ func (s *scanner) feed(out, p []byte) []byte {
 	for ; i < len(text); i++ {
 		if at < a.dense {
 			at = a.table[int(at)<<8|int(text[i])]
-			s.breaks, s.run = s.breaks[:0], 0
 		} else if c := text[i]; c <= ' ' && a.skips(at, c, s.run) {
 			s.breaks, s.run = append(s.breaks, i), s.run+1
 			continue

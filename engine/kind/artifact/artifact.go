@@ -17,7 +17,6 @@ import (
 	"strings"
 
 	"github.com/redundctl/redundctl/engine/kind"
-	"github.com/redundctl/redundctl/engine/kind/artifact/files"
 	"github.com/redundctl/redundctl/engine/pipeline"
 )
 
@@ -87,7 +86,7 @@ func lines(v any) []string {
 
 // store is the folder that the artifacts of a run lie in.
 func store(s *pipeline.Scope) (string, error) {
-	dir := files.Variable(s.Env, "REDUND_ARTIFACTS")
+	dir := kind.Variable(s.Env, "REDUND_ARTIFACTS")
 	if dir == "" || !filepath.IsAbs(dir) {
 		return "", errors.New("REDUND_ARTIFACTS names no directory: nothing can be kept here")
 	}

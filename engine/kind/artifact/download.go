@@ -113,7 +113,7 @@ func (a *download) into(f found) string {
 func (a *download) to(s *pipeline.Scope) (string, error) {
 	dir := a.with.Path
 	if rest, ok := strings.CutPrefix(dir, "~/"); ok {
-		dir = filepath.Join(files.Variable(s.Env, "HOME"), rest)
+		dir = filepath.Join(kind.Variable(s.Env, "HOME"), rest)
 	}
 	dir, err := s.Inside(dir)
 	if err != nil {

@@ -17,7 +17,6 @@ import (
 
 	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/proc"
 )
 
 // Options say what is picked, and from where.
@@ -159,7 +158,7 @@ func (p *picker) pattern(word, line string) (pattern, error) {
 	}
 	dirs := strings.HasSuffix(word, "/")
 	if rest, ok := strings.CutPrefix(word, "~"); ok && (rest == "" || rest[0] == '/') {
-		home := Variable(p.scope.Env, "HOME")
+		home := kind.Variable(p.scope.Env, "HOME")
 		if home == "" {
 			return pattern{}, fmt.Errorf("path: %s needs HOME, which is not set", line)
 		}
@@ -417,10 +416,4 @@ func (p *picker) wanted(path string, dir bool) bool {
 		}
 	}
 	return out
-}
-
-// Variable is the value of a variable in an environment; "": there is none.
-func Variable(env []string, name string) string {
-	v, _ := proc.Variable(env, name)
-	return v
 }

@@ -23,7 +23,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redundctl/redundctl/engine/kind/artifact/files"
+	"github.com/redundctl/redundctl/engine/kind"
 )
 
 const (
@@ -78,8 +78,8 @@ func (c *Corrupt) Unwrap() error { return c.Err }
 
 // Open finds the directory. It makes none.
 func Open(o Options) (*Dir, error) {
-	base := files.Variable(o.Env, "XDG_CACHE_HOME")
-	if home := files.Variable(o.Env, "HOME"); base == "" && home != "" {
+	base := kind.Variable(o.Env, "XDG_CACHE_HOME")
+	if home := kind.Variable(o.Env, "HOME"); base == "" && home != "" {
 		base = filepath.Join(home, ".cache")
 	}
 	if !filepath.IsAbs(base) {

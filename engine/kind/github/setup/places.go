@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/redundctl/redundctl/engine/kind"
 )
 
 // found is an installed tool.
@@ -114,7 +116,7 @@ func (s *search) all() {
 			}
 		}
 	}
-	for _, dir := range filepath.SplitList(variable(s.env, "PATH")) {
+	for _, dir := range filepath.SplitList(kind.Variable(s.env, "PATH")) {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
@@ -144,9 +146,9 @@ func (s *search) names() []string {
 // version first: nvm, fnm, Volta, n, nodenv, asdf, mise, pyenv, uv, and the tool
 // cache of GitHub's runners.
 func (s *search) folders() []string {
-	home := variable(s.env, "HOME")
+	home := kind.Variable(s.env, "HOME")
 	base := func(name, usual string) string {
-		if v := variable(s.env, name); v != "" {
+		if v := kind.Variable(s.env, name); v != "" {
 			return v
 		}
 		if home == "" && !filepath.IsAbs(usual) {
@@ -216,7 +218,7 @@ func program(path string) bool {
 
 // inPath finds a program in PATH. Entries that are not absolute are passed over.
 func inPath(env []string, name string) (string, bool) {
-	for _, dir := range filepath.SplitList(variable(env, "PATH")) {
+	for _, dir := range filepath.SplitList(kind.Variable(env, "PATH")) {
 		if p := filepath.Join(dir, name); filepath.IsAbs(dir) && program(p) {
 			return p, true
 		}

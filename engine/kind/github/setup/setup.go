@@ -211,7 +211,7 @@ func (a *action) Run(ctx context.Context, s *pipeline.Scope) (pipeline.Outputs, 
 		return pipeline.Outputs{}, err
 	}
 	out := pipeline.Outputs{Env: map[string]string{}}
-	path := variable(s.Env, "PATH")
+	path := kind.Variable(s.Env, "PATH")
 	for _, c := range list { // the last of several comes first
 		dir, err := a.folder(s, c)
 		if err != nil {
@@ -293,7 +293,7 @@ func (a *action) registry(s *pipeline.Scope, env map[string]string) error {
 		return err
 	}
 	env["NPM_CONFIG_USERCONFIG"] = f.Name()
-	if variable(s.Env, "NODE_AUTH_TOKEN") == "" {
+	if kind.Variable(s.Env, "NODE_AUTH_TOKEN") == "" {
 		env["NODE_AUTH_TOKEN"] = "XXXXX-XXXXX-XXXXX-XXXXX" // npm refuses a file that names a variable which is not set
 	}
 	return nil
@@ -313,10 +313,4 @@ func (a *action) Plan(ctx context.Context, s *pipeline.Scope) ([]pipeline.Effect
 		out = append(out, pipeline.Effect(s.Mask(a.account(c))))
 	}
 	return out, nil
-}
-
-// variable is the value of a variable, or "".
-func variable(env []string, name string) string {
-	v, _ := proc.Variable(env, name)
-	return v
 }

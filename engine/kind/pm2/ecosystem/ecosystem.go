@@ -187,7 +187,7 @@ func (f *file) place(err error) (line int, message string) {
 // salvage gives what is left of a broken file.
 func (f *file) salvage(err error) []kind.Found {
 	line, message := f.place(err)
-	if at := conflict(f.src); at > 0 {
+	if at := kind.Conflict([]byte(f.src)); at > 0 {
 		line, message = at, "a merge conflict was left in it"
 	}
 	where := f.name
@@ -212,16 +212,4 @@ func (f *file) salvage(err error) []kind.Found {
 	}
 	slices.SortStableFunc(out[1:], func(x, y kind.Found) int { return x.Line - y.Line })
 	return out
-}
-
-// conflict is the line of the first mark of a merge that nobody finished; 0:
-// there is none.
-func conflict(src string) int {
-	n := 0
-	for line := range strings.Lines(src) {
-		if n++; strings.HasPrefix(line, "<<<<<<< ") || strings.HasPrefix(line, ">>>>>>> ") {
-			return n
-		}
-	}
-	return 0
 }

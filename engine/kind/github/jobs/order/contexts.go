@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/redundctl/redundctl/engine/expr/value"
+	"github.com/redundctl/redundctl/engine/kind"
 	"github.com/redundctl/redundctl/engine/kind/github/workflow"
 	"github.com/redundctl/redundctl/engine/pipeline"
-	"github.com/redundctl/redundctl/engine/proc"
 	"github.com/redundctl/redundctl/engine/schedule"
 )
 
@@ -24,8 +24,7 @@ type Environment []string
 
 // Get is the value of a variable, or "".
 func (e Environment) Get(name string) string {
-	v, _ := proc.Variable(e, name)
-	return v
+	return kind.Variable(e, name)
 }
 
 // settle fills the contexts and the variables that are the same for all jobs,
